@@ -1,0 +1,2 @@
+//! The wire between ovsgap's eBPF programs and its userspace.
+#![no_std]

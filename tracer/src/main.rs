@@ -1,0 +1,3 @@
+//! `ovsgap`: the command.
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! Sources: async functions that own a sender of events; nothing is ever asked back of them.
+//!
+//! May not know: reports, sinks, restarts. Dropping the receiver ends a source.
+
+use tokio::sync::mpsc;
+use tracer_core::event::Event;
+
+/// Where a source puts what it saw.
+pub type EventSender = mpsc::Sender<Event>;

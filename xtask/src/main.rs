@@ -1,0 +1,3 @@
+//! Build, lab, demo and tests of ovsgap.
+
+fn main() {}
