@@ -22,6 +22,8 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Build the eBPF programs and the static ovsgap
+    Build,
     /// Run any command in a node with Open vSwitch and `ovsgap`, in a virtual machine
     Vm(Vm),
 }
@@ -59,6 +61,11 @@ struct Vm {
 pub fn run(cli: Cli) -> Result<ExitCode> {
     let paths = Paths::find()?;
     match cli.command {
+        Command::Build => {
+            let binary = crate::compile::ovsgap(&paths)?;
+            eprintln!("built {}", binary.display());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Vm(vm) => run_vm(&paths, vm),
     }
 }

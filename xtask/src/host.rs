@@ -85,3 +85,35 @@ fn present(program: &str) -> bool {
         .chain(more)
         .any(|folder| folder.join(program).is_file())
 }
+
+/// The mirror of Debian that this machine's apt uses, if any; else mmdebstrap's own default is taken.
+pub fn debian_mirror() -> Option<String> {
+    let mut command = Command::new("apt-get");
+    command.args([
+        "indextargets",
+        "--format",
+        "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
+        "Created-By: Packages",
+    ]);
+    first_mirror(&String::from_utf8_lossy(&command.output().ok()?.stdout))
+}
+
+fn first_mirror(targets: &str) -> Option<String> {
+    targets
+        .lines()
+        .find_map(|line| line.strip_prefix("Debian|Debian|"))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mirror_is_debians_main_archive_and_nobody_elses() {
+        let targets = "Other|Debian|https://other.example/\nDebian|Debian-Security|http://a.example/security/\n\
+            Debian|Debian|http://a.example/debian/\n";
+        assert_eq!(first_mirror(targets).as_deref(), Some("http://a.example/debian/"));
+        assert_eq!(first_mirror("Ubuntu|Ubuntu|http://u.example/\n"), None);
+    }
+}

@@ -9,6 +9,7 @@ mod host;
 mod lab;
 mod paths;
 mod progress;
+mod toolchain;
 
 use std::process::ExitCode;
 

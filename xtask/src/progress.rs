@@ -15,7 +15,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How many lines of a failed tool's log are shown.
 const TAIL: usize = 25;
 /// How often a step that runs says so where there is no terminal.
-const STILL: Duration = Duration::from_secs(30);
+const STILL: Duration = Duration::from_secs(20);
+
+/// A step that took less is not spoken of.
+const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 /// A step that is under way; it is announced when made and closed by [`Step::done`] or by being dropped.
 pub struct Step {
@@ -33,6 +36,16 @@ impl Step {
         if bar.is_none() {
             eprintln!("{name} …");
         }
+        Self::new(name, bar)
+    }
+
+    /// A step that is often over at once (a build with nothing to do): said only when it takes a while.
+    fn start_silently(name: &str) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| spinner(name));
+        Self::new(name.to_owned(), bar)
+    }
+
+    fn new(name: String, bar: Option<ProgressBar>) -> Self {
         Self {
             name,
             bar,
@@ -56,11 +69,10 @@ impl Step {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        eprintln!(
-            "{}: done in {:.1} s",
-            self.name,
-            self.started.elapsed().as_secs_f64()
-        );
+        let took = self.started.elapsed();
+        if took >= WORTH_SAYING {
+            eprintln!("{}: done in {:.1} s", self.name, took.as_secs_f64());
+        }
     }
 }
 
@@ -84,7 +96,7 @@ fn spinner(name: &str) -> ProgressBar {
 
 /// Runs `command` as the step `name`: its output goes to `log`, its last lines into the error if it fails.
 pub fn run(name: &str, command: &mut Command, log: &Path) -> Result<()> {
-    let step = Step::start(name);
+    let step = Step::start_silently(name);
     run_in(step, command, log)
 }
 

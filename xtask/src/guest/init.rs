@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use rustix::system::{RebootCommand, reboot};
@@ -38,7 +38,7 @@ fn node() -> Result<()> {
     mounts::switch_root()?;
     mounts::system()?;
     rustix::system::sethostname(b"node-1").context("naming the node")?;
-    let status = Command::new("/usr/bin/ip")
+    let status = job::command("ip")
         .args(["link", "set", "lo", "up"])
         .status()
         .context("starting ip")?;

@@ -35,21 +35,13 @@ fn start(job: &Job, port: &mut File) -> Result<Verdict> {
     let (stdout, stdout_end) = io::pipe().context("making a pipe")?;
     let (stderr, stderr_end) = io::pipe().context("making a pipe")?;
     let (done, done_end) = io::pipe().context("making a pipe")?;
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().current_dir("/root");
-    command.envs([
-        ("PATH", PATH),
-        ("HOME", "/root"),
-        ("LANG", "C.UTF-8"),
-        ("TERM", "dumb"),
-        ("RUST_BACKTRACE", "1"),
-    ]);
+    let mut command = command(program);
+    command.args(arguments);
     command
         .stdin(Stdio::null())
         .stdout(stdout_end)
         .stderr(stderr_end)
         .process_group(0);
-    // Resolved along the command's PATH, not init's (which has none).
     let child = command.spawn().with_context(|| format!("starting {program}"))?;
     drop(command);
     let pid = Pid::from_raw(child.id().try_into()?).context("a process without an id")?;
@@ -65,6 +57,20 @@ fn start(job: &Job, port: &mut File) -> Result<Verdict> {
         return Ok(Verdict::TimedOut);
     }
     verdict(status?)
+}
+
+/// A command with a system's usual environment. It is looked for along its own PATH: init has none.
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().current_dir("/root");
+    command.envs([
+        ("PATH", PATH),
+        ("HOME", "/root"),
+        ("LANG", "C.UTF-8"),
+        ("TERM", "dumb"),
+        ("RUST_BACKTRACE", "1"),
+    ]);
+    command
 }
 
 fn verdict(status: WaitStatus) -> Result<Verdict> {
@@ -145,7 +151,7 @@ fn drain(mut pipe: &io::PipeReader, port: &mut File, frame: fn(Vec<u8>) -> Frame
 
 /// Sends `/out` as a tar archive.
 pub fn send_out(port: &mut File) -> Result<()> {
-    let mut tar = Command::new("/usr/bin/tar")
+    let mut tar = command("tar")
         .args(["-c", "-C", "/out", "."])
         .stdout(Stdio::piped())
         .spawn()

@@ -62,7 +62,7 @@ impl Tail {
 
     /// The lines, indented.
     pub fn show(&self) -> String {
-        self.0.iter().map(|line| format!("  | {line}\n")).collect()
+        self.0.iter().flat_map(|line| ["  | ", line, "\n"]).collect()
     }
 }
 

@@ -19,9 +19,9 @@ use super::wire::{Frame, Verdict};
 use crate::progress::Step;
 
 /// How long a node may take from power-on to the start of the command (7 s without KVM on an idle machine).
-const BOOT: Duration = Duration::from_secs(180);
+const BOOT: Duration = Duration::from_mins(3);
 /// What a node may take beyond the command's own time: sending `/out`, powering off.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 /// One boot.
 pub struct Session {
