@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 
+use crate::guest::cli::Guest;
 use crate::lab::image::Distro;
 use crate::lab::{self, wire::Verdict};
 use crate::paths::Paths;
@@ -24,6 +25,9 @@ pub struct Cli {
 enum Command {
     /// Build the eBPF programs and the static ovsgap
     Build,
+    /// Inside a node: bring it up, restart it, run scenarios
+    #[command(subcommand)]
+    Guest(Guest),
     /// Run any command in a node with Open vSwitch and `ovsgap`, in a virtual machine
     Vm(Vm),
 }
@@ -59,14 +63,14 @@ struct Vm {
 
 /// Runs what was asked for.
 pub fn run(cli: Cli) -> Result<ExitCode> {
-    let paths = Paths::find()?;
     match cli.command {
+        Command::Guest(guest) => crate::guest::cli::run(guest),
         Command::Build => {
-            let binary = crate::compile::ovsgap(&paths)?;
+            let binary = crate::compile::ovsgap(&Paths::find()?)?;
             eprintln!("built {}", binary.display());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Vm(vm) => run_vm(&paths, vm),
+        Command::Vm(vm) => run_vm(&Paths::find()?, vm),
     }
 }
 

@@ -9,7 +9,9 @@ mod host;
 mod lab;
 mod paths;
 mod progress;
+mod scenario;
 mod toolchain;
+mod truth;
 
 use std::process::ExitCode;
 
