@@ -14,6 +14,10 @@ const NEVER: u64 = 5 * SECOND;
 
 /// What is known of one endpoint's window.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each read by its name in one match"
+)]
 pub struct Facts<'a> {
     /// How the restart went.
     pub kind: Kind,
@@ -57,7 +61,6 @@ pub fn cause(facts: &Facts<'_>) -> Option<Cause> {
         _ if facts.kind == Kind::ModuleReload => Cause::ModuleReload,
         _ if facts.recreated => Cause::PortRecreated,
         (_, None) if facts.flag && lost > 0 => Cause::FlagStuck,
-        (_, None) => by_reason(facts),
         (Standing::Missing, Some(flush)) if facts.now.since(*flush) >= NEVER => Cause::FlowsNeverInstalled,
         (Standing::Installed(at), Some(flush)) if at > *flush && flagged => Cause::FlagBeforeFlows,
         (Standing::Installed(at), Some(flush)) if at > *flush => Cause::NoFlag,
@@ -84,9 +87,8 @@ fn by_reason(facts: &Facts<'_>) -> Cause {
     match most {
         Some(Reason::NoHandler) => Cause::HandlersDown,
         Some(Reason::QueueFull) => Cause::QueueOverflow,
-        Some(Reason::DropFlow | Reason::UserspaceDrop | Reason::UpcallError) => Cause::Unknown,
         None if facts.bound_nobody => Cause::HandlersDown,
-        None => Cause::Unknown,
+        Some(Reason::DropFlow | Reason::UserspaceDrop | Reason::UpcallError) | None => Cause::Unknown,
     }
 }
 

@@ -298,7 +298,7 @@ impl Engine {
                 }
             }
             EventKind::OpenFlowDown { bridge, error } => {
-                self.coverage.source(at, &monitor(bridge), false, error, false)
+                self.coverage.source(at, &monitor(bridge), false, error, false);
             }
             EventKind::OpenFlowFlows { bridge, changes } => {
                 let moved = self.openflow.changes(at, bridge, changes);

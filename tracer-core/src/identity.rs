@@ -32,7 +32,7 @@ pub fn identify(port: &Map, interface: &Map) -> Identity {
     .unwrap_or_default()
 }
 
-/// Antrea keeps it on the **Port** row (pkg/agent/cniserver/pod_configuration.go).
+/// Antrea keeps it on the **Port** row (`pkg/agent/cniserver/pod_configuration.go`).
 fn antrea(port: &Map) -> Option<Identity> {
     let pod = (port.get("pod-namespace")?.clone(), port.get("pod-name")?.clone());
     Some(Identity {
@@ -42,7 +42,7 @@ fn antrea(port: &Map) -> Option<Identity> {
     })
 }
 
-/// Kube-OVN: `pod_namespace`, `pod_name`, `ip` (pkg/daemon/ovs_linux.go); it writes no MAC.
+/// Kube-OVN: `pod_namespace`, `pod_name`, `ip` (`pkg/daemon/ovs_linux.go`); it writes no MAC.
 fn kube_ovn(interface: &Map) -> Option<Identity> {
     let pod = (
         interface.get("pod_namespace")?.clone(),

@@ -209,9 +209,9 @@ impl Baseline {
     pub fn moved(&mut self, at: Timestamp, moved: &[(FlowId, bool)]) {
         for (id, came) in moved {
             if *came {
-                self.regain(at, id)
+                self.regain(at, id);
             } else {
-                self.lose(at, id)
+                self.lose(at, id);
             }
         }
     }

@@ -8,8 +8,9 @@ use crate::cause::{Facts, cause};
 use crate::coverage::weakened;
 use crate::engine::Engine;
 use crate::evidence::{Direction, Evidence, Span};
+use crate::megaflow::Convergence;
 use crate::openflow::Standing;
-use crate::report::{Exposed, Finding, Leak, Loss, Observed, Pod, Reason, Verdict};
+use crate::report::{Cause, Exposed, Finding, Leak, Loss, Observed, Pod, Reason, Verdict};
 use crate::restart::Restart;
 use crate::time::Timestamp;
 use crate::topology::Endpoint;
@@ -71,55 +72,51 @@ fn order(pod: &Pod) -> (bool, Option<&str>, &str, &str) {
     )
 }
 
-fn pod(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Pod {
-    let span = view.span();
+/// What the restart's parts say of one endpoint, before it is put into words.
+struct Findings {
+    standing: Standing,
+    exposed: Option<Exposed>,
+    converged: Option<Timestamp>,
+    dropped: bool,
+    observed: Observed,
+    lost: BTreeMap<Reason, u64>,
+    judged: bool,
+}
+
+fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
     let standing = view.restart.baseline.standing(interface);
     let state = view.restart.converging.endpoint(interface);
-    let installed = if let Standing::Installed(at) = standing {
+    let observed = Observed {
+        to_pod: view.evidence.loss(interface, Direction::ToPod, view.span()),
+        from_pod: view.evidence.loss(interface, Direction::FromPod, view.span()),
+    };
+    Findings {
+        standing,
+        exposed: view
+            .restart
+            .milestones
+            .flush_ns
+            .map(|flush| window::exposed(flush, standing, state)),
+        converged: state.and_then(Convergence::converged),
+        dropped: state.is_some_and(|state| state.first_drop.is_some()),
+        lost: lost(&observed),
+        observed,
+        judged: judged(endpoint, view),
+    }
+}
+
+fn pod(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Pod {
+    let found = findings(view, interface, endpoint);
+    let (why, verdict) = (why(view, endpoint, &found), verdict(view, &found));
+    let installed = if let Standing::Installed(at) = found.standing {
         Some(at)
     } else {
         None
     };
-    let exposed = view
-        .restart
-        .milestones
-        .flush_ns
-        .map(|flush| window::exposed(flush, standing, state));
-    let observed = Observed {
-        to_pod: view.evidence.loss(interface, Direction::ToPod, span),
-        from_pod: view.evidence.loss(interface, Direction::FromPod, span),
-    };
-    let lost = lost(&observed);
-    let converged = state.and_then(crate::megaflow::Convergence::converged);
-    let delivered = [&observed.to_pod, &observed.from_pod]
-        .into_iter()
-        .flatten()
+    let delivered = losses(&found.observed)
         .filter_map(|loss| loss.first_delivered_after_ns)
         .min();
-    let judged = judged(endpoint, view);
-    let why = cause(&Facts {
-        kind: view.restart.kind(),
-        milestones: &view.restart.milestones,
-        standing,
-        exposed: exposed.as_ref().filter(|_| judged),
-        lost: &lost,
-        dropped: state.is_some_and(|state| state.first_drop.is_some()),
-        recreated: [endpoint.recreated, endpoint.renumbered]
-            .into_iter()
-            .flatten()
-            .any(|at| at >= span.0),
-        flag: view.flag(),
-        bound_nobody: view.restart.bound_nobody,
-        now: view.engine.now,
-    });
-    let dropped = state.is_some_and(|state| state.first_drop.is_some());
-    let verdict = verdict(
-        view,
-        exposed.as_ref().filter(|_| judged),
-        standing,
-        dropped,
-        &lost,
-    );
+    let waterfall = |exposed: &Exposed| window::waterfall(exposed, installed, delivered);
     let (namespace, name) = match &endpoint.identity.pod {
         Some((namespace, name)) => (Some(namespace.clone()), name.clone()),
         None => (None, interface.to_owned()),
@@ -134,18 +131,37 @@ fn pod(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Pod {
         mac: endpoint.identity.mac.map(|mac| mac.to_string()),
         ips: endpoint.identity.ips.iter().map(ToString::to_string).collect(),
         flows_installed_ns: installed,
-        converged_ns: converged,
-        waterfall: exposed
-            .as_ref()
-            .map(|exposed| window::waterfall(exposed, installed, delivered))
-            .unwrap_or_default(),
-        exposed,
-        observed,
-        delayed: view.evidence.delayed(interface, span),
-        leak: leak(view, converged, standing),
+        converged_ns: found.converged,
+        waterfall: found.exposed.as_ref().map(waterfall).unwrap_or_default(),
+        exposed: found.exposed,
+        observed: found.observed,
+        delayed: view.evidence.delayed(interface, view.span()),
+        leak: leak(view, found.converged, found.standing),
         cause: why,
         verdict,
     }
+}
+
+fn why(view: &View<'_>, endpoint: &Endpoint, found: &Findings) -> Option<Cause> {
+    cause(&Facts {
+        kind: view.restart.kind(),
+        milestones: &view.restart.milestones,
+        standing: found.standing,
+        exposed: found.exposed.as_ref().filter(|_| found.judged),
+        lost: &found.lost,
+        dropped: found.dropped,
+        recreated: [endpoint.recreated, endpoint.renumbered]
+            .into_iter()
+            .flatten()
+            .any(|at| at >= view.span().0),
+        flag: view.flag(),
+        bound_nobody: view.restart.bound_nobody,
+        now: view.engine.now,
+    })
+}
+
+fn losses(observed: &Observed) -> impl Iterator<Item = &Loss> {
+    [&observed.to_pod, &observed.from_pod].into_iter().flatten()
 }
 
 /// Only a Pod that is there to the end of the restart is judged by its exposed window: the window of a
@@ -159,11 +175,7 @@ fn judged(endpoint: &Endpoint, view: &View<'_>) -> bool {
 
 fn lost(observed: &Observed) -> BTreeMap<Reason, u64> {
     let mut lost = BTreeMap::new();
-    for (reason, count) in [&observed.to_pod, &observed.from_pod]
-        .into_iter()
-        .flatten()
-        .flat_map(|loss: &Loss| &loss.by_reason)
-    {
+    for (reason, count) in losses(observed).flat_map(|loss| &loss.by_reason) {
         *lost.entry(*reason).or_default() += count;
     }
     lost
@@ -189,20 +201,15 @@ fn leak(view: &View<'_>, converged: Option<Timestamp>, standing: Standing) -> Op
 /// loop's pass, and we must be scheduled. A megaflow this much earlier is no leak.
 const MONITOR_DELAY: u64 = 100 * crate::time::MILLISECOND;
 
-fn verdict(
-    view: &View<'_>,
-    exposed: Option<&Exposed>,
-    standing: Standing,
-    dropped: bool,
-    lost: &BTreeMap<Reason, u64>,
-) -> Verdict {
-    if !lost.is_empty() {
+fn verdict(view: &View<'_>, found: &Findings) -> Verdict {
+    if !found.lost.is_empty() {
         return Verdict::Fail;
     }
-    let by_window = match exposed.map(|exposed| (exposed.duration_ns, standing)) {
+    let exposed = found.exposed.as_ref().filter(|_| found.judged);
+    let by_window = match exposed.map(|exposed| (exposed.duration_ns, found.standing)) {
         None | Some((Some(0), _)) => Verdict::Pass,
         // Without an OpenFlow monitor and without a drop megaflow, packets may just have waited.
-        Some((_, Standing::Unknown)) if !dropped => Verdict::Inconclusive,
+        Some((_, Standing::Unknown)) if !found.dropped => Verdict::Inconclusive,
         Some(_) => Verdict::Fail,
     };
     let (from, to) = view.span();

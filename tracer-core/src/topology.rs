@@ -32,11 +32,14 @@ pub struct Endpoint {
     pub recreated: Option<Timestamp>,
 }
 
+/// Which device was at a datapath port since when; `None`: no device.
+type History = Vec<(Timestamp, Option<String>)>;
+
 /// Everything known of who sits where. Endpoints are named by their device.
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     datapaths: BTreeMap<DpIfindex, String>,
-    vports: BTreeMap<(DpIfindex, PortNo), Vec<(Timestamp, Option<String>)>>,
+    vports: BTreeMap<(DpIfindex, PortNo), History>,
     bridges: BTreeMap<String, BridgeRow>,
     ports: BTreeMap<String, PortRow>,
     interfaces: BTreeMap<String, InterfaceRow>,
@@ -209,14 +212,10 @@ impl Topology {
             };
             let identity = identify(&port.external_ids, &interface.external_ids);
             if identity != Identity::default() {
-                identity
-                    .ips
-                    .iter()
-                    .for_each(|ip| drop(self.ips.insert(*ip, interface.name.clone())));
-                identity
-                    .mac
-                    .iter()
-                    .for_each(|mac| drop(self.macs.insert(*mac, interface.name.clone())));
+                self.ips
+                    .extend(identity.ips.iter().map(|ip| (*ip, interface.name.clone())));
+                self.macs
+                    .extend(identity.mac.map(|mac| (mac, interface.name.clone())));
                 endpoint.identity = identity;
             }
         }
