@@ -38,6 +38,7 @@ pub mod report;
 pub mod restart;
 pub mod sorter;
 pub mod time;
+pub mod timeline;
 pub mod topology;
 pub mod traffic;
 pub mod window;

@@ -140,9 +140,15 @@ impl Topology {
         else {
             return;
         };
-        bridges.iter().for_each(|uuid| self.bridge(uuid, None));
-        ports.iter().for_each(|uuid| self.port(uuid, None));
-        interfaces.iter().for_each(|uuid| self.interface(at, uuid, None));
+        for uuid in &bridges {
+            self.bridge(uuid, None);
+        }
+        for uuid in &ports {
+            self.port(uuid, None);
+        }
+        for uuid in &interfaces {
+            self.interface(at, uuid, None);
+        }
     }
 
     /// A Bridge row as of now.
