@@ -155,28 +155,28 @@ fn scale(length: u64, column: u32, columns: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::State::{Exposed, Forwarding, Losing, Unknown};
     use super::*;
 
     #[test]
     fn a_cell_shows_the_greatest_state_that_touches_it() {
         let stretches = [
             Stretch {
-                state: State::Exposed,
+                state: Exposed,
                 from: Timestamp(20),
                 to: Some(Timestamp(60)),
             },
             Stretch {
-                state: State::Losing,
+                state: Losing,
                 from: Timestamp(30),
                 to: Some(Timestamp(45)),
             },
             Stretch {
-                state: State::Unknown,
+                state: Unknown,
                 from: Timestamp(90),
                 to: None,
             },
         ];
-        use State::{Exposed, Forwarding, Losing, Unknown};
         let cells = paint(&stretches, (Timestamp(0), Timestamp(100)), 10);
         assert_eq!(
             cells,
