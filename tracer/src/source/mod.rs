@@ -5,5 +5,13 @@
 use tokio::sync::mpsc;
 use tracer_core::event::Event;
 
+pub mod clock;
+mod dial;
+mod outbox;
+pub mod ovsdb;
+pub mod process;
+mod readiness;
+pub mod rundir;
+
 /// Where a source puts what it saw.
 pub type EventSender = mpsc::Sender<Event>;
