@@ -11,10 +11,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracer::source::ovsdb::{self, Config};
-use tracer_core::event::{BridgeRow, Event, EventKind};
+use tracer_core::event::{BridgeRow, EventKind};
 use tracer_core::id::OfPort;
+
+use seen::{Seen, seen};
+
+mod seen;
 
 const SCHEMA: &str = include_str!("fixtures/ovsdb-3.1.0/get_schema.json");
 const MONITOR: &str = include_str!("fixtures/ovsdb-3.1.0/monitor.json");
@@ -23,7 +27,7 @@ const UPDATES: &str = include_str!("fixtures/ovsdb-3.1.0/updates.json");
 /// The source at work on a socket in a directory of its own.
 struct Bench {
     dir: tempfile::TempDir,
-    events: mpsc::Receiver<Event>,
+    events: Seen,
     flag: watch::Receiver<bool>,
     bridges: watch::Receiver<BTreeMap<String, BridgeRow>>,
     source: tokio::task::JoinHandle<anyhow::Result<()>>,
@@ -32,7 +36,7 @@ struct Bench {
 impl Bench {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (sender, events) = mpsc::channel(16);
+        let (sender, events) = seen();
         let (flag_sender, flag) = watch::channel(false);
         let (bridges_sender, bridges) = watch::channel(BTreeMap::new());
         let socket = dir.path().join("db.sock");
@@ -57,27 +61,13 @@ impl Bench {
         UnixListener::bind(socket).unwrap()
     }
 
-    async fn next(&mut self) -> EventKind {
-        self.events.recv().await.expect("the source runs").kind
-    }
-
-    /// The events up to and including the first that `last` accepts.
-    async fn until(&mut self, last: impl Fn(&EventKind) -> bool) -> Vec<EventKind> {
-        let mut seen = Vec::new();
-        loop {
-            seen.push(self.next().await);
-            if seen.last().is_some_and(&last) {
-                return seen;
-            }
-        }
-    }
-
     async fn snapshot(&mut self) -> Vec<EventKind> {
-        self.until(|kind| *kind == EventKind::OvsdbSnapshot).await
+        self.events.until(|kind| *kind == EventKind::OvsdbSnapshot).await
     }
 
     async fn down(&mut self) -> String {
         let seen = self
+            .events
             .until(|kind| matches!(kind, EventKind::OvsdbDown { .. }))
             .await;
         match seen.into_iter().next_back() {
@@ -137,6 +127,7 @@ async fn a_real_transcript_becomes_a_snapshot_and_changes() {
 
     peer.send(UPDATES).await;
     let changes = bench
+        .events
         .until(|kind| matches!(kind, EventKind::BridgeRow { row: Some(row), .. } if row.ports.len() == 4))
         .await;
     assert!(
@@ -145,6 +136,7 @@ async fn a_real_transcript_becomes_a_snapshot_and_changes() {
     );
     drop(peer);
     let mut rest = bench
+        .events
         .until(|kind| matches!(kind, EventKind::OvsdbDown { .. }))
         .await;
     assert_eq!(
@@ -219,7 +211,7 @@ async fn only_reading_calls_are_made_and_only_columns_of_the_schema() {
     );
     let EventKind::Source {
         ok: false, detail, ..
-    } = bench.next().await
+    } = bench.events.next().await
     else {
         panic!("no finding")
     };

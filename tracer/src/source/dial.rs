@@ -48,9 +48,7 @@ impl Dial {
     /// Makes one attempt. The directory is watched from before the attempt until one succeeds, so that a
     /// socket that comes right after a failure is not missed.
     pub(crate) async fn connect(&mut self) -> io::Result<UnixStream> {
-        if self.watch.is_none() {
-            self.watch = watch(self.path.parent().unwrap_or(Path::new("."))).ok();
-        }
+        self.arm();
         let stream = UnixStream::connect(&self.path).await?;
         self.watch = None;
         Ok(stream)
@@ -63,6 +61,7 @@ impl Dial {
 
     /// Waits until another attempt is worth it.
     pub(crate) async fn wait(&mut self) {
+        self.arm();
         let longest = if self.watch.is_some() {
             LONGEST
         } else {
@@ -70,6 +69,12 @@ impl Dial {
         };
         let delay = self.delay.min(longest);
         self.delay = (delay * 2).min(longest);
+        self.wait_for(delay).await;
+    }
+
+    /// Waits until the server is there anew, at most for `delay`.
+    pub(crate) async fn wait_for(&mut self, delay: Duration) {
+        self.arm();
         let name = self.path.file_name().unwrap_or_default().to_owned();
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
@@ -79,6 +84,12 @@ impl Dial {
                     self.watch = None;
                 }
             }
+        }
+    }
+
+    fn arm(&mut self) {
+        if self.watch.is_none() {
+            self.watch = watch(self.path.parent().unwrap_or(Path::new("."))).ok();
         }
     }
 }
