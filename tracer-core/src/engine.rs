@@ -31,7 +31,6 @@ pub(crate) struct Reading {
 pub struct Engine {
     pub(crate) now: Timestamp,
     pub(crate) events: u64,
-    pub(crate) ended: bool,
     pub(crate) ovs_version: Option<String>,
     pub(crate) command: Option<Command>,
     pub(crate) topology: Topology,
@@ -79,7 +78,7 @@ impl Engine {
         use EventKind as Kind;
         match kind {
             Kind::Tick => self.conditions.tick(at, &self.restarts),
-            Kind::CaptureEnded => self.ended = true,
+            Kind::CaptureEnded => {}
             Kind::CommandStarted { .. } | Kind::CommandExited { .. } => self.command(at, kind),
             Kind::Hook(_)
             | Kind::RecordsLost { .. }

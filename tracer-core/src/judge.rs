@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::conclude::{Provenance, conclude};
 use crate::coverage::finding;
 use crate::engine::Engine;
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::log::{Entry, Header};
 use crate::report::{Finding, Report};
 use crate::sorter::Sorter;
@@ -26,6 +26,7 @@ pub struct Judge {
     more_gaps: u64,
     repeated: u64,
     newest: Timestamp,
+    ended: bool,
     sorter: Sorter,
     engine: Engine,
 }
@@ -46,6 +47,7 @@ impl Judge {
             return;
         }
         self.newest = self.newest.max(entry.event.at);
+        self.ended |= entry.event.kind == EventKind::CaptureEnded;
         self.sorter.push(entry.event);
         while let Some(event) = self.sorter.pop() {
             self.engine.step(&event);
@@ -67,6 +69,11 @@ impl Judge {
         true
     }
 
+    /// Whether the recording's own end has been taken in.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// The report over what has passed the sorter.
     pub fn report(&self) -> Report {
         conclude(&self.engine, &self.provenance(None))
@@ -78,8 +85,7 @@ impl Judge {
             self.engine.step(&event);
         }
         let cut = cut.map(str::to_owned).or_else(|| {
-            (!self.engine.ended)
-                .then(|| "the recording has no end mark: the recorder was interrupted".to_owned())
+            (!self.ended).then(|| "the recording has no end mark: the recorder was interrupted".to_owned())
         });
         conclude(&self.engine, &self.provenance(cut))
     }

@@ -8,7 +8,7 @@ pub mod text;
 use tracer_core::report::Report;
 
 /// A format a report can be printed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// For people: milestones, a timeline in characters, a row per Pod.
     #[default]
