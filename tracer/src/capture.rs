@@ -65,14 +65,29 @@ pub async fn start(plan: Plan, events: EventSender) -> anyhow::Result<Sources> {
     tasks.spawn(attached.run(sender(), until(stopped.clone())));
     tasks.spawn(process::run(process::Config::default(), sender()));
     tasks.spawn(datapath::run(
-        datapath::Config { upcalls: Some(Box::new(move |dp| upcalls.totals(dp))), stop: Some(stopped.clone()), ..Default::default() },
+        datapath::Config {
+            upcalls: Some(Box::new(move |dp| upcalls.totals(dp))),
+            stop: Some(stopped.clone()),
+            ..Default::default()
+        },
         sender(),
     ));
-    let mirror = ovsdb::Config { socket: plan.db, flag: None, bridges: Some(bridges) };
+    let mirror = ovsdb::Config {
+        socket: plan.db,
+        flag: None,
+        bridges: Some(bridges),
+    };
     tasks.spawn(while_wanted(ovsdb::run(mirror, sender()), stopped.clone()));
-    let monitors = openflow::Config { rundir: plan.rundir, bridges: bridges_seen, only: plan.bridges };
+    let monitors = openflow::Config {
+        rundir: plan.rundir,
+        bridges: bridges_seen,
+        only: plan.bridges,
+    };
     tasks.spawn(while_wanted(openflow::run(monitors, sender()), stopped.clone()));
-    tasks.spawn(while_wanted(clock::run(clock::Config::default(), sender()), stopped));
+    tasks.spawn(while_wanted(
+        clock::run(clock::Config::default(), sender()),
+        stopped,
+    ));
     Ok(Sources { tasks, stop, events })
 }
 
@@ -107,7 +122,13 @@ impl Sources {
     /// Puts an observation of the capture itself among the events.
     pub async fn tell(&self, kind: EventKind) {
         // The pipeline outlives the sources; if it is gone, there is nobody left to tell.
-        let _ = self.events.send(Event { at: clock::now(), kind }).await;
+        let _ = self
+            .events
+            .send(Event {
+                at: clock::now(),
+                kind,
+            })
+            .await;
     }
 
     /// Lets every source hand over what it still holds, and marks the end.

@@ -27,7 +27,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
 }
 
 /// Our own words go to standard error, without time and place unless asked for.
@@ -42,5 +45,9 @@ fn speak(verbose: u8) {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
-    if verbose == 0 { lines.without_time().init() } else { lines.init() }
+    if verbose == 0 {
+        lines.without_time().init()
+    } else {
+        lines.init()
+    }
 }

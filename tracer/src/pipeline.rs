@@ -55,7 +55,10 @@ pub async fn run(
         }
     }
     recorder.flush();
-    Outcome { report: judge.finish(None), log_error: recorder.error }
+    Outcome {
+        report: judge.finish(None),
+        log_error: recorder.error,
+    }
 }
 
 fn tell(progress: &watch::Sender<Progress>, judge: &Judge, ready: &Ready) {
@@ -63,7 +66,10 @@ fn tell(progress: &watch::Sender<Progress>, judge: &Judge, ready: &Ready) {
         return;
     }
     let report = Some(Arc::new(judge.report()));
-    progress.send_replace(Progress { ready: ready.is_ready(), report });
+    progress.send_replace(Progress {
+        ready: ready.is_ready(),
+        report,
+    });
 }
 
 struct Recorder {
@@ -107,7 +113,10 @@ mod tests {
 
     impl Write for FullDisk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+            self.0 = self
+                .0
+                .checked_sub(bytes.len())
+                .ok_or(io::ErrorKind::StorageFull)?;
             Ok(bytes.len())
         }
 
@@ -120,13 +129,35 @@ mod tests {
     async fn a_full_disk_does_not_end_the_capture() {
         let (sender, receiver) = mpsc::channel(16);
         for at in 0..10 {
-            sender.send(Event { at: Timestamp(at), kind: EventKind::Tick }).await.unwrap();
+            sender
+                .send(Event {
+                    at: Timestamp(at),
+                    kind: EventKind::Tick,
+                })
+                .await
+                .unwrap();
         }
-        sender.send(Event { at: Timestamp(10), kind: EventKind::CaptureEnded }).await.unwrap();
+        sender
+            .send(Event {
+                at: Timestamp(10),
+                kind: EventKind::CaptureEnded,
+            })
+            .await
+            .unwrap();
         drop(sender);
         let (progress, _) = watch::channel(Progress::default());
-        let outcome = run(Header::default(), receiver, Some(Box::new(FullDisk(200))), Ready::default(), progress).await;
-        assert_eq!(outcome.log_error.map(|error| error.kind()), Some(io::ErrorKind::StorageFull));
+        let outcome = run(
+            Header::default(),
+            receiver,
+            Some(Box::new(FullDisk(200))),
+            Ready::default(),
+            progress,
+        )
+        .await;
+        assert_eq!(
+            outcome.log_error.map(|error| error.kind()),
+            Some(io::ErrorKind::StorageFull)
+        );
         assert_eq!(outcome.report.capture.events, 11, "judged to the end");
     }
 }

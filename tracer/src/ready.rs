@@ -21,7 +21,10 @@ pub struct Ready {
 impl Ready {
     /// Waits for the monitors of these bridges only; of all, where none is named.
     pub fn watching(only: BTreeSet<String>) -> Self {
-        Self { only, ..Self::default() }
+        Self {
+            only,
+            ..Self::default()
+        }
     }
 
     /// Takes an event in. A source that says that it cannot see has told all that it can.
@@ -44,14 +47,22 @@ impl Ready {
             "ovsdb" => self.ovsdb = true,
             "datapath" => self.datapath = true,
             "ebpf" => self.kernel = true,
-            other => drop(other.strip_prefix("openflow ").map(|bridge| self.monitors.insert(bridge.to_owned()))),
+            other => drop(
+                other
+                    .strip_prefix("openflow ")
+                    .map(|bridge| self.monitors.insert(bridge.to_owned())),
+            ),
         }
     }
 
     /// Whether all have.
     pub fn is_ready(&self) -> bool {
         let watched = |bridge: &&String| self.only.is_empty() || self.only.contains(*bridge);
-        let monitored = self.bridges.iter().filter(watched).all(|bridge| self.monitors.contains(bridge));
+        let monitored = self
+            .bridges
+            .iter()
+            .filter(watched)
+            .all(|bridge| self.monitors.contains(bridge));
         self.ovsdb && self.datapath && self.kernel && monitored
     }
 }
@@ -64,14 +75,31 @@ mod tests {
     #[test]
     fn it_waits_for_every_bridge() {
         let mut ready = Ready::default();
-        let row = BridgeRow { name: "br-int".to_owned(), ..BridgeRow::default() };
-        ready.see(&EventKind::BridgeRow { uuid: "u".to_owned(), row: Some(row) });
+        let row = BridgeRow {
+            name: "br-int".to_owned(),
+            ..BridgeRow::default()
+        };
+        ready.see(&EventKind::BridgeRow {
+            uuid: "u".to_owned(),
+            row: Some(row),
+        });
         ready.see(&EventKind::OvsdbSnapshot);
-        let hook = Hook { name: "h".to_owned(), attach: "kprobe".to_owned(), ok: true, error: String::new() };
+        let hook = Hook {
+            name: "h".to_owned(),
+            attach: "kprobe".to_owned(),
+            ok: true,
+            error: String::new(),
+        };
         ready.see(&EventKind::Hook(hook));
-        ready.see(&EventKind::Source { name: "datapath".to_owned(), ok: false, detail: String::new() });
+        ready.see(&EventKind::Source {
+            name: "datapath".to_owned(),
+            ok: false,
+            detail: String::new(),
+        });
         assert!(!ready.is_ready());
-        ready.see(&EventKind::OpenFlowSnapshot { bridge: "br-int".to_owned() });
+        ready.see(&EventKind::OpenFlowSnapshot {
+            bridge: "br-int".to_owned(),
+        });
         assert!(ready.is_ready());
     }
 }

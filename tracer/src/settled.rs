@@ -11,20 +11,37 @@ const AFTERMATH: u64 = 1_700 * MILLISECOND;
 
 /// Whether the restart is over for every Pod, and its packets are accounted for. Without any restart: no.
 pub fn settled(report: &Report) -> bool {
-    report.restarts.last().and_then(over).is_some_and(|over| report.capture.ended_ns.since(over) >= AFTERMATH)
+    report
+        .restarts
+        .last()
+        .and_then(over)
+        .is_some_and(|over| report.capture.ended_ns.since(over) >= AFTERMATH)
 }
 
 /// When the last Pod's window closed; `None`: one is still open, or there was no flush yet.
 fn over(restart: &Restart) -> Option<Timestamp> {
     let flush = restart.milestones.flush_ns?;
-    let mut over = restart.milestones.flag_removed_ns.map_or(flush, |removed| removed.max(flush));
-    for pod in restart.pods.iter().filter(|pod| pod.namespace.is_some() && pod.verdict != Verdict::Pass) {
-        let losses = || [&pod.observed.to_pod, &pod.observed.from_pod].into_iter().flatten();
+    let mut over = restart
+        .milestones
+        .flag_removed_ns
+        .map_or(flush, |removed| removed.max(flush));
+    for pod in restart
+        .pods
+        .iter()
+        .filter(|pod| pod.namespace.is_some() && pod.verdict != Verdict::Pass)
+    {
+        let losses = || {
+            [&pod.observed.to_pod, &pod.observed.from_pod]
+                .into_iter()
+                .flatten()
+        };
         if losses().any(|loss| loss.last_lost_ns.is_some() && loss.first_delivered_after_ns.is_none()) {
             return None;
         }
         over = over.max(pod.exposed.as_ref()?.end_ns?);
-        over = losses().filter_map(|loss| loss.first_delivered_after_ns).fold(over, Timestamp::max);
+        over = losses()
+            .filter_map(|loss| loss.first_delivered_after_ns)
+            .fold(over, Timestamp::max);
     }
     Some(over)
 }

@@ -21,7 +21,11 @@ struct Check {
 }
 
 fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
-    Check { name: name.to_owned(), ok, detail: detail.into() }
+    Check {
+        name: name.to_owned(),
+        ok,
+        detail: detail.into(),
+    }
 }
 
 /// Prints every check; fails where a restart could not be traced.
@@ -34,11 +38,19 @@ pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     let healthy = checks.iter().all(|check| check.ok);
     checks.extend(hooks.iter().map(hook));
     super::write(&draw(&checks))?;
-    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(super::ERROR) })
+    Ok(if healthy {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::ERROR)
+    })
 }
 
 fn draw(checks: &[Check]) -> String {
-    let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
+    let width = checks
+        .iter()
+        .map(|check| check.name.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut out = String::new();
     for Check { name, ok, detail } in checks {
         let sign = if *ok { "ok  " } else { "MISS" };
@@ -50,12 +62,20 @@ fn draw(checks: &[Check]) -> String {
 
 fn system() -> Check {
     let system = rustix::system::uname();
-    check("kernel", true, format!("Linux {}", system.release().to_string_lossy()))
+    check(
+        "kernel",
+        true,
+        format!("Linux {}", system.release().to_string_lossy()),
+    )
 }
 
 fn module() -> Check {
     let loaded = Path::new("/sys/module/openvswitch").exists();
-    let detail = if loaded { "loaded" } else { "not loaded: `modprobe openvswitch` (ovs-vswitchd does it for a system datapath)" };
+    let detail = if loaded {
+        "loaded"
+    } else {
+        "not loaded: `modprobe openvswitch` (ovs-vswitchd does it for a system datapath)"
+    };
     check("module openvswitch", loaded, detail)
 }
 
@@ -81,21 +101,36 @@ async fn ovs(dir: &Path, db: &Path) -> Vec<Check> {
     let pid = fs::read_to_string(dir.join("ovs-vswitchd.pid")).ok();
     let daemon = match &pid {
         Some(pid) => check("ovs-vswitchd", true, format!("process {}", pid.trim())),
-        None => check("ovs-vswitchd", true, "not running now (no pid file in the run directory): its start will be seen"),
+        None => check(
+            "ovs-vswitchd",
+            true,
+            "not running now (no pid file in the run directory): its start will be seen",
+        ),
     };
     vec![check("ovsdb-server", answer.is_ok(), detail), daemon]
 }
 
 async fn monitors(dir: &Path) -> Vec<Check> {
-    let names = fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut bridges: Vec<String> = names.filter_map(|name| name.strip_suffix(".mgmt").map(str::to_owned)).collect();
+    let names = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let mut bridges: Vec<String> = names
+        .filter_map(|name| name.strip_suffix(".mgmt").map(str::to_owned))
+        .collect();
     bridges.sort();
     let mut checks = Vec::new();
     for bridge in bridges {
         let socket = rundir::mgmt_socket(dir, &bridge);
         let answer = UnixStream::connect(&socket).await;
         let detail = answer.as_ref().map_or_else(
-            |error| format!("{}: {error}; flows of this bridge will not be seen", socket.display()),
+            |error| {
+                format!(
+                    "{}: {error}; flows of this bridge will not be seen",
+                    socket.display()
+                )
+            },
             |_| "OpenFlow management socket answers".to_owned(),
         );
         checks.push(check(&format!("bridge {bridge}"), answer.is_ok(), detail));
@@ -105,10 +140,17 @@ async fn monitors(dir: &Path) -> Vec<Check> {
 
 /// Attaches every hook once and lets go of it.
 fn kernel(checks: &mut Vec<Check>, ring_kib: u32) -> Vec<Hook> {
-    match ebpf::probe(ebpf::Config { ring_bytes: ring_kib * 1024, ..ebpf::Config::default() }) {
+    match ebpf::probe(ebpf::Config {
+        ring_bytes: ring_kib * 1024,
+        ..ebpf::Config::default()
+    }) {
         Ok(hooks) => {
             let attached = hooks.iter().filter(|hook| hook.ok).count();
-            checks.push(check("eBPF", attached > 0, format!("{attached} of {} hooks can be attached", hooks.len())));
+            checks.push(check(
+                "eBPF",
+                attached > 0,
+                format!("{attached} of {} hooks can be attached", hooks.len()),
+            ));
             hooks
         }
         Err(error) => {
@@ -119,6 +161,10 @@ fn kernel(checks: &mut Vec<Check>, ring_kib: u32) -> Vec<Hook> {
 }
 
 fn hook(hook: &Hook) -> Check {
-    let detail = if hook.ok { hook.attach.clone() } else { format!("{}: {}", hook.attach, hook.error) };
+    let detail = if hook.ok {
+        hook.attach.clone()
+    } else {
+        format!("{}: {}", hook.attach, hook.error)
+    };
     check(&format!("hook {}", hook.name), hook.ok, detail)
 }

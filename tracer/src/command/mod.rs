@@ -26,7 +26,13 @@ pub fn sockets(node: &Node) -> anyhow::Result<(std::path::PathBuf, std::path::Pa
 
 /// Prints a report on standard output. A reader that has gone away is no error.
 pub fn print(report: &tracer_core::report::Report, print: Print) -> anyhow::Result<ExitCode> {
-    let text = sink::render(report, Style { format: print.format.into(), utc: print.utc });
+    let text = sink::render(
+        report,
+        Style {
+            format: print.format.into(),
+            utc: print.utc,
+        },
+    );
     write(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -47,7 +47,10 @@ pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
     let path = args.output.clone().unwrap_or_else(|| default_path(&header));
     let log = create(&path)?;
     let pipeline = tokio::spawn(pipeline::run(header, received, Some(log), ready, progress));
-    if timeout(PATIENCE, seen.wait_for(|progress| progress.ready)).await.is_err() {
+    if timeout(PATIENCE, seen.wait_for(|progress| progress.ready))
+        .await
+        .is_err()
+    {
         tracing::warn!("not every source has told what there is; what it misses is in the report");
     }
     if args.command.is_empty() {
@@ -65,7 +68,10 @@ pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
     let Outcome { report, log_error } = pipeline.await.context("the pipeline broke")?;
     let code = super::print(&report, args.print)?;
     if let Some(error) = log_error {
-        anyhow::bail!("the recording {} is not whole: {error}; the report above is", path.display());
+        anyhow::bail!(
+            "the recording {} is not whole: {error}; the report above is",
+            path.display()
+        );
     }
     tracing::info!("recording: {}", path.display());
     Ok(code)
@@ -78,7 +84,11 @@ pub fn plan(node: &Node, verbose: u8) -> anyhow::Result<Plan> {
         rundir,
         db,
         bridges: node.bridge.iter().cloned().collect::<BTreeSet<_>>(),
-        ebpf: ebpf::Config { ring_bytes: node.ring_size * 1024, verbose: verbose > 1, ..Default::default() },
+        ebpf: ebpf::Config {
+            ring_bytes: node.ring_size * 1024,
+            verbose: verbose > 1,
+            ..Default::default()
+        },
     })
 }
 
@@ -96,14 +106,23 @@ fn create(path: &Path) -> anyhow::Result<Box<dyn Write + Send>> {
         .truncate(true)
         .mode(0o600)
         .open(path)
-        .with_context(|| format!("cannot write the recording {}: choose another place with -o", path.display()))?;
+        .with_context(|| {
+            format!(
+                "cannot write the recording {}: choose another place with -o",
+                path.display()
+            )
+        })?;
     Ok(Box::new(BufWriter::with_capacity(1 << 20, file)))
 }
 
 /// Runs the command to its end. A signal ends it: Ctrl-C reaches it by itself, SIGTERM is passed on.
 async fn execute(sources: &Sources, argv: &[String], interrupts: &mut Interrupts) -> anyhow::Result<()> {
-    let [program, arguments @ ..] = argv else { return Ok(()) };
-    sources.tell(EventKind::CommandStarted { argv: argv.to_vec() }).await;
+    let [program, arguments @ ..] = argv else {
+        return Ok(());
+    };
+    sources
+        .tell(EventKind::CommandStarted { argv: argv.to_vec() })
+        .await;
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .spawn()
@@ -120,7 +139,10 @@ async fn execute(sources: &Sources, argv: &[String], interrupts: &mut Interrupts
 }
 
 async fn take_leave(child: &mut Child, terminate: bool) -> Option<std::io::Result<ExitStatus>> {
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
+    let pid = child
+        .id()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid.filter(|_| terminate) {
         // It may have ended in this moment: then there is nothing to pass on to.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
@@ -132,7 +154,12 @@ async fn exited(sources: &Sources, program: &str, status: ExitStatus) {
     if !status.success() {
         tracing::warn!("`{program}` failed: {status}");
     }
-    sources.tell(EventKind::CommandExited { code: status.code(), signal: status.signal() }).await;
+    sources
+        .tell(EventKind::CommandExited {
+            code: status.code(),
+            signal: status.signal(),
+        })
+        .await;
 }
 
 /// Waits until the restart is over, at most for `most`.
@@ -153,7 +180,10 @@ struct Interrupts {
 impl Interrupts {
     fn new() -> anyhow::Result<Self> {
         let catch = |kind| signal(kind).context("cannot catch signals");
-        Ok(Self { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: catch(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+        })
     }
 
     /// Waits for one; whether it was SIGTERM.

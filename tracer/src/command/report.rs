@@ -31,7 +31,10 @@ pub fn read(file: &Path) -> anyhow::Result<(Report, Option<String>)> {
     if file == Path::new("-") {
         judge(io::stdin().lock())
     } else {
-        judge(BufReader::with_capacity(1 << 20, File::open(file).context("cannot open it")?))
+        judge(BufReader::with_capacity(
+            1 << 20,
+            File::open(file).context("cannot open it")?,
+        ))
     }
 }
 

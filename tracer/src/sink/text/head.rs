@@ -27,7 +27,10 @@ pub fn head(out: &mut String, report: &Report) {
     );
     capture(out, &report.capture);
     if let Some(command) = &report.command {
-        line(out, &format!("command `{}` {}", command.argv.join(" "), ending(command)));
+        line(
+            out,
+            &format!("command `{}` {}", command.argv.join(" "), ending(command)),
+        );
     }
     if report.restarts.is_empty() {
         line(out, "no restart of Open vSwitch was seen");
@@ -53,8 +56,19 @@ fn capture(out: &mut String, capture: &Capture) {
 }
 
 fn reconciliation(counts: &Reconciliation) -> String {
-    let Reconciliation { datapath, datapath_missed, seen_missed, datapath_lost, seen_lost, agrees } = counts;
-    let answer = if *agrees { "agrees with the hooks" } else { "DISAGREES with the hooks" };
+    let Reconciliation {
+        datapath,
+        datapath_missed,
+        seen_missed,
+        datapath_lost,
+        seen_lost,
+        agrees,
+    } = counts;
+    let answer = if *agrees {
+        "agrees with the hooks"
+    } else {
+        "DISAGREES with the hooks"
+    };
     format!(
         "datapath {datapath} counted {datapath_missed} missed, {datapath_lost} lost: {answer} ({}, {})",
         range(*seen_missed),
@@ -63,7 +77,11 @@ fn reconciliation(counts: &Reconciliation) -> String {
 }
 
 fn range([least, most]: [u64; 2]) -> String {
-    if least == most { least.to_string() } else { format!("{least}–{most}") }
+    if least == most {
+        least.to_string()
+    } else {
+        format!("{least}–{most}")
+    }
 }
 
 fn ending(command: &Command) -> String {
@@ -83,9 +101,19 @@ pub fn tail(out: &mut String, report: &Report) {
     }
     for condition in &report.conditions {
         let since = clock.point(condition.since_ns);
-        let until = condition.until_ns.map_or_else(|| "still so at the end".to_owned(), |at| format!("until {}", clock.point(at)));
+        let until = condition.until_ns.map_or_else(
+            || "still so at the end".to_owned(),
+            |at| format!("until {}", clock.point(at)),
+        );
         line(out, "");
-        line(out, &format!("condition {} since {since} of the capture, {until}: {}", cause(condition.cause), condition.detail));
+        line(
+            out,
+            &format!(
+                "condition {} since {since} of the capture, {until}: {}",
+                cause(condition.cause),
+                condition.detail
+            ),
+        );
     }
     if !report.coverage.is_empty() {
         line(out, "");
@@ -100,10 +128,26 @@ fn steady(out: &mut String, report: &Report) {
     let packets: u64 = report.steady_drops.iter().map(|drop| drop.packets).sum();
     let keys = units::count(report.steady_drops.len() as u64, "traffic key");
     line(out, "");
-    line(out, &format!("steady drops (never forwarded, so no loss): {} of {keys}", units::count(packets, "packet")));
+    line(
+        out,
+        &format!(
+            "steady drops (never forwarded, so no loss): {} of {keys}",
+            units::count(packets, "packet")
+        ),
+    );
     for drop in report.steady_drops.iter().take(STEADY) {
-        let target = format!("{} type 0x{:04x} proto {} port {}", drop.dst, drop.eth_type, drop.proto, drop.port);
-        line(out, &format!("  {} → {target}: {}", drop.interface, units::count(drop.packets, "packet")));
+        let target = format!(
+            "{} type 0x{:04x} proto {} port {}",
+            drop.dst, drop.eth_type, drop.proto, drop.port
+        );
+        line(
+            out,
+            &format!(
+                "  {} → {target}: {}",
+                drop.interface,
+                units::count(drop.packets, "packet")
+            ),
+        );
     }
 }
 

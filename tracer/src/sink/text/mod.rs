@@ -32,11 +32,21 @@ fn one(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
     let datapath = restart.datapath.as_deref().unwrap_or("datapath not known");
     let began = units::time_of_day(restart.began_ns, report.capture.wall_offset_ns);
     line(out, "");
-    line(out, &format!("restart {} · {} · {datapath} · began {began} · {}", restart.id, kind(restart.kind), verdict(restart.verdict)));
+    line(
+        out,
+        &format!(
+            "restart {} · {} · {datapath} · began {began} · {}",
+            restart.id,
+            kind(restart.kind),
+            verdict(restart.verdict)
+        ),
+    );
     line(out, "");
     let mut before = None;
     for (name, at) in milestones(restart) {
-        let step = before.map(|before| format!("  (+{})", units::span(at.since(before)))).unwrap_or_default();
+        let step = before
+            .map(|before| format!("  (+{})", units::span(at.since(before))))
+            .unwrap_or_default();
         line(out, &format!("  {:>14}  {name}{step}", clock.point(at)));
         before = Some(at);
     }

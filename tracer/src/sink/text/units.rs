@@ -16,7 +16,11 @@ pub struct Clock {
 impl Clock {
     /// Relative to `origin`, or times of day.
     pub fn new(origin: Timestamp, wall_offset_ns: i64, utc: bool) -> Self {
-        Self { origin, wall_offset_ns, utc }
+        Self {
+            origin,
+            wall_offset_ns,
+            utc,
+        }
     }
 
     /// A point in time.
@@ -50,7 +54,11 @@ pub fn time_of_day(at: Timestamp, wall_offset_ns: i64) -> String {
 
 /// `1 row`, `2 rows`.
 pub fn count(number: u64, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    if number == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{number} {thing}s")
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +71,9 @@ mod tests {
         let clock = Clock::new(Timestamp(1_000_000_000), 0, false);
         assert_eq!(clock.point(Timestamp(1_002_500_000)), "+2.500 ms");
         assert_eq!(clock.point(Timestamp(999_000_000)), "-1.000 ms");
-        assert_eq!(time_of_day(Timestamp(5), 1_700_000_000_000_000_000), "2023-11-14 22:13:20.000000Z");
+        assert_eq!(
+            time_of_day(Timestamp(5), 1_700_000_000_000_000_000),
+            "2023-11-14 22:13:20.000000Z"
+        );
     }
 }
