@@ -246,7 +246,9 @@ proptest! {
         let good = entries(Story::tell(&plot));
         let verdict = judge_entries(good.clone()).verdict;
         let mut bad = good;
-        faults.into_iter().for_each(|fault| apply(&mut bad, fault));
+        for fault in faults {
+            apply(&mut bad, fault);
+        }
         let found = judge_entries(bad).verdict;
         prop_assert!(verdict == Verdict::Pass || found != Verdict::Pass, "{verdict:?} became {found:?}");
     }
