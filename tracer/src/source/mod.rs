@@ -5,5 +5,7 @@
 use tokio::sync::mpsc;
 use tracer_core::event::Event;
 
+pub mod ebpf;
+
 /// Where a source puts what it saw.
 pub type EventSender = mpsc::Sender<Event>;
