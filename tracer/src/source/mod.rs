@@ -7,6 +7,7 @@ use tracer_core::event::Event;
 
 pub mod clock;
 mod dial;
+pub mod ebpf;
 pub mod openflow;
 mod outbox;
 pub mod ovsdb;
