@@ -46,8 +46,8 @@ fn speak(verbose: u8) {
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
     if verbose == 0 {
-        lines.without_time().init()
+        lines.without_time().init();
     } else {
-        lines.init()
+        lines.init();
     }
 }

@@ -89,7 +89,7 @@ impl Recorder {
     }
 
     fn flush(&mut self) {
-        self.attempt(|log| log.flush());
+        self.attempt(Write::flush);
     }
 
     /// After the first error nothing more is written: what follows a hole could not be trusted.

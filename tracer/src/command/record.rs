@@ -131,9 +131,10 @@ async fn execute(sources: &Sources, argv: &[String], interrupts: &mut Interrupts
         ended = child.wait() => Some(ended),
         terminate = interrupts.next() => take_leave(&mut child, terminate).await,
     };
-    match ended {
-        Some(status) => exited(sources, program, status.context("cannot wait for the command")?).await,
-        None => tracing::warn!("`{program}` still runs; the capture ends without it"),
+    if let Some(status) = ended {
+        exited(sources, program, status.context("cannot wait for the command")?).await;
+    } else {
+        tracing::warn!("`{program}` still runs; the capture ends without it");
     }
     Ok(())
 }
