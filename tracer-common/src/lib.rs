@@ -1,2 +1,28 @@
-//! The wire between ovsgap's eBPF programs and its userspace.
+//! The wire between ovsgap's eBPF programs and its userspace: records, counters, names, offsets.
+//!
+//! May not know: std, aya, or what a record means.
+//!
+//! Both sides are built from this one crate, so layouts agree by construction; zerocopy's derives
+//! refuse a type with padding, so no byte of the kernel's stack can leak out.
 #![no_std]
+
+pub mod counters;
+pub mod hook;
+pub mod offsets;
+pub mod record;
+
+/// Names of the maps and of the read-only globals, as userspace asks for them.
+pub mod names {
+    /// Ring buffer of records.
+    pub const RECORDS: &str = "RECORDS";
+    /// Per-CPU array of one [`crate::hook::Lost`]: records that did not fit.
+    pub const LOST: &str = "LOST";
+    /// Per-CPU hash: [`crate::counters::UpcallKey`] → [`crate::counters::UpcallCount`].
+    pub const UPCALLS: &str = "UPCALLS";
+    /// Per-CPU hash: datapath ifindex → [`crate::counters::UpcallTotals`].
+    pub const UPCALL_TOTALS: &str = "UPCALL_TOTALS";
+    /// Array of one `u32`: the number of userspace's current tick.
+    pub const TICK: &str = "TICK";
+    /// Read-only global of type [`crate::offsets::Offsets`].
+    pub const OFFSETS: &str = "OFFSETS";
+}

@@ -1,0 +1,122 @@
+//! Where the kernel keeps what the programs read: member offsets, found at load time.
+//!
+//! May not know: how they are found (that is `source::ebpf::offsets`).
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// An offset that is not known on this kernel.
+pub const UNKNOWN: u32 = u32::MAX;
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident: $type:literal . $path:literal),+ $(,)?) => {
+        /// Byte offsets of members of kernel structures; [`UNKNOWN`] where this kernel has no such member.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[repr(C)]
+        pub struct Offsets {
+            $($(#[$doc])* pub $name: u32,)+
+        }
+
+        impl Offsets {
+            /// Nothing is known.
+            pub const fn unknown() -> Self {
+                Self { $($name: UNKNOWN,)+ }
+            }
+
+            /// Asks `find(structure, member path)` for each member and keeps what it answers.
+            pub fn resolve(mut find: impl FnMut(&'static str, &'static str) -> Option<u32>) -> Self {
+                Self { $($name: find($type, $path).unwrap_or(UNKNOWN),)+ }
+            }
+
+            /// Every member: its structure, its path there, and its offset.
+            pub fn members(&self) -> impl Iterator<Item = (&'static str, &'static str, u32)> {
+                [$(($type, $path, self.$name),)+].into_iter()
+            }
+        }
+    };
+}
+
+offsets! {
+    /// The flow table, embedded.
+    datapath_table: "datapath"."table",
+    /// Hash buckets of vports.
+    datapath_ports: "datapath"."ports",
+    /// `OVS_DP_F_*`.
+    datapath_user_features: "datapath"."user_features",
+    /// Portids of per-CPU upcall dispatch: kernels that have it also have `OVS_DP_ATTR_PER_CPU_PIDS`.
+    datapath_upcall_portids: "datapath"."upcall_portids",
+
+    /// Its network device.
+    vport_dev: "vport"."dev",
+    /// Its datapath.
+    vport_dp: "vport"."dp",
+    /// Its number.
+    vport_port_no: "vport"."port_no",
+    /// Its node in the datapath's hash buckets.
+    vport_dp_hash_node: "vport"."dp_hash_node",
+    /// A device's index.
+    net_device_ifindex: "net_device"."ifindex",
+
+    /// A megaflow's masked key.
+    flow_key: "sw_flow"."key",
+    /// Length of its unique id; 0: it is identified by its key.
+    flow_ufid_len: "sw_flow"."id.ufid_len",
+    /// Its unique id.
+    flow_ufid: "sw_flow"."id.ufid",
+    /// Its actions.
+    flow_actions: "sw_flow"."sf_acts",
+    /// Length of an action list.
+    actions_len: "sw_flow_actions"."actions_len",
+    /// The list itself.
+    actions: "sw_flow_actions"."actions",
+
+    /// Input port.
+    key_in_port: "sw_flow_key"."phy.in_port",
+    /// Recirculation id.
+    key_recirc_id: "sw_flow_key"."recirc_id",
+    /// Ethernet source.
+    key_eth_src: "sw_flow_key"."eth.src",
+    /// Ethernet destination.
+    key_eth_dst: "sw_flow_key"."eth.dst",
+    /// Ethernet type, big endian.
+    key_eth_type: "sw_flow_key"."eth.type",
+    /// IP protocol or ARP opcode.
+    key_proto: "sw_flow_key"."ip.proto",
+    /// L4 source port, big endian.
+    key_tp_src: "sw_flow_key"."tp.src",
+    /// L4 destination port, big endian.
+    key_tp_dst: "sw_flow_key"."tp.dst",
+    /// IPv4 source or ARP sender.
+    key_ipv4_src: "sw_flow_key"."ipv4.addr.src",
+    /// IPv4 destination or ARP target.
+    key_ipv4_dst: "sw_flow_key"."ipv4.addr.dst",
+    /// IPv6 source.
+    key_ipv6_src: "sw_flow_key"."ipv6.addr.src",
+    /// IPv6 destination.
+    key_ipv6_dst: "sw_flow_key"."ipv6.addr.dst",
+    /// Neighbour discovery's target.
+    key_nd_target: "sw_flow_key"."ipv6.nd.target",
+
+    /// Why an upcall is made.
+    upcall_cmd: "dp_upcall_info"."cmd",
+
+    /// The generic netlink header, followed by `struct ovs_header`.
+    info_genlhdr: "genl_info"."genlhdr",
+    /// The parsed attributes.
+    info_attrs: "genl_info"."attrs",
+
+    /// Thread id.
+    task_pid: "task_struct"."pid",
+    /// Process id.
+    task_tgid: "task_struct"."tgid",
+    /// `exit()` status and signal.
+    task_exit_code: "task_struct"."exit_code",
+    /// Its parent.
+    task_parent: "task_struct"."real_parent",
+}
+
+impl Offsets {
+    /// Whether the types of openvswitch were found at all.
+    pub const fn know_datapath(&self) -> bool {
+        self.datapath_ports != UNKNOWN
+    }
+}

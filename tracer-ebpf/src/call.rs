@@ -1,0 +1,70 @@
+//! Calls of hooked functions, from entry to return: arguments are known at the one, the result at the other.
+//!
+//! May not know: what the calls do.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use aya_ebpf::programs::{ProbeContext, RetProbeContext};
+use tracer_common::hook::Hook;
+
+use crate::emit;
+use crate::kernel::Address;
+use crate::maps::CALLS;
+
+/// A thread inside a hooked function.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct CallKey {
+    thread: u32,
+    hook: u32,
+}
+
+/// What is remembered of it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Call {
+    /// First argument.
+    pub first: Address,
+    /// Second argument.
+    pub second: Address,
+    /// When it was entered.
+    pub entered: u64,
+}
+
+impl CallKey {
+    #[inline(always)]
+    fn current(hook: Hook) -> Self {
+        Self {
+            thread: bpf_get_current_pid_tgid() as u32,
+            hook: hook as u32,
+        }
+    }
+}
+
+/// Remembers a call's arguments until it returns.
+#[inline(always)]
+pub fn began(hook: Hook, ctx: &ProbeContext) {
+    let (Some(first), Some(second)) = (ctx.arg(0), ctx.arg(1)) else {
+        return;
+    };
+    // SAFETY: the helper has no preconditions.
+    let entered = unsafe { bpf_ktime_get_ns() };
+    let call = Call {
+        first: Address(first),
+        second: Address(second),
+        entered,
+    };
+    if CALLS.insert(CallKey::current(hook), call, 0).is_err() {
+        emit::lost(hook);
+    }
+}
+
+/// The call that now returns, if it returns 0. One that began before the hooks were attached is not known.
+#[inline(always)]
+pub fn succeeded(hook: Hook, ctx: &RetProbeContext) -> Option<Call> {
+    let key = CallKey::current(hook);
+    // SAFETY: only this thread writes to this key.
+    let call = unsafe { CALLS.get(key) }.copied()?;
+    let _ = CALLS.remove(key);
+    (ctx.ret::<i32>() == 0).then_some(call)
+}

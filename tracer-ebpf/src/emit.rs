@@ -1,0 +1,124 @@
+//! The ring: reserve, fill, submit, and counting what did not fit.
+//!
+//! May not know: what a record means. Nothing else touches the ring.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use tracer_common::hook::Hook;
+use tracer_common::record::{Header, Kind, MAX_ACTIONS};
+
+use crate::kernel::Address;
+use crate::maps::{LOST, RECORDS, SCRATCH, SCRATCH_LEN};
+
+#[repr(C)]
+struct Record<B> {
+    header: Header,
+    body: B,
+}
+
+impl<B> Record<B> {
+    const HAS_NO_PADDING: () = assert!(size_of::<Self>() == size_of::<Header>() + size_of::<B>());
+}
+
+/// A record's header: now, in the current process, nothing after the body.
+#[inline(always)]
+pub fn header(kind: Kind, dp: u32) -> Header {
+    Header {
+        kind: kind as u32,
+        tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
+        // SAFETY: the helper has no preconditions.
+        at: unsafe { bpf_ktime_get_ns() },
+        dp,
+        trailing: 0,
+    }
+}
+
+/// Counts a record of `hook` that could not be sent.
+#[inline(always)]
+pub fn lost(hook: Hook) {
+    if let Some(counts) = LOST.get_ptr_mut(0) {
+        // SAFETY: this CPU's own slot, and a hook's number is less than the length.
+        unsafe { *counts.cast::<u64>().add(hook as usize) += 1 }
+    }
+}
+
+/// Sends a record of fixed length.
+#[inline(always)]
+pub fn send<B: Copy + 'static>(hook: Hook, header: Header, body: B) {
+    const { Record::<B>::HAS_NO_PADDING }
+    match RECORDS.reserve::<Record<B>>(0) {
+        Some(mut entry) => {
+            entry.write(Record { header, body });
+            entry.submit(0);
+        }
+        None => lost(hook),
+    }
+}
+
+/// A record being put together in this CPU's scratch, because the stack could not hold it.
+pub struct Draft<B: 'static>(&'static mut Record<B>);
+
+impl<B: Copy> Draft<B> {
+    /// A record with this header; its body holds whatever the scratch held.
+    #[inline(always)]
+    pub fn new(header: Header) -> Option<Self> {
+        const { Record::<B>::HAS_NO_PADDING }
+        const { assert!(size_of::<Record<B>>() + MAX_ACTIONS <= SCRATCH_LEN) }
+        let scratch = SCRATCH.get_ptr_mut(0)?.cast::<Record<B>>();
+        // SAFETY: the scratch is this CPU's own, aligned to 8, long enough (asserted above), always
+        // initialised, and one program at a time drafts one record.
+        let record = unsafe { &mut *scratch };
+        record.header = header;
+        Some(Self(record))
+    }
+
+    /// Its body.
+    #[inline(always)]
+    pub fn body(&mut self) -> &mut B {
+        &mut self.0.body
+    }
+
+    /// Sends it.
+    #[inline(always)]
+    pub fn send(self, hook: Hook) {
+        self.send_with_trailing(hook, 0);
+    }
+
+    /// Sends it followed by an action list of `len` bytes at `list`, or as much of it as is recorded.
+    #[inline(always)]
+    pub fn send_with_actions(self, hook: Hook, list: Address, len: u32) {
+        self.0.header.trailing = len;
+        // Read back as something new, so that the compiler cannot compare one copy of the length and use
+        // another: the verifier knows the bound of the copy that was compared only.
+        // SAFETY: a plain member of this CPU's scratch.
+        let len = unsafe { core::ptr::read_volatile(&raw const self.0.header.trailing) };
+        let recorded = if len < MAX_ACTIONS as u32 {
+            len
+        } else {
+            MAX_ACTIONS as u32
+        };
+        // SAFETY: the scratch is MAX_ACTIONS longer than the record (asserted in `new`).
+        let to = unsafe { core::slice::from_raw_parts_mut(self.after(), recorded as usize) };
+        match list.read_into(to) {
+            Some(()) => self.send_with_trailing(hook, recorded),
+            None => lost(hook),
+        }
+    }
+
+    #[inline(always)]
+    fn send_with_trailing(self, hook: Hook, trailing: u32) {
+        self.0.header.trailing = trailing;
+        let record = (&raw const *self.0).cast::<u8>();
+        // SAFETY: as above; `trailing` is at most MAX_ACTIONS.
+        let bytes =
+            unsafe { core::slice::from_raw_parts(record, size_of::<Record<B>>() + trailing as usize) };
+        if RECORDS.output::<[u8]>(bytes, 0).is_err() {
+            lost(hook);
+        }
+    }
+
+    #[inline(always)]
+    fn after(&self) -> *mut u8 {
+        (&raw const *self.0).wrapping_add(1).cast::<u8>().cast_mut()
+    }
+}

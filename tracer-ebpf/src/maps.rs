@@ -1,0 +1,58 @@
+//! The maps and read-only globals of the programs.
+//!
+//! May not know: who writes to them.
+//!
+//! Per-CPU scratch is safe without a lock: the kernel runs no kprobe program on a CPU that is already
+//! inside one (`bpf_prog_active` in `trace_call_bpf`).
+
+use aya_ebpf::Global;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use tracer_common::counters::{MAX_DATAPATHS, MAX_UPCALL_KEYS, UpcallCount, UpcallKey, UpcallTotals};
+use tracer_common::hook::Lost;
+use tracer_common::offsets::Offsets;
+use tracer_common::record::{FlowInsert, Header, MAX_ACTIONS};
+
+use crate::call::{Call, CallKey};
+use crate::upcall::Upcall;
+
+/// Where the kernel keeps what is read; userspace fills it in before the programs are loaded.
+#[unsafe(no_mangle)]
+pub static OFFSETS: Global<Offsets> = Global::new(Offsets::unknown());
+
+/// Records on their way to userspace, which sets the size at load time.
+#[map]
+pub static RECORDS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Records that did not fit, by hook.
+#[map]
+pub static LOST: PerCpuArray<Lost> = PerCpuArray::with_max_entries(1, 0);
+
+/// Upcalls by kind.
+#[map]
+pub static UPCALLS: PerCpuHashMap<UpcallKey, UpcallCount> =
+    PerCpuHashMap::with_max_entries(MAX_UPCALL_KEYS, 0);
+
+/// Upcalls by datapath.
+#[map]
+pub static UPCALL_TOTALS: PerCpuHashMap<u32, UpcallTotals> =
+    PerCpuHashMap::with_max_entries(MAX_DATAPATHS, 0);
+
+/// The number of userspace's current tick.
+#[map]
+pub static TICK: Array<u32> = Array::with_max_entries(1, 0);
+
+/// The upcall that this CPU is in: softirqs are off from its entry to its return.
+#[map]
+pub static UPCALL: PerCpuArray<Upcall> = PerCpuArray::with_max_entries(1, 0);
+
+/// Calls of hooked functions that have not returned, by thread: they sleep and migrate.
+#[map]
+pub static CALLS: HashMap<CallKey, Call> = HashMap::with_max_entries(4096, 0);
+
+/// The longest record, too long for the stack.
+pub const SCRATCH_LEN: usize = size_of::<Header>() + size_of::<FlowInsert>() + MAX_ACTIONS;
+
+/// Where records of variable length are put together.
+#[map]
+pub static SCRATCH: PerCpuArray<[u64; SCRATCH_LEN / 8]> = PerCpuArray::with_max_entries(1, 0);

@@ -1,0 +1,134 @@
+//! Upcalls: packets that the datapath hands to userspace, and whether userspace took them.
+//!
+//! May not know: other hooks, megaflows.
+
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use aya_ebpf::programs::{ProbeContext, RetProbeContext};
+use tracer_common::counters::{UpcallCount, UpcallKey, UpcallTotals};
+use tracer_common::hook::Hook;
+
+use crate::emit;
+use crate::kernel::{self, Address, offset};
+use crate::maps::{TICK, UPCALL, UPCALL_TOTALS, UPCALLS};
+
+/// `OVS_PACKET_CMD_MISS`.
+const MISS: u32 = 1;
+
+/// An upcall on its way.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Upcall {
+    key: UpcallKey,
+    /// 1 from entry to return.
+    pending: u32,
+}
+
+/// `ovs_dp_upcall(dp, skb, key, upcall_info, cutlen)`.
+#[inline(always)]
+pub fn began(ctx: &ProbeContext) {
+    let (Some(dp), Some(key), Some(info)) = (ctx.arg(0), ctx.arg(2), ctx.arg(3)) else {
+        return;
+    };
+    let Some(upcall) = UPCALL.get_ptr_mut(0) else {
+        return;
+    };
+    let port_no = Address(key)
+        .at(offset!(key_in_port))
+        .and_then(Address::read::<u16>);
+    let command = Address(info)
+        .at(offset!(upcall_cmd))
+        .and_then(Address::read::<u8>);
+    let key = UpcallKey {
+        dp: kernel::datapath_ifindex(Address(dp)),
+        port_no: port_no.map_or(u32::from(u16::MAX), u32::from),
+        command: command.map_or(0, u32::from),
+        result: 0,
+    };
+    // SAFETY: this CPU's own slot.
+    unsafe {
+        if (*upcall).pending != 0 {
+            // Its return was not seen: the kernel skips a kretprobe that it has no room for.
+            emit::lost(Hook::Upcall);
+        }
+        *upcall = Upcall { key, pending: 1 };
+    }
+}
+
+/// Its return: 0 or a negative errno.
+#[inline(always)]
+pub fn ended(ctx: &RetProbeContext) {
+    let Some(upcall) = UPCALL.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: this CPU's own slot.
+    let key = unsafe {
+        if (*upcall).pending == 0 {
+            return emit::lost(Hook::Upcall);
+        }
+        (*upcall).pending = 0;
+        UpcallKey {
+            result: ctx.ret(),
+            ..(*upcall).key
+        }
+    };
+    count_total(key);
+    count(key);
+}
+
+#[inline(always)]
+fn count_total(key: UpcallKey) {
+    let missed = u64::from(key.command == MISS);
+    let failed = u64::from(key.result != 0);
+    if let Some(totals) = UPCALL_TOTALS.get_ptr_mut(key.dp) {
+        // SAFETY: this CPU's own slot.
+        unsafe {
+            (*totals).upcalls += 1;
+            (*totals).missed += missed;
+            (*totals).failed += failed;
+        }
+    } else if UPCALL_TOTALS
+        .insert(
+            key.dp,
+            UpcallTotals {
+                upcalls: 1,
+                missed,
+                failed,
+            },
+            0,
+        )
+        .is_err()
+    {
+        emit::lost(Hook::Upcall);
+    }
+}
+
+#[inline(always)]
+fn count(key: UpcallKey) {
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let tick = TICK.get(0).copied().unwrap_or(0);
+    let Some(counted) = UPCALLS.get_ptr_mut(key) else {
+        let first = UpcallCount {
+            count: 1,
+            last: now,
+            first: now,
+            earlier_first: 0,
+            tick,
+            earlier_tick: tick,
+        };
+        if UPCALLS.insert(key, first, 0).is_err() {
+            emit::lost(Hook::Upcall);
+        }
+        return;
+    };
+    // SAFETY: this CPU's own slot.
+    let counted = unsafe { &mut *counted };
+    if counted.tick != tick || counted.count == 0 {
+        counted.earlier_first = counted.first;
+        counted.earlier_tick = counted.tick;
+        counted.first = now;
+        counted.tick = tick;
+    }
+    counted.count += 1;
+    counted.last = now;
+}

@@ -1,0 +1,216 @@
+//! One loaded object: its programs, its ring, its counters of what was lost.
+//!
+//! May not know: when it is loaded and let go.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use anyhow::{Context as _, anyhow};
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::{Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
+use log::{Log, Metadata, Record};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tracer_common::hook::{Hook, Lost};
+use tracer_common::names;
+use tracer_common::offsets::Offsets;
+use tracer_core::event::{self, Event};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::hooks::Spec;
+use super::{decode, object, remedy};
+
+/// How an object is loaded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings<'a> {
+    pub(super) offsets: &'a Offsets,
+    pub(super) ring_bytes: u32,
+    pub(super) verbose: bool,
+}
+
+/// A loaded object.
+pub(super) struct Instance {
+    ebpf: Option<Ebpf>,
+    ring: AsyncFd<RingBuf<MapData>>,
+    lost: PerCpuArray<MapData, [u8; size_of::<Lost>()]>,
+    lost_seen: Lost,
+    /// Records that could not be read; a program of another build would send such.
+    pub(super) unreadable: u64,
+    logger: Option<EbpfLogger<ToTracing>>,
+}
+
+impl Instance {
+    /// Loads the object; nothing is attached yet.
+    pub(super) fn load(settings: Settings<'_>) -> anyhow::Result<Self> {
+        let bytes = object::bytes()?;
+        let mut ebpf = loader(settings)
+            .load(bytes)
+            .map_err(|error| anyhow!(remedy::of_object(&error)))?;
+        let logger = settings
+            .verbose
+            .then(|| EbpfLogger::init_with_logger(&mut ebpf, ToTracing))
+            .transpose()?;
+        let mut take = |name| {
+            ebpf.take_map(name)
+                .with_context(|| format!("the object has no map {name}"))
+        };
+        let ring = RingBuf::try_from(take(names::RECORDS)?)?;
+        let lost = PerCpuArray::try_from(take(names::LOST)?)?;
+        Ok(Self {
+            ebpf: Some(ebpf),
+            ring: register(ring).context("the ring cannot be polled")?,
+            lost,
+            lost_seen: Lost::default(),
+            unreadable: 0,
+            logger,
+        })
+    }
+
+    /// The object, as long as its programs are in the kernel.
+    pub(super) fn ebpf(&mut self) -> anyhow::Result<&mut Ebpf> {
+        self.ebpf.as_mut().context("the programs have been let go")
+    }
+
+    /// Attaches `specs` and says how that went.
+    pub(super) fn attach(
+        &mut self,
+        specs: &[Spec],
+        offsets: &Offsets,
+        why_unknown: Option<&str>,
+    ) -> anyhow::Result<Vec<event::Hook>> {
+        let ebpf = self.ebpf()?;
+        Ok(specs
+            .iter()
+            .flat_map(|spec| spec.attach(ebpf, offsets, why_unknown))
+            .collect())
+    }
+
+    /// Takes the programs out of the kernel; what they sent can still be read.
+    pub(super) fn let_go(&mut self) {
+        self.ebpf = None;
+    }
+
+    /// Waits until there are records, and reads them.
+    pub(super) async fn readable(&mut self) -> anyhow::Result<Vec<Event>> {
+        let Self { ring, unreadable, .. } = self;
+        let mut ready = ring.readable_mut().await?;
+        let (events, drained) = read(ready.get_inner_mut(), unreadable);
+        if drained {
+            ready.clear_ready();
+        }
+        Ok(events)
+    }
+
+    /// All records there are now.
+    pub(super) fn drain(&mut self) -> Vec<Event> {
+        let mut all = Vec::new();
+        loop {
+            let (events, drained) = read(self.ring.get_mut(), &mut self.unreadable);
+            all.extend(events);
+            if drained {
+                return all;
+            }
+        }
+    }
+
+    /// Records that did not fit since the last call, by hook.
+    pub(super) fn newly_lost(&mut self) -> anyhow::Result<BTreeMap<&'static str, u64>> {
+        let mut now = Lost::default();
+        for cpu in self
+            .lost
+            .get(&0, 0)?
+            .iter()
+            .filter_map(|bytes| Lost::read_from_bytes(bytes).ok())
+        {
+            for (sum, count) in now.iter_mut().zip(cpu) {
+                *sum += count;
+            }
+        }
+        let before = std::mem::replace(&mut self.lost_seen, now);
+        let new = Hook::ALL.iter().zip(now.iter().zip(before));
+        Ok(new
+            .map(|(hook, (now, before))| (hook.name(), now.saturating_sub(before)))
+            .filter(|(_, count)| *count > 0)
+            .collect())
+    }
+
+    /// Passes on what the programs have to say about themselves.
+    pub(super) fn flush_log(&mut self) {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+    }
+}
+
+/// Makes the readiness of a ring something to await.
+fn register(ring: RingBuf<MapData>) -> io::Result<AsyncFd<RingBuf<MapData>>> {
+    #[expect(
+        unsafe_code,
+        reason = "tokio cannot see that a ring keeps what `register_with_interest` asks for"
+    )]
+    // SAFETY: a ring's descriptor is open until the ring is dropped, and never changes.
+    let registered = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
+    registered.map_err(io::Error::from)
+}
+
+/// So many records are read before others get their turn.
+const BATCH: usize = 1024;
+
+/// Reads records, and whether those were all.
+fn read(ring: &mut RingBuf<MapData>, unreadable: &mut u64) -> (Vec<Event>, bool) {
+    let mut events = Vec::new();
+    while events.len() < BATCH {
+        let Some(record) = ring.next() else {
+            return (events, true);
+        };
+        match decode::decode(&record) {
+            Some(event) => events.push(event),
+            None => *unreadable += 1,
+        }
+    }
+    (events, false)
+}
+
+/// `AYA_LOG_LEVEL` of a program that shall not say anything: the verifier then removes what would.
+const SILENT: u8 = 0;
+
+fn loader(settings: Settings<'_>) -> EbpfLoader<'_> {
+    const LOG_MAP: &str = "AYA_LOGS";
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(None)
+        .override_global(names::OFFSETS, settings.offsets.as_bytes(), true)
+        .map_max_entries(names::RECORDS, settings.ring_bytes);
+    if settings.verbose {
+        const DEBUG: u8 = aya_log::Level::Debug as u8;
+        loader.override_global(aya_log::LEVEL, &DEBUG, false);
+    } else {
+        loader.override_global(aya_log::LEVEL, &SILENT, false);
+        if let Ok(page) = u32::try_from(rustix::param::page_size()) {
+            loader.map_max_entries(LOG_MAP, page);
+        }
+    }
+    loader
+}
+
+/// Hands the programs' own messages to the log of this process.
+struct ToTracing;
+
+impl Log for ToTracing {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let said = record.args();
+        match record.level() {
+            log::Level::Error => tracing::error!(target: "ovsgap::ebpf", "{said}"),
+            log::Level::Warn => tracing::warn!(target: "ovsgap::ebpf", "{said}"),
+            log::Level::Info => tracing::info!(target: "ovsgap::ebpf", "{said}"),
+            log::Level::Debug | log::Level::Trace => tracing::debug!(target: "ovsgap::ebpf", "{said}"),
+        }
+    }
+
+    fn flush(&self) {}
+}

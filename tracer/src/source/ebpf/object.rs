@@ -1,0 +1,18 @@
+//! The eBPF object inside this binary.
+//!
+//! May not know: what is in it.
+
+use anyhow::Context as _;
+
+#[cfg(ebpf_object)]
+const OBJECT: Option<&[u8]> = Some(aya::include_bytes_aligned!(concat!(
+    env!("OUT_DIR"),
+    "/ovsgap-ebpf"
+)));
+#[cfg(not(ebpf_object))]
+const OBJECT: Option<&[u8]> = None;
+
+/// The object, aligned as the loader needs it.
+pub(super) fn bytes() -> anyhow::Result<&'static [u8]> {
+    OBJECT.context("this build carries no eBPF programs: build with `cargo xtask build`")
+}

@@ -1,0 +1,115 @@
+//! Where this kernel keeps what the programs read: its BTF → [`Offsets`].
+//!
+//! May not know: aya, hooks. The types of openvswitch are in the module's own ("split") BTF, whose numbering
+//! goes on from vmlinux's; it may hold copies of vmlinux's types, and several of one of its own.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
+use std::{fs, io};
+
+use anyhow::Context as _;
+use btf_rs::{Backend, Btf, Member, Type};
+use rustix::fs::{MemfdFlags, memfd_create};
+use tracer_common::offsets::Offsets;
+
+const DIRECTORY: &str = "/sys/kernel/btf";
+
+/// The BTF of the running kernel: vmlinux and, where they have it, its modules.
+pub(super) struct KernelTypes {
+    vmlinux: Btf,
+}
+
+impl KernelTypes {
+    /// Reads vmlinux's BTF.
+    pub(super) fn of_running_kernel() -> anyhow::Result<Self> {
+        let path = Path::new(DIRECTORY).join("vmlinux");
+        let vmlinux = index(&path).with_context(|| {
+            format!(
+                "{} cannot be read: this kernel has to be built with CONFIG_DEBUG_INFO_BTF",
+                path.display()
+            )
+        })?;
+        Ok(Self { vmlinux })
+    }
+
+    /// Offsets of what is in vmlinux alone.
+    pub(super) fn vmlinux(&self) -> Offsets {
+        find(&[&self.vmlinux])
+    }
+
+    /// Offsets of what is in vmlinux or in `module`, and why the module's could not be read.
+    pub(super) fn with_module(&self, module: &str) -> (Offsets, Option<String>) {
+        let path = Path::new(DIRECTORY).join(module);
+        match Btf::from_split_file(&path, &self.vmlinux) {
+            Ok(module) => (find(&[&module, &self.vmlinux]), None),
+            Err(error) => {
+                let why = format!(
+                    "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES",
+                    path.display()
+                );
+                (self.vmlinux(), Some(why))
+            }
+        }
+    }
+}
+
+/// Reads BTF without building a table of all its names: vmlinux has some 10⁵, of which a handful is asked for.
+/// Kernels before 6.16 cannot map the file itself (`btf_vmlinux_mmap` in `kernel/bpf/sysfs_btf.c`).
+fn index(path: &Path) -> anyhow::Result<Btf> {
+    let bytes = fs::read(path)?;
+    let copy = fs::File::from(memfd_create("btf", MemfdFlags::CLOEXEC).map_err(io::Error::from)?);
+    (&copy).write_all(&bytes)?;
+    let copy = format!("/proc/self/fd/{}", copy.as_raw_fd());
+    Ok(Btf::from_file_with_backend(copy, Backend::Mmap)?)
+}
+
+/// Offsets by name; of several structures of one name the first that has the member counts.
+fn find(sources: &[&Btf]) -> Offsets {
+    let mut known: BTreeMap<(usize, &str), Vec<Type>> = BTreeMap::new();
+    Offsets::resolve(|structure, path| {
+        sources.iter().enumerate().find_map(|(source, btf)| {
+            known
+                .entry((source, structure))
+                .or_insert_with(|| btf.resolve_types_by_name(structure).unwrap_or_default())
+                .iter()
+                .find_map(|candidate| offset_of(btf, candidate, path, NESTING))
+        })
+    })
+}
+
+/// Deeper than any of the structures is nested.
+const NESTING: u32 = 8;
+
+/// Byte offset of `path` (`phy.in_port`) in a structure; anonymous members are looked into.
+fn offset_of(btf: &Btf, within: &Type, path: &str, depth: u32) -> Option<u32> {
+    let (Type::Struct(structure) | Type::Union(structure)) = within else {
+        return None;
+    };
+    let depth = depth.checked_sub(1)?;
+    let (first, rest) = path
+        .split_once('.')
+        .map_or((path, None), |(first, rest)| (first, Some(rest)));
+    structure.members.iter().find_map(|member| {
+        let at = member.bit_offset() / 8;
+        let name = btf.resolve_name(member).ok()?;
+        let inner = match (name.as_str(), rest) {
+            (name, None) if name == first => 0,
+            (name, Some(rest)) if name == first => offset_of(btf, &member_type(btf, member)?, rest, depth)?,
+            ("", _) => offset_of(btf, &member_type(btf, member)?, path, depth)?,
+            _ => return None,
+        };
+        Some(at + inner)
+    })
+}
+
+/// A member's type without qualifiers and type names.
+fn member_type(btf: &Btf, member: &Member) -> Option<Type> {
+    btf.chained_type_iter(member).find(|chained| {
+        !matches!(
+            chained,
+            Type::Typedef(_) | Type::Const(_) | Type::Volatile(_) | Type::TypeTag(_) | Type::DeclTag(_)
+        )
+    })
+}

@@ -1,0 +1,174 @@
+//! What went wrong with a program or a map, and what the user can do about it.
+//!
+//! May not know: which hooks there are.
+
+use std::error::Error;
+use std::{fs, io};
+
+use aya::EbpfError;
+use aya::programs::ProgramError;
+use rustix::io::Errno;
+
+/// How much of the verifier's log is of use to a reader: its end says what it did not like.
+const VERIFIER_LINES: usize = 12;
+
+/// The error of loading or attaching the program of `function`.
+pub(super) fn of_program(error: &EbpfError, function: &str) -> String {
+    if let EbpfError::ProgramError(ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    }) = error
+    {
+        return match Errno::from_io_error(io_error) {
+            Some(Errno::PERM) => format!("the kernel refused the program: {}", permission()),
+            _ => format!(
+                "the kernel's verifier refused the program ({io_error}); please report this with `uname -r`: {}",
+                last_lines(&verifier_log.to_string())
+            ),
+        };
+    }
+    match errno(error) {
+        Some(Errno::PERM | Errno::ACCESS) => format!("not allowed: {}", permission()),
+        Some(Errno::NOENT) => format!(
+            "this kernel has no function {function} that can be hooked; see whether /proc/kallsyms lists it"
+        ),
+        Some(Errno::ADDRNOTAVAIL) => format!("this kernel has several functions called {function}"),
+        Some(Errno::OPNOTSUPP | Errno::INVAL) => format!(
+            "{}; the kernel has to be built with CONFIG_KPROBES, CONFIG_KPROBE_EVENTS and CONFIG_BPF_EVENTS",
+            chain(error)
+        ),
+        _ => chain(error),
+    }
+}
+
+/// The error of loading the object: its maps are made then.
+pub(super) fn of_object(error: &EbpfError) -> String {
+    match errno(error) {
+        Some(Errno::PERM | Errno::ACCESS) => {
+            format!("eBPF maps cannot be made: {}", permission())
+        }
+        Some(Errno::NOMEM) => format!(
+            "{}; give the process more memory or a higher `ulimit -l` (Linux before 5.11)",
+            chain(error)
+        ),
+        Some(Errno::NOSYS | Errno::INVAL) => {
+            format!(
+                "{}; Linux 5.8 or later with CONFIG_BPF_SYSCALL is needed",
+                chain(error)
+            )
+        }
+        _ => chain(error),
+    }
+}
+
+fn errno(error: &EbpfError) -> Option<Errno> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Errno::from_io_error(error);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The error with what caused it, without saying anything twice.
+fn chain(error: &EbpfError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+fn last_lines(log: &str) -> String {
+    let lines: Vec<_> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(VERIFIER_LINES)..].join(" | ")
+}
+
+/// Why the kernel may have said no to this process.
+fn permission() -> String {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    permission_from(
+        &read("/proc/self/status"),
+        &read("/sys/kernel/security/lockdown"),
+        &read("/proc/sys/kernel/perf_event_paranoid"),
+    )
+}
+
+const CAPABILITIES: [(u64, &str); 3] = [(21, "CAP_SYS_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
+
+fn permission_from(status: &str, lockdown: &str, paranoid: &str) -> String {
+    if lockdown.contains("[confidentiality]") {
+        return "kernel lockdown is in confidentiality mode, in which no program may read kernel memory; boot with \
+                lockdown=integrity or without lockdown"
+            .to_owned();
+    }
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    let lacks: Vec<_> = CAPABILITIES
+        .into_iter()
+        .filter(|(bit, _)| effective >> bit & 1 == 0)
+        .map(|(_, name)| name)
+        .collect();
+    // CAP_SYS_ADMIN includes the two others.
+    if lacks.contains(&"CAP_SYS_ADMIN") {
+        return format!(
+            "the process lacks {}; run it as root, or in a Pod with `securityContext: {{privileged: true}}`",
+            lacks.join(", ")
+        );
+    }
+    format!(
+        "the process has CAP_SYS_ADMIN, so a security module or a seccomp filter (of a container) forbids it; run it \
+         privileged and unconfined (kernel.perf_event_paranoid is {})",
+        paranoid.trim()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lockdown_is_named_first() {
+        let told = permission_from(
+            "CapEff:\t0000000000000000\n",
+            "none integrity [confidentiality]",
+            "2",
+        );
+        assert!(told.contains("lockdown"), "{told}");
+    }
+
+    #[test]
+    fn the_lacking_capabilities_are_named() {
+        let told = permission_from("Name:\tx\nCapEff:\t0000004000000000\n", "[none] integrity", "2");
+        assert!(told.contains("lacks CAP_SYS_ADMIN, CAP_BPF;"), "{told}");
+    }
+
+    #[test]
+    fn a_container_is_suspected_when_no_capability_is_lacking() {
+        let told = permission_from("CapEff:\t000001ffffffffff\n", "", "4\n");
+        assert!(told.contains("seccomp") && told.contains("is 4"), "{told}");
+    }
+
+    #[test]
+    fn an_error_tells_its_cause_once() {
+        let io_error = io::Error::from_raw_os_error(7);
+        let error = EbpfError::from(ProgramError::SyscallError(aya::sys::SyscallError {
+            call: "perf_event_open",
+            io_error,
+        }));
+        assert_eq!(
+            chain(&error),
+            "program error: `perf_event_open` failed: Argument list too long (os error 7)"
+        );
+    }
+}
