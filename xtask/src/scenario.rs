@@ -19,6 +19,10 @@ pub struct Scenario {
     pub without: &'static [&'static str],
     /// Pods without traffic.
     pub idle: &'static [&'static str],
+    /// The cause that the report must name for each Pod with a window.
+    pub cause: Option<&'static str>,
+    /// The format in which `ovsgap record` prints its report; both formats are to be the same live and replayed.
+    pub format: &'static str,
     /// Whether it is part of `cargo xtask test --fast`.
     pub fast: bool,
 }
@@ -30,11 +34,22 @@ const BUG: Scenario = Scenario {
     hole_ms: 300,
     without: &[],
     idle: &[],
+    cause: Some("flag_before_flows"),
+    format: "text",
     fast: true,
 };
 
 /// All of them. They share one boot, so each leaves a node that the next one can heal.
-pub const ALL: &[Scenario] = &[BUG];
+pub const ALL: &[Scenario] = &[
+    BUG,
+    Scenario {
+        name: "kill-100",
+        way: Way::Kill,
+        hole_ms: 100,
+        format: "json",
+        ..BUG
+    },
+];
 
 /// The one that `cargo xtask demo` shows.
 pub const DEMO: &Scenario = &BUG;

@@ -31,6 +31,8 @@ pub struct Stream {
     pub port: u16,
     /// Packets per second that were asked for.
     pub rate_hz: u32,
+    /// Whether it arrives when nothing is wrong; a policy drops the others.
+    pub flows: bool,
     /// How many were sent.
     pub sent: u64,
     /// How many different ones arrived.

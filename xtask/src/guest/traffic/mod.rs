@@ -95,6 +95,7 @@ fn stream(spec: &Spec, sent: &[u64], arrivals: &Arrivals) -> Stream {
         family: spec.kind.family().into(),
         port: spec.port,
         rate_hz: spec.rate_hz,
+        flows: spec.flows,
         sent: sent.len() as u64,
         received,
         max_latency_ns,
