@@ -32,6 +32,10 @@ const WAITING: usize = 1 << 16;
 /// How long the sources may take to tell what there is before the command starts all the same.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long after the command's end a restart may begin that it caused: an agent's Pod is deleted, and its
+/// successor started, in seconds.
+const BEGINNING: Duration = Duration::from_secs(3);
+
 /// How long a command may take to end after the signal that ends the capture.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -163,8 +167,14 @@ async fn exited(sources: &Sources, program: &str, status: ExitStatus) {
         .await;
 }
 
-/// Waits until the restart is over, at most for `most`.
+/// Waits until the restart is over, at most for `most`; where none has begun, only for as long as one that
+/// the command asked somebody else for may take to begin.
 async fn settle_down(seen: &mut watch::Receiver<Progress>, most: Duration) {
+    let report = |progress: &Progress| progress.report.clone();
+    let began = seen.wait_for(|progress| report(progress).is_some_and(|report| !report.restarts.is_empty()));
+    if timeout(most.min(BEGINNING), began).await.is_err() {
+        return;
+    }
     let over = |progress: &Progress| progress.report.as_deref().is_some_and(settled);
     tokio::select! {
         _ = seen.wait_for(over) => {}
