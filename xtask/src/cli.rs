@@ -2,15 +2,18 @@
 //!
 //! May not know: how a command does its work.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 
+use crate::guest::cli::Guest;
 use crate::lab::image::Distro;
 use crate::lab::{self, wire::Verdict};
 use crate::paths::Paths;
+use crate::{demo, suite, tidy};
 
 /// Build, lab, demo and tests of ovsgap.
 #[derive(Parser)]
@@ -24,6 +27,26 @@ pub struct Cli {
 enum Command {
     /// Build the eBPF programs and the static ovsgap
     Build,
+    /// Inside a node: bring it up, restart it, run scenarios
+    #[command(subcommand)]
+    Guest(Guest),
+    /// Restart Open vSwitch in a node with the wrong order of things and show what it did to the Pods
+    Demo {
+        /// What the node is made of
+        #[arg(long, value_enum, default_value = "trixie")]
+        distro: Distro,
+    },
+    /// Run all tests: format, lint, unit tests, tidiness, restarts in nodes
+    Test {
+        /// What the nodes are made of
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "bookworm,trixie")]
+        distro: Vec<Distro>,
+        /// Leave out the slow restarts
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Check what the workspace's files must be like
+    Tidy,
     /// Run any command in a node with Open vSwitch and `ovsgap`, in a virtual machine
     Vm(Vm),
 }
@@ -59,15 +82,39 @@ struct Vm {
 
 /// Runs what was asked for.
 pub fn run(cli: Cli) -> Result<ExitCode> {
-    let paths = Paths::find()?;
     match cli.command {
+        Command::Guest(guest) => crate::guest::cli::run(guest),
         Command::Build => {
-            let binary = crate::compile::ovsgap(&paths)?;
+            let binary = crate::compile::ovsgap(&Paths::find()?)?;
             eprintln!("built {}", binary.display());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Vm(vm) => run_vm(&paths, vm),
+        Command::Demo { distro } => {
+            demo::run(&Paths::find()?, distro)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Test { distro, fast } => test(&distro, fast),
+        Command::Tidy => {
+            let breaches = tidy::check(&Paths::find()?.root)?;
+            breaches.iter().for_each(|breach| eprintln!("{breach}"));
+            Ok(if breaches.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        Command::Vm(vm) => run_vm(&Paths::find()?, vm),
     }
+}
+
+fn test(distros: &[Distro], fast: bool) -> Result<ExitCode> {
+    let suite::Count { passed, failed } = suite::run(&Paths::find()?, distros, fast)?;
+    writeln!(std::io::stdout(), "{passed} passed, {failed} failed").context("writing to stdout")?;
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn run_vm(paths: &Paths, vm: Vm) -> Result<ExitCode> {

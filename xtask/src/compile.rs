@@ -36,6 +36,11 @@ pub fn built_ovsgap(paths: &Paths) -> Option<PathBuf> {
     Some(binary(paths, "ovsgap")).filter(|path| path.is_file())
 }
 
+/// Where the static `ovsgap` is (or will be).
+pub fn ovsgap_path(paths: &Paths) -> PathBuf {
+    binary(paths, "ovsgap")
+}
+
 fn binary(paths: &Paths, name: &str) -> PathBuf {
     paths
         .target

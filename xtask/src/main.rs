@@ -4,12 +4,21 @@
 
 mod cli;
 mod compile;
+mod demo;
 mod guest;
 mod host;
+mod judge;
 mod lab;
+mod outcome;
 mod paths;
 mod progress;
+mod report;
+mod scenario;
+mod suite;
+mod table;
+mod tidy;
 mod toolchain;
+mod truth;
 
 use std::process::ExitCode;
 

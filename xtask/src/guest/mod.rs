@@ -2,7 +2,19 @@
 //!
 //! May not know: the host side, images, QEMU.
 
+pub mod cli;
 pub mod init;
+pub mod restart;
+pub mod steps;
 
+mod clock;
+mod command;
 mod job;
 mod mounts;
+mod node;
+mod ovs;
+mod ovsdb;
+mod pipeline;
+mod pods;
+mod run;
+mod traffic;

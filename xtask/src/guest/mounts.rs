@@ -40,15 +40,15 @@ pub fn early() -> Result<()> {
 pub fn switch_root() -> Result<()> {
     let drive = Path::new("/dev/vda");
     wait_for(drive)?;
-    mount(drive, "/root", "ext4", MountFlags::NOATIME, None).context("mounting the root drive")?;
+    mount(drive, "/node", "ext4", MountFlags::NOATIME, None).context("mounting the root drive")?;
     for Entry(_, place, _) in EARLY {
-        mount_move(*place, format!("/root{place}"))
+        mount_move(*place, format!("/node{place}"))
             .with_context(|| format!("moving {place} to the root drive"))?;
     }
     // The RAM disk's files stay where they are; this only makes them visible below the new root.
-    fs::create_dir_all("/root/opt/copy").context("creating /opt/copy")?;
-    mount_bind("/copy", "/root/opt/copy").context("making /opt/copy visible")?;
-    std::env::set_current_dir("/root").context("entering the root drive")?;
+    fs::create_dir_all("/node/opt/copy").context("creating /opt/copy")?;
+    mount_bind("/copy", "/node/opt/copy").context("making /opt/copy visible")?;
+    std::env::set_current_dir("/node").context("entering the root drive")?;
     mount_move(".", "/").context("moving the root drive to /")?;
     rustix::process::chroot(".").context("making the root drive the root")?;
     std::env::set_current_dir("/").context("entering the new root")

@@ -85,7 +85,7 @@ pub fn run(paths: &Paths, guest: &Path, run: &Run) -> Result<Verdict> {
 fn write_initrd(path: &Path, guest: &Path, image: &Image, copy: &[PathBuf], job: &Job) -> Result<()> {
     let about = || format!("writing {}", path.display());
     let mut archive = Archive::new(BufWriter::new(File::create(path).with_context(about)?));
-    for name in ["dev", "proc", "sys", "root", "lab", "lab/modules", "copy"] {
+    for name in ["dev", "proc", "sys", "node", "lab", "lab/modules", "copy"] {
         archive.folder(name).with_context(about)?;
     }
     archive.tree(guest, "init")?;

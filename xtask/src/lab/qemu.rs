@@ -71,7 +71,7 @@ impl Machine {
             .arg(&self.initrd);
         command.args([
             "-append",
-            "console=ttyS0 quiet panic=-1 mitigations=off nokaslr rdinit=/init",
+            "console=ttyS0 quiet panic=-1 mitigations=off nokaslr init_on_alloc=0 rdinit=/init",
         ]);
         if let Some(drive) = &self.drive {
             command.arg("-drive").arg(format!(
