@@ -27,6 +27,12 @@ macro_rules! offsets {
                 Self { $($name: find($type, $path).unwrap_or(UNKNOWN),)+ }
             }
 
+            /// The offsets of `self`, and those of `other` where `self` knows none.
+            #[must_use]
+            pub const fn or(&self, other: &Self) -> Self {
+                Self { $($name: if self.$name == UNKNOWN { other.$name } else { self.$name },)+ }
+            }
+
             /// Every member: its structure, its path there, and its offset.
             pub fn members(&self) -> impl Iterator<Item = (&'static str, &'static str, u32)> {
                 [$(($type, $path, self.$name),)+].into_iter()

@@ -120,7 +120,22 @@ pub fn tail(out: &mut String, report: &Report) {
         line(out, "not seen:");
     }
     for finding in &report.coverage {
-        line(out, &format!("  {} {}", weight(finding), finding.detail));
+        line(
+            out,
+            &format!("  {} {}{}", weight(finding), finding.detail, when(finding, clock)),
+        );
+    }
+}
+
+/// From when to when, counted from the beginning of the capture, where it is not the whole of it.
+fn when(finding: &Finding, clock: Clock) -> String {
+    match (finding.from_ns, finding.to_ns) {
+        (None, None) => String::new(),
+        (from, to) => {
+            let from = from.map_or_else(|| "the beginning".to_owned(), |at| clock.point(at));
+            let to = to.map_or_else(|| "the end".to_owned(), |at| clock.point(at));
+            format!(" (from {from} to {to} of the capture)")
+        }
     }
 }
 

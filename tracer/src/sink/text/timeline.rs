@@ -66,7 +66,7 @@ fn glyph(state: State) -> char {
 }
 
 fn ruler((from, to): (Timestamp, Timestamp), clock: Clock) -> String {
-    let (left, right) = (clock.point(from), clock.point(to));
+    let (left, right) = (clock.short(from), clock.short(to));
     let middle = format!("{} wide", units::span(to.since(from)));
     let blanks = (COLUMNS as usize)
         .saturating_sub(left.chars().count() + right.chars().count() + middle.chars().count());
@@ -77,14 +77,14 @@ fn ruler((from, to): (Timestamp, Timestamp), clock: Clock) -> String {
     )
 }
 
-/// Milestones in the span by their number in the legend; `*` where several share a cell.
+/// Milestones in the span by their letter in the legend; those that share a cell stand side by side.
 fn marks(restart: &Restart, shown: (Timestamp, Timestamp)) -> String {
     let mut cells = vec![' '; COLUMNS as usize];
     for (letter, _, at) in numbered(restart, shown) {
-        let Some(cell) = column(at, shown, COLUMNS).and_then(|column| cells.get_mut(column as usize)) else {
-            continue;
-        };
-        *cell = if *cell == ' ' { letter } else { '*' };
+        let place = column(at, shown, COLUMNS).map_or(0, |column| column as usize);
+        if let Some(free) = cells.iter_mut().skip(place).find(|cell| **cell == ' ') {
+            *free = letter;
+        }
     }
     cells.into_iter().collect()
 }

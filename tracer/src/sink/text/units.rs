@@ -31,6 +31,15 @@ impl Clock {
         let sign = if at < self.origin { '-' } else { '+' };
         format!("{sign}{}", span(at.since(self.origin).max(self.origin.since(at))))
     }
+
+    /// The same without the date.
+    pub fn short(self, at: Timestamp) -> String {
+        let whole = self.point(at);
+        whole
+            .split_once(' ')
+            .filter(|_| self.utc)
+            .map_or_else(|| whole.clone(), |(_, time)| time.to_owned())
+    }
 }
 
 /// A length of time: `312.345 ms`.

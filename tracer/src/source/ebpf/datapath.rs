@@ -10,7 +10,7 @@ use super::instance::{Instance, Settings};
 use super::module::{self, Loaded};
 use super::offsets::KernelTypes;
 use super::upcalls::Counters;
-use super::{Config, NAME, UpcallReader, hooks, losses};
+use super::{Config, NAME, UpcallReader, hooks, losses, stamped};
 
 /// What is watched of openvswitch now.
 pub(super) struct Datapath {
@@ -48,7 +48,7 @@ impl Datapath {
         self.module = module::loaded();
         let (offsets, why_unknown) = match self.module {
             Some(_) => kernel.with_module(module::NAME),
-            None => (kernel.vmlinux(), None),
+            None => (kernel.with_builtin(), None),
         };
         if self.module.is_none() && !offsets.know_datapath() {
             return Ok(hooks::SLOW_PATH
@@ -97,23 +97,31 @@ impl Datapath {
     }
 
     /// Reads the counters, and follows the module.
-    pub(super) fn tick(&mut self, config: &Config, kernel: &KernelTypes) -> anyhow::Result<Vec<EventKind>> {
-        let mut kinds = match &mut self.watched {
+    pub(super) fn tick(&mut self, config: &Config) -> anyhow::Result<Vec<Event>> {
+        let kinds = match &mut self.watched {
             Some(watched) => watched.read()?,
             None => Vec::new(),
         };
+        let mut events: Vec<_> = stamped(kinds).collect();
         let now = module::loaded();
         if now != self.module {
             if self.watched.take().is_some() {
-                self.module = None;
-                kinds.push(self.state());
+                events.extend(stamped(vec![self.state()]));
             }
+            self.module = None;
             if now.is_some() {
-                kinds.extend(self.try_attach(config, kernel)?.into_iter().map(EventKind::Hook));
-                kinds.push(self.state());
+                // Read anew: it would be many MiB to keep.
+                let kernel = KernelTypes::of_running_kernel()?;
+                let hooks = self.try_attach(config, &kernel)?;
+                let kinds = hooks
+                    .into_iter()
+                    .map(EventKind::Hook)
+                    .chain([self.state()])
+                    .collect();
+                events.extend(stamped(kinds));
             }
         }
-        Ok(kinds)
+        Ok(events)
     }
 
     /// Takes the programs out of the kernel; what they sent and counted can still be read.

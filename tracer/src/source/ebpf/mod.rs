@@ -62,7 +62,6 @@ const PROCESS_RING_BYTES: u32 = 64 << 10;
 /// Everything is attached; [`Attached::run`] makes events of it.
 pub struct Attached {
     config: Config,
-    kernel: KernelTypes,
     processes: Instance,
     datapath: Datapath,
     hooks: Vec<Hook>,
@@ -81,7 +80,7 @@ pub fn attach(config: Config) -> anyhow::Result<Attached> {
         tracing::debug!("the limit of locked memory stays: {error}");
     }
     let kernel = KernelTypes::of_running_kernel()?;
-    let offsets = kernel.vmlinux();
+    let offsets = kernel.known();
     let mut processes = Instance::load(Settings {
         offsets: &offsets,
         ring_bytes: PROCESS_RING_BYTES,
@@ -95,7 +94,6 @@ pub fn attach(config: Config) -> anyhow::Result<Attached> {
     }
     Ok(Attached {
         config,
-        kernel,
         processes,
         datapath,
         hooks,
@@ -154,15 +152,20 @@ impl Attached {
     fn tick(&mut self) -> anyhow::Result<Vec<Event>> {
         let mut batch = self.processes.drain();
         batch.extend(self.datapath.drain());
-        let at = now();
-        let mut kinds = self
-            .datapath
-            .tick(&self.config, &self.kernel)
-            .context("openvswitch cannot be watched")?;
-        kinds.extend(losses(&mut self.processes)?);
-        batch.extend(kinds.into_iter().map(|kind| Event { at, kind }));
+        batch.extend(
+            self.datapath
+                .tick(&self.config)
+                .context("openvswitch cannot be watched")?,
+        );
+        batch.extend(stamped(losses(&mut self.processes)?));
         Ok(batch)
     }
+}
+
+/// What is known now.
+fn stamped(kinds: Vec<EventKind>) -> impl Iterator<Item = Event> {
+    let at = now();
+    kinds.into_iter().map(move |kind| Event { at, kind })
 }
 
 /// What an object lost since it was last asked.

@@ -16,9 +16,14 @@ use tracer_common::offsets::Offsets;
 
 const DIRECTORY: &str = "/sys/kernel/btf";
 
+/// Structures that are never a module's own.
+const OF_KERNEL: [&str; 3] = ["task_struct", "net_device", "genl_info"];
+
 /// The BTF of the running kernel: vmlinux and, where they have it, its modules.
 pub(super) struct KernelTypes {
     vmlinux: Btf,
+    /// What is in vmlinux in any case.
+    known: Offsets,
 }
 
 impl KernelTypes {
@@ -31,25 +36,36 @@ impl KernelTypes {
                 path.display()
             )
         })?;
-        Ok(Self { vmlinux })
+        let known = find(&vmlinux, |structure| !OF_KERNEL.contains(&structure));
+        Ok(Self { vmlinux, known })
     }
 
-    /// Offsets of what is in vmlinux alone.
-    pub(super) fn vmlinux(&self) -> Offsets {
-        find(&[&self.vmlinux])
+    /// Offsets of what is not openvswitch's own.
+    pub(super) fn known(&self) -> Offsets {
+        self.known
+    }
+
+    /// Offsets where openvswitch is part of the kernel.
+    pub(super) fn with_builtin(&self) -> Offsets {
+        let others = find(&self.vmlinux, |structure| OF_KERNEL.contains(&structure));
+        self.known.or(&others)
     }
 
     /// Offsets of what is in vmlinux or in `module`, and why the module's could not be read.
     pub(super) fn with_module(&self, module: &str) -> (Offsets, Option<String>) {
         let path = Path::new(DIRECTORY).join(module);
         match Btf::from_split_file(&path, &self.vmlinux) {
-            Ok(module) => (find(&[&module, &self.vmlinux]), None),
+            Ok(module) => (
+                self.known
+                    .or(&find(&module, |structure| OF_KERNEL.contains(&structure))),
+                None,
+            ),
             Err(error) => {
                 let why = format!(
                     "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES",
                     path.display()
                 );
-                (self.vmlinux(), Some(why))
+                (self.known, Some(why))
             }
         }
     }
@@ -65,18 +81,26 @@ fn index(path: &Path) -> anyhow::Result<Btf> {
     Ok(Btf::from_file_with_backend(copy, Backend::Mmap)?)
 }
 
-/// Offsets by name; of several structures of one name the first that has the member counts.
-fn find(sources: &[&Btf]) -> Offsets {
-    let mut known: BTreeMap<(usize, &str), Vec<Type>> = BTreeMap::new();
+/// Offsets by name, but for what is left out; of several structures of one name the first that has the member
+/// counts.
+fn find(btf: &Btf, leave_out: impl Fn(&str) -> bool) -> Offsets {
+    let mut known: BTreeMap<&str, Vec<Type>> = BTreeMap::new();
     Offsets::resolve(|structure, path| {
-        sources.iter().enumerate().find_map(|(source, btf)| {
-            known
-                .entry((source, structure))
-                .or_insert_with(|| btf.resolve_types_by_name(structure).unwrap_or_default())
-                .iter()
-                .find_map(|candidate| offset_of(btf, candidate, path, NESTING))
-        })
+        if leave_out(structure) {
+            return None;
+        }
+        known
+            .entry(structure)
+            .or_insert_with(|| of_name(btf, structure))
+            .iter()
+            .find_map(|candidate| offset_of(btf, candidate, path, NESTING))
     })
+}
+
+/// The types of that name in a module, or in vmlinux where `btf` is vmlinux's.
+fn of_name(btf: &Btf, name: &str) -> Vec<Type> {
+    let section = btf.split().unwrap_or(btf.base());
+    section.resolve_types_by_name(name).unwrap_or_default()
 }
 
 /// Deeper than any of the structures is nested.
