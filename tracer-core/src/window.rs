@@ -37,23 +37,44 @@ fn end(flush: Timestamp, standing: Standing, state: Option<&Convergence>) -> Opt
     match standing {
         Standing::Kept => Some((flush, EndedBy::FlowsBeforeFlush)),
         Standing::Installed(installed) if installed <= flush => Some((flush, EndedBy::FlowsBeforeFlush)),
-        Standing::Installed(installed) => {
-            let freed = freed(installed, state);
-            converged.into_iter().chain([freed]).min_by_key(|(at, _)| *at)
-        }
+        Standing::Installed(installed) => Some(after_flows(installed, converged, state)),
         Standing::Missing | Standing::Unknown => converged,
     }
 }
 
-/// When, after its OpenFlow flows came, no drop megaflow stood in the way of the endpoint's next packet.
-fn freed(installed: Timestamp, state: Option<&Convergence>) -> (Timestamp, EndedBy) {
+/// The end of a window whose OpenFlow flows came: the first megaflow that outputs, or the last drop megaflow's
+/// removal. Where nothing dropped its traffic, or what did is a standing policy, the flows alone end it.
+fn after_flows(
+    installed: Timestamp,
+    converged: Option<(Timestamp, EndedBy)>,
+    state: Option<&Convergence>,
+) -> (Timestamp, EndedBy) {
+    let earliest = converged
+        .into_iter()
+        .chain(freed(installed, state))
+        .min_by_key(|(at, _)| *at);
+    match earliest {
+        Some(end) if end.0 <= installed => end,
+        Some(end) if dropped_at(installed, state) && end.0 <= installed.plus(MAX_IDLE) => end,
+        _ => (installed, EndedBy::FlowsInstalled),
+    }
+}
+
+/// Whether a drop megaflow stood in the way of the endpoint's next packet when its OpenFlow flows came.
+fn dropped_at(installed: Timestamp, state: Option<&Convergence>) -> bool {
+    state.is_some_and(|state| {
+        let before = state.first_drop.is_some_and(|first| first <= installed);
+        before && (state.is_dropping() || state.drops_gone.is_some_and(|gone| gone > installed))
+    })
+}
+
+/// When, after its OpenFlow flows came, the last drop megaflow was gone.
+fn freed(installed: Timestamp, state: Option<&Convergence>) -> Option<(Timestamp, EndedBy)> {
     let gone = state
         .filter(|state| !state.is_dropping())
         .and_then(|state| state.drops_gone);
-    match gone.filter(|gone| *gone > installed && gone.since(installed) < MAX_IDLE) {
-        Some(gone) => (gone, EndedBy::DropFlowsRemoved),
-        None => (installed, EndedBy::FlowsInstalled),
-    }
+    gone.filter(|gone| *gone > installed)
+        .map(|gone| (gone, EndedBy::DropFlowsRemoved))
 }
 
 /// How an exposed window and what follows it were spent.
@@ -177,6 +198,30 @@ mod tests {
         check(
             Standing::Installed(Timestamp(400)),
             &states(&[(110, Fate::Drop)]),
+            Some((400, EndedBy::FlowsInstalled)),
+        );
+    }
+
+    #[test]
+    fn one_drop_that_stays_does_not_hide_another_that_heals() {
+        let mut steps = states(&[(110, Fate::Drop)]);
+        let other = (DpIfindex(1), Ufid([2; 16]));
+        let subjects = Subjects {
+            from: Some("veth1".to_owned()),
+            to: None,
+        };
+        steps.flow(Timestamp(115), other, &subjects, Fate::Drop);
+        steps.flow(Timestamp(440), FLOW, &subjects, Fate::Output);
+        check(
+            Standing::Installed(Timestamp(400)),
+            &steps,
+            Some((440, EndedBy::Converged)),
+        );
+        steps = states(&[(110, Fate::Drop)]);
+        steps.flow(Timestamp(20 * SECOND), other, &subjects, Fate::Output);
+        check(
+            Standing::Installed(Timestamp(400)),
+            &steps,
             Some((400, EndedBy::FlowsInstalled)),
         );
     }
