@@ -113,8 +113,8 @@ pub struct PodTruth {
     /// When the first packet after a loss arrived, over all streams of the Pod. `None`: nothing was lost, or
     /// nothing arrived again.
     pub first_again_ns: Option<u64>,
-    /// The last packet of any stream of the Pod that arrived before its first loss.
-    pub last_before_ns: Option<u64>,
+    /// When the last of its streams flowed again. `None` likewise.
+    pub all_again_ns: Option<u64>,
 }
 
 impl PodTruth {
@@ -126,18 +126,15 @@ impl PodTruth {
         };
         let (to, from) = (runs(to), runs(from));
         let count = |runs: &[crate::truth::LostRun]| runs.iter().map(|run| run.count).sum();
-        let all = || to.iter().chain(&from);
+        let again = || {
+            let after = to.iter().chain(&from).filter_map(|run| run.first_received_after);
+            after.map(|one| one.received_ns)
+        };
         Self {
             lost_to: count(&to),
             lost_from: count(&from),
-            first_again_ns: all()
-                .filter_map(|run| run.first_received_after)
-                .map(|one| one.received_ns)
-                .min(),
-            last_before_ns: all()
-                .filter_map(|run| run.last_received_before)
-                .map(|one| one.received_ns)
-                .max(),
+            first_again_ns: again().min(),
+            all_again_ns: again().max(),
         }
     }
 }
