@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tracer_core::event::Event;
 
 pub mod clock;
+pub mod datapath;
 mod dial;
 pub mod openflow;
 mod outbox;
