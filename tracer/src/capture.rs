@@ -67,7 +67,7 @@ pub async fn start(plan: Plan, events: EventSender) -> anyhow::Result<Sources> {
     tasks.spawn(datapath::run(
         datapath::Config {
             upcalls: Some(Box::new(move |dp| upcalls.totals(dp))),
-            stop: stopped.clone(),
+            stop: Some(stopped.clone()),
         },
         sender(),
     ));
