@@ -54,6 +54,14 @@ hooks! {
     ProcessFork = 12 => "sched_process_fork",
     /// A process exits.
     ProcessExit = 13 => "sched_process_exit",
+    /// A packet meets an action list.
+    Execute = 14 => "ovs_execute_actions",
+    /// A packet is sent to a port.
+    Send = 15 => "ovs_vport_send",
+    /// A packet that comes from userspace is looked at.
+    PacketExtract = 16 => "ovs_flow_key_extract_userspace",
+    /// A packet that comes from userspace is done with.
+    PacketExecute = 17 => "ovs_packet_cmd_execute",
 }
 
 /// Records of each hook that did not fit: the one value of [`crate::names::LOST`].

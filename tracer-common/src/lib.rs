@@ -10,6 +10,7 @@ pub mod counters;
 pub mod hook;
 pub mod offsets;
 pub mod record;
+pub mod run;
 
 /// Names of the maps and of the read-only globals, as userspace asks for them.
 pub mod names {
@@ -21,8 +22,10 @@ pub mod names {
     pub const UPCALLS: &str = "UPCALLS";
     /// Per-CPU hash: datapath ifindex → [`crate::counters::UpcallTotals`].
     pub const UPCALL_TOTALS: &str = "UPCALL_TOTALS";
-    /// Array of one `u32`: the number of userspace's current tick.
-    pub const TICK: &str = "TICK";
+    /// Array of one [`crate::run::Control`].
+    pub const CONTROL: &str = "CONTROL";
+    /// Hash: [`crate::run::RunKey`] → [`crate::run::Run`].
+    pub const RUNS: &str = "RUNS";
     /// Read-only global of type [`crate::offsets::Offsets`].
     pub const OFFSETS: &str = "OFFSETS";
 }

@@ -102,6 +102,13 @@ offsets! {
     /// Neighbour discovery's target.
     key_nd_target: "sw_flow_key"."ipv6.nd.target",
 
+    /// A packet's length.
+    skb_len: "sk_buff"."len",
+    /// A packet's control block, here `struct ovs_skb_cb`.
+    skb_cb: "sk_buff"."cb",
+    /// The vport at which a packet came in.
+    cb_input_vport: "ovs_skb_cb"."input_vport",
+
     /// Why an upcall is made.
     upcall_cmd: "dp_upcall_info"."cmd",
 
@@ -120,7 +127,49 @@ offsets! {
     task_parent: "task_struct"."real_parent",
 }
 
+/// How much of a flow key, from its input port on, is read at once for a packet.
+pub const KEY_WINDOW: u32 = 128;
+
 impl Offsets {
+    /// Whether one read of [`KEY_WINDOW`] bytes from the input port on gets all of a flow key that is of interest,
+    /// with addresses where a 32-bit word can be read.
+    const fn key_fits_window(&self) -> bool {
+        const ADDRESS: u32 = 16;
+        let members = [
+            (self.key_recirc_id, 4),
+            (self.key_eth_dst, 2),
+            (self.key_eth_type, 2),
+            (self.key_proto, 1),
+            (self.key_tp_src, 2),
+            (self.key_tp_dst, 2),
+            (self.key_ipv4_src, 4),
+            (self.key_ipv4_dst, 4),
+            (self.key_ipv6_src, 4),
+            (self.key_ipv6_dst, 4),
+            (self.key_nd_target, 4),
+        ];
+        let mut index = 0;
+        while index < members.len() {
+            let (offset, alignment) = members[index];
+            let at = offset.wrapping_sub(self.key_in_port);
+            if at > KEY_WINDOW - ADDRESS || at % alignment != 0 {
+                return false;
+            }
+            index += 1;
+        }
+        true
+    }
+
+    /// The same, but for [`Self::key_nd_target`], which is not told where not all fits the window: the programs
+    /// then follow no packet.
+    #[must_use]
+    pub const fn checked(mut self) -> Self {
+        if !self.key_fits_window() {
+            self.key_nd_target = UNKNOWN;
+        }
+        self
+    }
+
     /// Whether the types of openvswitch were found at all.
     pub const fn know_datapath(&self) -> bool {
         self.datapath_ports != UNKNOWN

@@ -2,6 +2,7 @@
 //!
 //! May not know: how records become events.
 
+use crate::run::{Run, RunKey};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// How much of an action list is recorded.
@@ -43,11 +44,13 @@ pub enum Kind {
     ProcessFork = 12,
     /// [`Process`].
     ProcessExit = 13,
+    /// [`RunEnded`].
+    RunEnded = 14,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::FlowFlush,
         Self::FlowInsert,
         Self::FlowSet,
@@ -61,6 +64,7 @@ impl Kind {
         Self::ProcessExec,
         Self::ProcessFork,
         Self::ProcessExit,
+        Self::RunEnded,
     ];
 }
 
@@ -186,4 +190,14 @@ pub struct Process {
     pub reserved: u32,
     /// Its `comm`, NUL-padded.
     pub comm: [u8; NAME_LEN],
+}
+
+/// Another fate has ended a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct RunEnded {
+    /// Whose packets.
+    pub key: RunKey,
+    /// What became of them.
+    pub run: Run,
 }

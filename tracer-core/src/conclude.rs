@@ -52,7 +52,7 @@ pub fn conclude(engine: &Engine, provenance: &Provenance) -> Report {
         capture: capture(engine, provenance, reconciliation),
         command: engine.command.clone(),
         restarts,
-        steady_drops: steady_drops(engine, &evidence),
+        steady_drops: steady_drops(&evidence),
         conditions: engine.conditions.list(),
         coverage,
         verdict,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::Engine;
 use crate::packet::{Destination, TrafficKey};
-use crate::report::{Delayed, Loss, Reason, SteadyDrop};
+use crate::report::{Delayed, KEYS, KeyLoss, Loss, Reason, SteadyDrop};
 use crate::time::Timestamp;
 use crate::traffic::{Hole, Story, Wait};
 
@@ -16,9 +16,18 @@ pub type Span = (Timestamp, Option<Timestamp>);
 /// What became of all traffic, and whose it was.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    keys: Vec<(TrafficKey, Story)>,
+    keys: Vec<Track>,
     from: BTreeMap<String, Vec<usize>>,
     to: BTreeMap<String, Vec<usize>>,
+}
+
+/// One traffic key.
+#[derive(Clone, Debug)]
+struct Track {
+    key: TrafficKey,
+    story: Story,
+    /// The device at which it comes in.
+    interface: String,
 }
 
 /// Which way a packet goes, seen from a Pod.
@@ -37,35 +46,47 @@ impl Evidence {
         for (key, story) in engine.traffic.stories(engine.now) {
             let index = evidence.keys.len();
             let first = story.holes.first().map_or(engine.now, |hole| hole.first_lost);
-            if let Some(name) = engine.topology.device_at(key.dp, key.in_port, first) {
+            let device = engine.topology.device_at(key.dp, key.in_port, first);
+            if let Some(name) = device {
                 evidence.from.entry(name.to_owned()).or_default().push(index);
             }
             if let Some(name) = addressee(engine, key) {
                 evidence.to.entry(name.to_owned()).or_default().push(index);
             }
-            evidence.keys.push((*key, story));
+            let interface = device.map_or_else(|| format!("port {}", key.in_port), str::to_owned);
+            evidence.keys.push(Track {
+                key: *key,
+                story,
+                interface,
+            });
         }
         evidence
     }
 
-    fn of(&self, endpoint: &str, direction: Direction) -> impl Iterator<Item = &Story> {
+    fn of(&self, endpoint: &str, direction: Direction) -> impl Iterator<Item = &Track> {
         let indices = match direction {
             Direction::ToPod => self.to.get(endpoint),
             Direction::FromPod => self.from.get(endpoint),
         };
-        indices.into_iter().flatten().map(|index| &self.keys[*index].1)
+        indices.into_iter().flatten().map(|index| &self.keys[*index])
     }
 
     /// What one endpoint lost in one direction; `None`: no packet of it was seen.
     pub fn loss(&self, endpoint: &str, direction: Direction, span: Span) -> Option<Loss> {
         let mut seen = self.of(endpoint, direction).peekable();
         seen.peek()?;
-        let holes: Vec<&Hole> = seen
-            .filter(|story| story.forwarded)
-            .flat_map(|story| &story.holes)
-            .filter(|hole| within(hole.last_lost, span))
+        let losing: Vec<(&Track, Vec<&Hole>)> = seen
+            .map(|track| (track, track.losses(span)))
+            .filter(|(_, holes)| !holes.is_empty())
             .collect();
-        Some(sum(&joined(&holes), &holes))
+        let holes: Vec<&Hole> = losing
+            .iter()
+            .flat_map(|(_, holes)| holes.iter().copied())
+            .collect();
+        Some(Loss {
+            keys: keys(&losing),
+            ..sum(&joined(&holes), &holes)
+        })
     }
 
     /// What waited in a socket and was delivered, both directions.
@@ -74,7 +95,7 @@ impl Evidence {
             .of(endpoint, Direction::FromPod)
             .chain(self.of(endpoint, Direction::ToPod));
         let waits: Vec<&Wait> = stories
-            .flat_map(|story| &story.waits)
+            .flat_map(|track| &track.story.waits)
             .filter(|wait| within(wait.executed, span))
             .collect();
         Some(Delayed {
@@ -87,16 +108,59 @@ impl Evidence {
 
     /// All packets lost in a span, each counted once.
     pub fn lost_packets(&self, span: Span) -> u64 {
-        let forwarded = self
-            .keys
+        self.keys
             .iter()
-            .map(|(_, story)| story)
-            .filter(|story| story.forwarded);
-        forwarded
-            .flat_map(|story| &story.holes)
-            .filter(|hole| within(hole.last_lost, span))
+            .flat_map(|track| track.losses(span))
             .map(Hole::packets)
             .sum()
+    }
+}
+
+impl Track {
+    /// Its holes in a span. What was never forwarded has lost nothing.
+    fn losses(&self, span: Span) -> Vec<&Hole> {
+        let holes = self
+            .story
+            .holes
+            .iter()
+            .filter(|hole| within(hole.last_lost, span));
+        holes.filter(|_| self.story.forwarded).collect()
+    }
+
+    fn loss(&self, holes: &[&Hole]) -> Option<KeyLoss> {
+        let longest = holes
+            .iter()
+            .max_by_key(|hole| hole.last_lost.since(hole.first_lost))?;
+        Some(KeyLoss {
+            interface: self.interface.clone(),
+            eth_type: self.key.eth_type,
+            dst: destination(&self.key),
+            proto: self.key.proto,
+            port: self.key.port,
+            lost_packets: holes.iter().map(|hole| hole.packets()).sum(),
+            holes: u32::try_from(holes.len()).unwrap_or(u32::MAX),
+            last_delivered_before_ns: longest.before,
+            first_lost_ns: longest.first_lost,
+            last_lost_ns: longest.last_lost,
+            first_delivered_after_ns: longest.after,
+        })
+    }
+}
+
+fn keys(losing: &[(&Track, Vec<&Hole>)]) -> Vec<KeyLoss> {
+    let mut keys: Vec<KeyLoss> = losing
+        .iter()
+        .filter_map(|(track, holes)| track.loss(holes))
+        .collect();
+    keys.sort_by_key(|key| std::cmp::Reverse(key.lost_packets));
+    keys.truncate(KEYS);
+    keys
+}
+
+fn destination(key: &TrafficKey) -> String {
+    match key.dst {
+        Destination::Ip(ip) => ip.to_string(),
+        Destination::Mac(mac) => mac.to_string(),
     }
 }
 
@@ -152,28 +216,29 @@ fn sum(joined: &[Hole], holes: &[&Hole]) -> Loss {
         max_ns: longest.and_then(Hole::max_ns),
         by_reason,
         holes: u32::try_from(joined.len()).unwrap_or(u32::MAX),
+        keys: Vec::new(),
     }
 }
 
 /// Traffic that was dropped and never forwarded.
-pub fn steady_drops(engine: &Engine, evidence: &Evidence) -> Vec<SteadyDrop> {
+pub fn steady_drops(evidence: &Evidence) -> Vec<SteadyDrop> {
     let steady = evidence
         .keys
         .iter()
-        .filter(|(_, story)| !story.forwarded && !story.holes.is_empty());
-    let rows = steady.map(|(key, story)| SteadyDrop {
-        interface: engine
-            .topology
-            .device_at(key.dp, key.in_port, engine.now)
-            .map_or_else(|| format!("port {}", key.in_port), str::to_owned),
-        eth_type: key.eth_type,
-        dst: match key.dst {
-            Destination::Ip(ip) => ip.to_string(),
-            Destination::Mac(mac) => mac.to_string(),
+        .filter(|track| !track.story.forwarded && !track.story.holes.is_empty());
+    let rows = steady.map(
+        |Track {
+             key,
+             story,
+             interface,
+         }| SteadyDrop {
+            interface: interface.clone(),
+            eth_type: key.eth_type,
+            dst: destination(key),
+            proto: key.proto,
+            port: key.port,
+            packets: story.holes.iter().map(Hole::packets).sum(),
         },
-        proto: key.proto,
-        port: key.port,
-        packets: story.holes.iter().map(Hole::packets).sum(),
-    });
+    );
     rows.collect()
 }

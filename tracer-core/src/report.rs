@@ -271,6 +271,38 @@ pub struct Loss {
     pub by_reason: BTreeMap<Reason, u64>,
     /// How many separate holes there were; the fields above describe the longest.
     pub holes: u32,
+    /// The traffic that lost packets, most first; at most [`KEYS`].
+    pub keys: Vec<KeyLoss>,
+}
+
+/// Traffic keys listed for a Pod and direction.
+pub const KEYS: usize = 16;
+
+/// What one traffic key lost in one restart. The times are those of its longest hole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyLoss {
+    /// The interface at which it came in.
+    pub interface: String,
+    /// Ethernet type.
+    pub eth_type: u16,
+    /// Destination address (target address of ARP and ND).
+    pub dst: String,
+    /// IP protocol or ARP opcode.
+    pub proto: u8,
+    /// The lower of the two L4 ports; 0 where there are none.
+    pub port: u16,
+    /// Packets lost.
+    pub lost_packets: u64,
+    /// How many separate holes there were.
+    pub holes: u32,
+    /// Last packet delivered before.
+    pub last_delivered_before_ns: Option<Timestamp>,
+    /// First packet lost.
+    pub first_lost_ns: Timestamp,
+    /// Last packet lost.
+    pub last_lost_ns: Timestamp,
+    /// First packet delivered after.
+    pub first_delivered_after_ns: Option<Timestamp>,
 }
 
 /// Why a packet was lost.

@@ -32,8 +32,9 @@ pub struct Call {
 }
 
 impl CallKey {
+    /// The current thread inside `hook`.
     #[inline(always)]
-    fn current(hook: Hook) -> Self {
+    pub fn current(hook: Hook) -> Self {
         Self {
             thread: bpf_get_current_pid_tgid() as u32,
             hook: hook as u32,

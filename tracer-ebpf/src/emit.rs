@@ -63,7 +63,7 @@ impl<B: Copy> Draft<B> {
     #[inline(always)]
     pub fn new(header: Header) -> Option<Self> {
         const { Record::<B>::HAS_NO_PADDING }
-        const { assert!(size_of::<Record<B>>() + MAX_ACTIONS <= SCRATCH_LEN) }
+        const { assert!(size_of::<Record<B>>() <= SCRATCH_LEN) }
         let scratch = SCRATCH.get_ptr_mut(0)?.cast::<Record<B>>();
         // SAFETY: the scratch is this CPU's own, aligned to 8, long enough (asserted above), always
         // initialised, and one program at a time drafts one record.
@@ -87,6 +87,7 @@ impl<B: Copy> Draft<B> {
     /// Sends it followed by an action list of `len` bytes at `list`, or as much of it as is recorded.
     #[inline(always)]
     pub fn send_with_actions(self, hook: Hook, list: Address, len: u32) {
+        const { assert!(size_of::<Record<B>>() + MAX_ACTIONS <= SCRATCH_LEN) }
         self.0.header.trailing = len;
         // Read back as something new, so that the compiler cannot compare one copy of the length and use
         // another: the verifier knows the bound of the copy that was compared only.
@@ -97,7 +98,7 @@ impl<B: Copy> Draft<B> {
         } else {
             MAX_ACTIONS as u32
         };
-        // SAFETY: the scratch is MAX_ACTIONS longer than the record (asserted in `new`).
+        // SAFETY: the scratch is MAX_ACTIONS longer than the record (asserted above).
         let to = unsafe { core::slice::from_raw_parts_mut(self.after(), recorded as usize) };
         match list.read_into(to) {
             Some(()) => self.send_with_trailing(hook, recorded),
@@ -105,16 +106,27 @@ impl<B: Copy> Draft<B> {
         }
     }
 
+    /// Sends it, and says whether it fit.
+    #[inline(always)]
+    pub fn try_send(self) -> bool {
+        self.output(0)
+    }
+
     #[inline(always)]
     fn send_with_trailing(self, hook: Hook, trailing: u32) {
+        if !self.output(trailing) {
+            lost(hook);
+        }
+    }
+
+    #[inline(always)]
+    fn output(self, trailing: u32) -> bool {
         self.0.header.trailing = trailing;
         let record = (&raw const *self.0).cast::<u8>();
         // SAFETY: as above; `trailing` is at most MAX_ACTIONS.
         let bytes =
             unsafe { core::slice::from_raw_parts(record, size_of::<Record<B>>() + trailing as usize) };
-        if RECORDS.output::<[u8]>(bytes, 0).is_err() {
-            lost(hook);
-        }
+        RECORDS.output::<[u8]>(bytes, 0).is_ok()
     }
 
     #[inline(always)]

@@ -15,7 +15,10 @@ mod flow;
 mod kernel;
 mod maps;
 mod netlink;
+mod packet;
 mod process;
+mod run;
+mod traffic;
 mod upcall;
 mod vport;
 
@@ -81,6 +84,11 @@ exit!(ovs_dp_cmd_del_ret => vport::datapath_command(Hook::DatapathDel, Kind::Dat
 tracepoint!(sched_process_exec => process::exec());
 tracepoint!(sched_process_fork => process::fork());
 tracepoint!(sched_process_exit => process::exit());
+
+entry!(ovs_execute_actions => packet::executed());
+entry!(ovs_vport_send => packet::sent());
+entry!(ovs_flow_key_extract_userspace => packet::extracted());
+exit!(ovs_packet_cmd_execute_ret => packet::returned());
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -7,13 +7,15 @@
 
 use aya_ebpf::Global;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use tracer_common::counters::{MAX_DATAPATHS, MAX_UPCALL_KEYS, UpcallCount, UpcallKey, UpcallTotals};
 use tracer_common::hook::Lost;
 use tracer_common::offsets::Offsets;
 use tracer_common::record::{FlowInsert, Header, MAX_ACTIONS};
+use tracer_common::run::{Control, Run, RunKey};
 
 use crate::call::{Call, CallKey};
+use crate::packet::{CameIn, Current, LaterPass};
 use crate::upcall::Upcall;
 
 /// Where the kernel keeps what is read; userspace fills it in before the programs are loaded.
@@ -38,9 +40,9 @@ pub static UPCALLS: PerCpuHashMap<UpcallKey, UpcallCount> =
 pub static UPCALL_TOTALS: PerCpuHashMap<u32, UpcallTotals> =
     PerCpuHashMap::with_max_entries(MAX_DATAPATHS, 0);
 
-/// The number of userspace's current tick.
+/// What userspace tells.
 #[map]
-pub static TICK: Array<u32> = Array::with_max_entries(1, 0);
+pub static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
 
 /// The upcall that this CPU is in: softirqs are off from its entry to its return.
 #[map]
@@ -56,3 +58,24 @@ pub const SCRATCH_LEN: usize = size_of::<Header>() + size_of::<FlowInsert>() + M
 /// Where records of variable length are put together.
 #[map]
 pub static SCRATCH: PerCpuArray<[u64; SCRATCH_LEN / 8]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Runs; userspace sets how many there can be at load time. The CPU is part of the key: other than in a per-CPU
+/// map, memory goes by the keys there are and not by the CPUs there might be, and each value has one writer.
+#[map]
+pub static RUNS: HashMap<RunKey, Run> = HashMap::with_max_entries(16_384, 0);
+
+/// The packet that this CPU is inside.
+#[map]
+pub static CURRENT: PerCpuArray<Current> = PerCpuArray::with_max_entries(1, 0);
+
+/// Packets that went to userspace on a later pass. Most come back within milliseconds, some never.
+#[map]
+pub static LATER_PASSES: LruHashMap<LaterPass, CameIn> = LruHashMap::with_max_entries(4096, 0);
+
+/// The process that has packets executed: ovs-vswitchd.
+#[map]
+pub static EXECUTOR: Array<u32> = Array::with_max_entries(1, 0);
+
+/// How many datapaths have come and gone: another may be at the address of one that is gone.
+#[map]
+pub static EPOCH: Array<u64> = Array::with_max_entries(1, 0);

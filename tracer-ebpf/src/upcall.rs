@@ -9,7 +9,8 @@ use tracer_common::hook::Hook;
 
 use crate::emit;
 use crate::kernel::{self, Address, offset};
-use crate::maps::{TICK, UPCALL, UPCALL_TOTALS, UPCALLS};
+use crate::maps::{CONTROL, UPCALL, UPCALL_TOTALS, UPCALLS};
+use crate::packet;
 
 /// `OVS_PACKET_CMD_MISS`.
 const MISS: u32 = 1;
@@ -19,27 +20,31 @@ const MISS: u32 = 1;
 #[repr(C)]
 pub struct Upcall {
     key: UpcallKey,
+    datapath: Address,
+    skb: Address,
+    flow_key: Address,
     /// 1 from entry to return.
     pending: u32,
+    reserved: u32,
 }
 
 /// `ovs_dp_upcall(dp, skb, key, upcall_info, cutlen)`.
 #[inline(always)]
 pub fn began(ctx: &ProbeContext) {
-    let (Some(dp), Some(key), Some(info)) = (ctx.arg(0), ctx.arg(2), ctx.arg(3)) else {
+    let (Some(dp), Some(skb), Some(key), Some(info)) = (ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3))
+    else {
         return;
     };
     let Some(upcall) = UPCALL.get_ptr_mut(0) else {
         return;
     };
-    let port_no = Address(key)
-        .at(offset!(key_in_port))
-        .and_then(Address::read::<u16>);
+    let (datapath, flow_key) = (Address(dp), Address(key));
+    let port_no = flow_key.at(offset!(key_in_port)).and_then(Address::read::<u16>);
     let command = Address(info)
         .at(offset!(upcall_cmd))
         .and_then(Address::read::<u8>);
     let key = UpcallKey {
-        dp: kernel::datapath_ifindex(Address(dp)),
+        dp: kernel::datapath_ifindex(datapath),
         port_no: port_no.map_or(u32::from(u16::MAX), u32::from),
         command: command.map_or(0, u32::from),
         result: 0,
@@ -50,7 +55,14 @@ pub fn began(ctx: &ProbeContext) {
             // Its return was not seen: the kernel skips a kretprobe that it has no room for.
             emit::lost(Hook::Upcall);
         }
-        *upcall = Upcall { key, pending: 1 };
+        *upcall = Upcall {
+            key,
+            datapath,
+            skb: Address(skb),
+            flow_key,
+            pending: 1,
+            reserved: 0,
+        };
     }
 }
 
@@ -61,22 +73,25 @@ pub fn ended(ctx: &RetProbeContext) {
         return;
     };
     // SAFETY: this CPU's own slot.
-    let key = unsafe {
-        if (*upcall).pending == 0 {
-            return emit::lost(Hook::Upcall);
-        }
-        (*upcall).pending = 0;
-        UpcallKey {
-            result: ctx.ret(),
-            ..(*upcall).key
-        }
-    };
-    count_total(key);
-    count(key);
+    let upcall = unsafe { &mut *upcall };
+    if upcall.pending == 0 {
+        return emit::lost(Hook::Upcall);
+    }
+    upcall.pending = 0;
+    upcall.key.result = ctx.ret();
+    count_total(&upcall.key);
+    count(&upcall.key);
+    packet::upcalled(packet::Upcall {
+        datapath: upcall.datapath.0,
+        skb: upcall.skb,
+        key: upcall.flow_key,
+        miss: upcall.key.command == MISS,
+        result: upcall.key.result,
+    });
 }
 
 #[inline(always)]
-fn count_total(key: UpcallKey) {
+fn count_total(key: &UpcallKey) {
     let missed = u64::from(key.command == MISS);
     let failed = u64::from(key.result != 0);
     if let Some(totals) = UPCALL_TOTALS.get_ptr_mut(key.dp) {
@@ -103,10 +118,10 @@ fn count_total(key: UpcallKey) {
 }
 
 #[inline(always)]
-fn count(key: UpcallKey) {
+fn count(key: &UpcallKey) {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    let tick = TICK.get(0).copied().unwrap_or(0);
+    let tick = CONTROL.get(0).map_or(0, |control| control.tick);
     let Some(counted) = UPCALLS.get_ptr_mut(key) else {
         let first = UpcallCount {
             count: 1,

@@ -56,7 +56,12 @@ pub struct Sources {
 /// Errors: no OVS, no permission, no module: each with its remedy.
 pub async fn start(plan: Plan, events: EventSender) -> anyhow::Result<Sources> {
     is_running(&plan).await?;
-    let attached = ebpf::attach(plan.ebpf.clone()).context("cannot watch the kernel")?;
+    let (flag, flagged) = watch::channel(false);
+    let kernel = ebpf::Config {
+        arm: Some(flagged),
+        ..plan.ebpf
+    };
+    let attached = ebpf::attach(kernel).context("cannot watch the kernel")?;
     let (stop, stopped) = watch::channel(false);
     let (bridges, bridges_seen) = watch::channel(BTreeMap::new());
     let upcalls = attached.upcalls();
@@ -68,13 +73,12 @@ pub async fn start(plan: Plan, events: EventSender) -> anyhow::Result<Sources> {
         datapath::Config {
             upcalls: Some(Box::new(move |dp| upcalls.totals(dp))),
             stop: Some(stopped.clone()),
-            ..Default::default()
         },
         sender(),
     ));
     let mirror = ovsdb::Config {
         socket: plan.db,
-        flag: None,
+        flag: Some(flag),
         bridges: Some(bridges),
     };
     tasks.spawn(while_wanted(ovsdb::run(mirror, sender()), stopped.clone()));

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::sink;
+use crate::source::ebpf;
 
 /// Tells exactly when and why each Pod lost packets while Open vSwitch (or the agent that programs it) restarted.
 #[derive(Debug, Parser)]
@@ -44,6 +45,10 @@ pub struct Node {
     /// Watch the OpenFlow flows of this bridge only; may be repeated [default: all bridges].
     #[arg(long, value_name = "NAME")]
     pub bridge: Vec<String>,
+    /// When single packets are followed: while a restart goes on, always, or never (windows are then told
+    /// from flows alone, and losses are not counted).
+    #[arg(long, value_enum, default_value_t)]
+    pub evidence: Evidence,
     /// Size of the ring that carries the kernel's records, in KiB: a power of two.
     #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_size)]
     pub ring_size: u32,
@@ -75,6 +80,28 @@ impl From<Format> for sink::Format {
         match format {
             Format::Text => Self::Text,
             Format::Json => Self::Json,
+        }
+    }
+}
+
+/// When single packets are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Evidence {
+    /// While a restart goes on; at rest, packets pass as if nobody looked.
+    #[default]
+    Auto,
+    /// At all times.
+    Always,
+    /// Never.
+    Off,
+}
+
+impl From<Evidence> for ebpf::Evidence {
+    fn from(evidence: Evidence) -> Self {
+        match evidence {
+            Evidence::Auto => Self::Auto,
+            Evidence::Always => Self::Always,
+            Evidence::Off => Self::Off,
         }
     }
 }

@@ -27,7 +27,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
+    // Two threads: attaching hooks keeps one busy for up to hundreds of milliseconds, and what OVSDB says
+    // meanwhile must still be stamped when it comes.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")

@@ -90,6 +90,7 @@ pub fn plan(node: &Node, verbose: u8) -> anyhow::Result<Plan> {
         bridges: node.bridge.iter().cloned().collect::<BTreeSet<_>>(),
         ebpf: ebpf::Config {
             ring_bytes: node.ring_size * 1024,
+            evidence: node.evidence.into(),
             verbose: verbose > 1,
             ..Default::default()
         },

@@ -14,6 +14,7 @@ mod outbox;
 pub mod ovsdb;
 pub mod process;
 mod readiness;
+pub mod replay;
 pub mod rundir;
 
 /// Where a source puts what it saw.

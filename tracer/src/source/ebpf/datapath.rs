@@ -1,16 +1,15 @@
 //! The hooks on openvswitch, through its coming and going.
 //!
-//! May not know: processes, who reads the events.
+//! May not know: processes, who reads the events, when packets are to be followed.
 
 use std::future::pending;
 
 use tracer_core::event::{Event, EventKind, Hook};
 
-use super::instance::{Instance, Settings};
 use super::module::{self, Loaded};
 use super::offsets::KernelTypes;
-use super::upcalls::Counters;
-use super::{Config, NAME, UpcallReader, hooks, losses, stamped};
+use super::watched::Watched;
+use super::{Config, NAME, UpcallReader, hooks, now, stamped};
 
 /// What is watched of openvswitch now.
 pub(super) struct Datapath {
@@ -19,24 +18,14 @@ pub(super) struct Datapath {
     watched: Option<Watched>,
 }
 
-struct Watched {
-    // Before the counters: it takes the programs out of the kernel.
-    instance: Instance,
-    counters: Counters,
-}
-
 const NOT_LOADED: &str =
     "the openvswitch module is not loaded; it is hooked as soon as it is (`modprobe openvswitch`)";
 
 impl Datapath {
     /// Attaches to openvswitch, where it is loaded, and says how that went.
-    pub(super) fn attach(
-        config: &Config,
-        kernel: &KernelTypes,
-        reader: UpcallReader,
-    ) -> anyhow::Result<(Self, Vec<Hook>)> {
+    pub(super) fn attach(config: &Config, kernel: &KernelTypes) -> anyhow::Result<(Self, Vec<Hook>)> {
         let mut datapath = Self {
-            reader,
+            reader: UpcallReader::default(),
             module: None,
             watched: None,
         };
@@ -56,20 +45,19 @@ impl Datapath {
                 .flat_map(|spec| spec.refuse(NOT_LOADED))
                 .collect());
         }
-        let mut instance = Instance::load(Settings {
-            offsets: &offsets,
-            ring_bytes: config.ring_bytes,
-            verbose: config.verbose,
-        })?;
-        let counters = Counters::take(instance.ebpf()?, &self.reader)?;
-        let hooks = instance.attach(hooks::SLOW_PATH, &offsets, why_unknown.as_deref())?;
-        self.watched = Some(Watched { instance, counters });
+        let (watched, hooks) = Watched::attach(config, offsets, why_unknown, &self.reader)?;
+        self.watched = Some(watched);
         Ok(hooks)
     }
 
     /// Reads the upcalls that are counted.
     pub(super) fn reader(&self) -> &UpcallReader {
         &self.reader
+    }
+
+    /// What is watched, where openvswitch is there.
+    pub(super) fn watched(&mut self) -> Option<&mut Watched> {
+        self.watched.as_mut()
     }
 
     /// Whether openvswitch is watched.
@@ -84,63 +72,57 @@ impl Datapath {
     /// Waits until there are records, and reads them.
     pub(super) async fn readable(&mut self) -> anyhow::Result<Vec<Event>> {
         match &mut self.watched {
-            Some(watched) => watched.instance.readable().await,
+            Some(watched) => watched.readable().await,
             None => pending().await,
         }
     }
 
-    /// All records there are now.
-    pub(super) fn drain(&mut self) -> Vec<Event> {
-        self.watched
-            .as_mut()
-            .map_or_else(Vec::new, |watched| watched.instance.drain())
+    /// Reads everything there is.
+    pub(super) fn read(&mut self) -> anyhow::Result<Vec<Event>> {
+        let Some(watched) = &mut self.watched else {
+            return Ok(Vec::new());
+        };
+        let mut events = watched.drain();
+        events.extend(stamped(watched.read(now())?));
+        watched.make_room(now())?;
+        Ok(events)
     }
 
-    /// Reads the counters, and follows the module.
-    pub(super) fn tick(&mut self, config: &Config) -> anyhow::Result<Vec<Event>> {
-        let kinds = match &mut self.watched {
-            Some(watched) => watched.read()?,
-            None => Vec::new(),
-        };
-        let mut events: Vec<_> = stamped(kinds).collect();
-        let now = module::loaded();
-        if now != self.module {
-            if self.watched.take().is_some() {
-                events.extend(stamped(vec![self.state()]));
-            }
-            self.module = None;
-            if now.is_some() {
-                // Read anew: it would be many MiB to keep.
-                let kernel = KernelTypes::of_running_kernel()?;
-                let hooks = self.try_attach(config, &kernel)?;
-                let kinds = hooks
-                    .into_iter()
-                    .map(EventKind::Hook)
-                    .chain([self.state()])
-                    .collect();
-                events.extend(stamped(kinds));
-            }
+    /// Follows the module: says what was there to the last where it is gone, attaches where it is there again.
+    pub(super) fn follow_module(&mut self, config: &Config) -> anyhow::Result<Vec<Event>> {
+        let loaded = module::loaded();
+        if loaded == self.module {
+            return Ok(Vec::new());
+        }
+        let mut events = self.let_go()?;
+        if self.watched.take().is_some() {
+            events.extend(stamped(vec![self.state()]));
+        }
+        self.module = None;
+        if loaded.is_some() {
+            // Read anew: it would be many MiB to keep.
+            let kernel = KernelTypes::of_running_kernel()?;
+            let hooks = self.try_attach(config, &kernel)?;
+            let kinds = hooks.into_iter().map(EventKind::Hook);
+            events.extend(stamped(kinds.chain([self.state()]).collect()));
         }
         Ok(events)
     }
 
-    /// Takes the programs out of the kernel; what they sent and counted can still be read.
-    pub(super) fn let_go(&mut self) {
-        if let Some(watched) = &mut self.watched {
-            watched.instance.let_go();
+    /// Takes the programs out of the kernel and reads what they sent and counted to the last.
+    pub(super) fn let_go(&mut self) -> anyhow::Result<Vec<Event>> {
+        let Some(watched) = &mut self.watched else {
+            return Ok(Vec::new());
+        };
+        let followed = watched.follows_packets();
+        let at = now();
+        let kinds = watched.let_go(at)?;
+        let mut events = watched.drain();
+        events.extend(stamped(kinds));
+        if followed {
+            let kind = EventKind::Evidence { armed: false };
+            events.push(Event { at, kind });
         }
-    }
-}
-
-impl Watched {
-    fn read(&mut self) -> anyhow::Result<Vec<EventKind>> {
-        let mut kinds: Vec<_> = self
-            .counters
-            .read()?
-            .into_iter()
-            .map(EventKind::Upcalls)
-            .collect();
-        kinds.extend(losses(&mut self.instance)?);
-        Ok(kinds)
+        Ok(events)
     }
 }

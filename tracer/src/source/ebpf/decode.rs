@@ -4,7 +4,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use tracer_common::record::{self, FlowInsert, FlowRemove, FlowSet, Header, Kind, NONE, Reconfigured};
+use tracer_common::record::{
+    self, FlowInsert, FlowRemove, FlowSet, Header, Kind, NONE, Reconfigured, RunEnded,
+};
 use tracer_core::event::{Event, EventKind, Portids, Process, Reconfiguration};
 use tracer_core::flow::FlowKey;
 use tracer_core::id::{DpIfindex, Mac, Pid, PortNo, Ufid};
@@ -12,6 +14,7 @@ use tracer_core::time::Timestamp;
 use zerocopy::FromBytes;
 
 use super::actions::{self, Dialect};
+use super::runs;
 
 /// The event that a record tells of.
 pub(super) fn decode(record: &[u8]) -> Option<Event> {
@@ -38,6 +41,7 @@ pub(super) fn decode(record: &[u8]) -> Option<Event> {
         Kind::ProcessExec => EventKind::ProcessExec(process(body)?.0),
         Kind::ProcessFork => EventKind::ProcessFork(process(body)?.0),
         Kind::ProcessExit => process_exit(body)?,
+        Kind::RunEnded => run_ended(body)?,
     };
     Some(Event {
         at: Timestamp(header.at),
@@ -114,6 +118,11 @@ impl About {
             port_no: some(told.port_no).map(PortNo),
         })
     }
+}
+
+fn run_ended(body: &[u8]) -> Option<EventKind> {
+    let (ended, _) = RunEnded::read_from_prefix(body).ok()?;
+    runs::packets(&ended.key, &ended.run, true).map(EventKind::Packets)
 }
 
 fn process_exit(body: &[u8]) -> Option<EventKind> {
@@ -348,7 +357,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(kind in 0_u32..16, mut record in proptest::collection::vec(any::<u8>(), 0..700)) {
+        fn any_bytes_are_read(kind in 0_u32..17, mut record in proptest::collection::vec(any::<u8>(), 0..700)) {
             if let Some(first) = record.first_chunk_mut() {
                 *first = kind.to_ne_bytes();
             }

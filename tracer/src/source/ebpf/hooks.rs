@@ -2,7 +2,8 @@
 //!
 //! May not know: what the programs send.
 
-use aya::programs::{KProbe, ProgramError, RawTracePoint};
+use aya::programs::kprobe::KProbeLinkId;
+use aya::programs::{KProbe, Program, ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfError};
 use tracer_common::hook::Hook;
 use tracer_common::offsets::{Offsets, UNKNOWN};
@@ -17,6 +18,8 @@ pub(super) enum Attach {
     Call,
     /// At its entry.
     Entry,
+    /// At its return.
+    Return,
     /// To a tracepoint of the kernel proper.
     RawTracepoint,
 }
@@ -66,6 +69,14 @@ const ACTIONS: &[&str] = &[
     "sw_flow_actions.actions",
 ];
 
+/// To follow a packet.
+const PACKET: &[&str] = &[
+    "sk_buff.len",
+    "sk_buff.cb",
+    "ovs_skb_cb.input_vport",
+    "sw_flow_key.ipv6.nd.target",
+];
+
 const fn spec(hook: Hook, attach: Attach, needs: &'static [&'static [&'static str]]) -> Spec {
     Spec { hook, attach, needs }
 }
@@ -104,35 +115,40 @@ pub(super) const SLOW_PATH: &[Spec] = &[
     spec(Hook::DatapathDel, Attach::Call, &[COMMAND]),
 ];
 
+/// Hooks on every packet, attached while packets are followed. In the order in which they are attached: what a
+/// packet meets first comes last, so that none is followed half.
+pub(super) const PACKETS: &[Spec] = &[
+    spec(Hook::PacketExecute, Attach::Return, &[]),
+    spec(Hook::PacketExtract, Attach::Entry, &[]),
+    spec(Hook::Send, Attach::Entry, &[PACKET, DATAPATH]),
+    spec(Hook::Execute, Attach::Entry, &[PACKET, DATAPATH, FLOW, ACTIONS]),
+];
+
 impl Spec {
     /// Attaches the hook and says how that went, one line a program.
-    pub(super) fn attach(
-        self,
-        ebpf: &mut Ebpf,
-        offsets: &Offsets,
-        why_unknown: Option<&str>,
-    ) -> Vec<event::Hook> {
+    pub(super) fn attach(self, kernel: Kernel<'_>) -> Vec<(event::Hook, Option<Link>)> {
+        let Kernel {
+            ebpf,
+            offsets,
+            why_unknown,
+        } = kernel;
         let name = self.hook.name();
-        let missing = self.missing(offsets);
-        let programs = self.programs();
-        if !missing.is_empty() {
-            let why = why_unknown.map_or_else(String::new, |why| format!(" ({why})"));
-            let error = format!("not in this kernel's BTF: {}{why}", missing.join(", "));
-            return programs
-                .iter()
-                .map(|(_, how)| report(name, how, Some(error.clone())))
+        if let Some(error) = self.missing(offsets, why_unknown) {
+            return self
+                .refuse(&error)
+                .into_iter()
+                .map(|report| (report, None))
                 .collect();
         }
         // The return first: an entry whose return is never seen would only fill the table of calls.
-        let mut reports = Vec::new();
-        for (program, how) in programs.iter().rev() {
-            let error = match reports.last() {
-                Some(event::Hook { ok: false, error, .. }) => Some(error.clone()),
-                _ => attach(ebpf, program, name)
-                    .err()
-                    .map(|error| remedy::of_program(&error, name)),
+        let mut reports: Vec<(event::Hook, Option<Link>)> = Vec::new();
+        for (program, how) in self.programs().into_iter().rev() {
+            let attached = match reports.last() {
+                Some((event::Hook { ok: false, error, .. }, _)) => Err(error.clone()),
+                _ => attach(ebpf, &program, name).map_err(|error| remedy::of_program(&error, name)),
             };
-            reports.push(report(name, how, error));
+            let error = attached.as_ref().err().cloned();
+            reports.push((report(name, how, error), attached.ok()));
         }
         reports.reverse();
         reports
@@ -155,18 +171,44 @@ impl Spec {
                 vec![(entry, "kprobe"), (exit, "kretprobe")]
             }
             Attach::Entry => vec![(entry, "kprobe")],
+            Attach::Return => vec![(format!("{entry}_ret"), "kretprobe")],
             Attach::RawTracepoint => vec![(entry, "raw_tracepoint")],
         }
     }
 
-    fn missing(self, offsets: &Offsets) -> Vec<String> {
-        let mut missing: Vec<String> = offsets
-            .members()
-            .filter(|(_, _, offset)| *offset == UNKNOWN)
+    fn missing(self, offsets: &Offsets, why_unknown: Option<&str>) -> Option<String> {
+        let unknown = offsets.members().filter(|(_, _, offset)| *offset == UNKNOWN);
+        let mut missing: Vec<String> = unknown
             .map(|(structure, path, _)| format!("{structure}.{path}"))
             .collect();
         missing.retain(|member| self.needs.iter().any(|group| group.contains(&member.as_str())));
-        missing
+        let why = why_unknown.map_or_else(String::new, |why| format!(" ({why})"));
+        (!missing.is_empty()).then(|| format!("not in this kernel's BTF: {}{why}", missing.join(", ")))
+    }
+}
+
+/// Into what a hook is attached.
+pub(super) struct Kernel<'a> {
+    pub(super) ebpf: &'a mut Ebpf,
+    pub(super) offsets: &'a Offsets,
+    pub(super) why_unknown: Option<&'a str>,
+}
+
+/// What keeps a program attached.
+pub(super) enum Link {
+    /// A kprobe or kretprobe of this program.
+    Probe(String, KProbeLinkId),
+    /// Stays until the object is dropped.
+    Tracepoint,
+}
+
+impl Link {
+    /// Takes the program off the function; it stays loaded.
+    pub(super) fn let_go(self, ebpf: &mut Ebpf) -> Result<(), EbpfError> {
+        if let Self::Probe(program, link) = self {
+            <&mut KProbe>::try_from(program_mut(ebpf, &program)?)?.detach(link)?;
+        }
+        Ok(())
     }
 }
 
@@ -179,20 +221,29 @@ fn report(name: &str, how: &str, error: Option<String>) -> event::Hook {
     }
 }
 
-/// Loads a program and attaches it; it stays so until the object is dropped.
-fn attach(ebpf: &mut Ebpf, program: &str, function: &str) -> Result<(), EbpfError> {
-    let found = ebpf
-        .program_mut(program)
-        .ok_or_else(|| ProgramError::InvalidName {
-            name: program.to_owned(),
-        })?;
+/// Loads a program, where it is not, and attaches it.
+fn attach(ebpf: &mut Ebpf, program: &str, function: &str) -> Result<Link, EbpfError> {
+    let found = program_mut(ebpf, program)?;
     if let Ok(probe) = <&mut KProbe>::try_from(&mut *found) {
-        probe.load()?;
-        probe.attach(function, 0)?;
+        loaded(probe.load())?;
+        Ok(Link::Probe(program.to_owned(), probe.attach(function, 0)?))
     } else {
         let tracepoint = <&mut RawTracePoint>::try_from(found)?;
-        tracepoint.load()?;
+        loaded(tracepoint.load())?;
         tracepoint.attach(function)?;
+        Ok(Link::Tracepoint)
     }
-    Ok(())
+}
+
+fn program_mut<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, ProgramError> {
+    ebpf.program_mut(name).ok_or_else(|| ProgramError::InvalidName {
+        name: name.to_owned(),
+    })
+}
+
+fn loaded(result: Result<(), ProgramError>) -> Result<(), ProgramError> {
+    match result {
+        Err(ProgramError::AlreadyLoaded) => Ok(()),
+        result => result,
+    }
 }

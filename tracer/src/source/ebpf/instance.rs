@@ -18,7 +18,7 @@ use tracer_common::offsets::Offsets;
 use tracer_core::event::{self, Event};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::hooks::Spec;
+use super::hooks::{Kernel, Link, Spec};
 use super::{decode, object, remedy};
 
 /// How an object is loaded.
@@ -26,6 +26,7 @@ use super::{decode, object, remedy};
 pub(super) struct Settings<'a> {
     pub(super) offsets: &'a Offsets,
     pub(super) ring_bytes: u32,
+    pub(super) max_runs: u32,
     pub(super) verbose: bool,
 }
 
@@ -78,12 +79,17 @@ impl Instance {
         specs: &[Spec],
         offsets: &Offsets,
         why_unknown: Option<&str>,
-    ) -> anyhow::Result<Vec<event::Hook>> {
+    ) -> anyhow::Result<Vec<(event::Hook, Option<Link>)>> {
         let ebpf = self.ebpf()?;
-        Ok(specs
-            .iter()
-            .flat_map(|spec| spec.attach(ebpf, offsets, why_unknown))
-            .collect())
+        let mut reports = Vec::new();
+        for spec in specs {
+            reports.extend(spec.attach(Kernel {
+                ebpf,
+                offsets,
+                why_unknown,
+            }));
+        }
+        Ok(reports)
     }
 
     /// Takes the programs out of the kernel; what they sent can still be read.
@@ -181,7 +187,8 @@ fn loader(settings: Settings<'_>) -> EbpfLoader<'_> {
     loader
         .btf(None)
         .override_global(names::OFFSETS, settings.offsets.as_bytes(), true)
-        .map_max_entries(names::RECORDS, settings.ring_bytes);
+        .map_max_entries(names::RECORDS, settings.ring_bytes)
+        .map_max_entries(names::RUNS, settings.max_runs);
     if settings.verbose {
         const DEBUG: u8 = aya_log::Level::Debug as u8;
         loader.override_global(aya_log::LEVEL, &DEBUG, false);

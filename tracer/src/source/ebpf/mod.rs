@@ -6,27 +6,34 @@
 //! which is loaded anew when the module is: kprobes die with the module, and its structures may have changed.
 
 mod actions;
+mod control;
 mod datapath;
 mod decode;
+mod evidence;
 mod hooks;
 mod instance;
 mod module;
 mod object;
 mod offsets;
 mod remedy;
+mod runs;
 mod upcalls;
+mod watched;
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracer_core::event::{Event, EventKind, Hook};
 use tracer_core::time::Timestamp;
 
 use self::datapath::Datapath;
+pub use self::evidence::Evidence;
+use self::evidence::Watchfulness;
 use self::instance::{Instance, Settings};
 use self::offsets::KernelTypes;
 pub use self::upcalls::UpcallReader;
@@ -40,18 +47,30 @@ const NAME: &str = "ebpf";
 pub struct Config {
     /// Size of the ring of records: a power of two, and at least a page.
     pub ring_bytes: u32,
+    /// How many traffic keys are told apart, counting each once a CPU.
+    pub max_runs: u32,
     /// How often counters are read.
     pub tick: Duration,
     /// Whether the programs shall say what they do, through `tracing`.
     pub verbose: bool,
+    /// Whether single packets are followed.
+    pub evidence: Evidence,
+    /// How long packets are followed after the last sign of a restart.
+    pub linger: Duration,
+    /// A sign from outside (flow-restore-wait is set): packets are followed while it is `true`.
+    pub arm: Option<watch::Receiver<bool>>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             ring_bytes: 4 << 20,
+            max_runs: 16_384,
             tick: Duration::from_millis(100),
             verbose: false,
+            evidence: Evidence::Auto,
+            linger: Duration::from_secs(10),
+            arm: None,
         }
     }
 }
@@ -66,6 +85,9 @@ pub struct Attached {
     datapath: Datapath,
     hooks: Vec<Hook>,
     since: Timestamp,
+    watchfulness: Watchfulness,
+    /// By when, in vain, packets were to be followed: it is not tried again before there is a new sign.
+    refused: Option<Timestamp>,
 }
 
 /// Attaches to the running kernel. A hook that cannot be attached is told in [`Attached::hooks`]; it is an
@@ -84,30 +106,39 @@ pub fn attach(config: Config) -> anyhow::Result<Attached> {
     let mut processes = Instance::load(Settings {
         offsets: &offsets,
         ring_bytes: PROCESS_RING_BYTES,
+        max_runs: 1,
         verbose: config.verbose,
     })?;
-    let mut hooks = processes.attach(hooks::PROCESSES, &offsets, None)?;
-    let (datapath, datapath_hooks) = Datapath::attach(&config, &kernel, UpcallReader::default())?;
+    let attached = processes.attach(hooks::PROCESSES, &offsets, None)?;
+    let mut hooks: Vec<_> = attached.into_iter().map(|(hook, _)| hook).collect();
+    let (datapath, datapath_hooks) = Datapath::attach(&config, &kernel)?;
     hooks.extend(datapath_hooks);
     if let Some(first) = hooks.first().filter(|_| hooks.iter().all(|hook| !hook.ok)) {
         bail!("nothing can be hooked; {}: {}", first.name, first.error);
     }
     Ok(Attached {
+        watchfulness: Watchfulness::new(config.evidence, config.linger),
         config,
         processes,
         datapath,
         hooks,
         since: now(),
+        refused: None,
     })
 }
 
-/// What could be hooked on this node: tries, and lets go of everything again.
+/// What can be hooked on this node, packets included: tries, and lets go of everything again.
 pub fn probe(config: Config) -> anyhow::Result<Vec<Hook>> {
-    attach(config).map(|attached| attached.hooks)
+    let mut attached = attach(config)?;
+    let mut hooks = attached.hooks;
+    if let Some(watched) = attached.datapath.watched() {
+        hooks.extend(watched.follow_packets()?);
+    }
+    Ok(hooks)
 }
 
 impl Attached {
-    /// How each hook stands.
+    /// How each hook stands. Those on every packet are told as events when they are first attached.
     pub fn hooks(&self) -> &[Hook] {
         &self.hooks
     }
@@ -121,44 +152,92 @@ impl Attached {
     /// what had been is sent to the last.
     pub async fn run(mut self, events: EventSender, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         tokio::pin!(stop);
-        self.announce(&events).await;
+        let mut arm = self.config.arm.take();
+        send(&events, self.announcement()).await;
         let mut ticks = tokio::time::interval(self.config.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            let batch = tokio::select! {
+            let mut batch = tokio::select! {
                 () = &mut stop => break,
                 () = events.closed() => return Ok(()),
+                () = changed(&mut arm) => Vec::new(),
                 _ = ticks.tick() => self.tick()?,
                 batch = self.processes.readable() => batch?,
                 batch = self.datapath.readable() => batch?,
             };
+            let asked = arm.as_ref().is_some_and(|arm| *arm.borrow());
+            self.decide_evidence(&mut batch, asked)?;
             send(&events, batch).await;
         }
-        self.processes.let_go();
-        self.datapath.let_go();
-        let last = self.tick()?;
+        let last = self.let_go()?;
         send(&events, last).await;
         Ok(())
     }
 
-    async fn announce(&mut self, events: &EventSender) {
+    fn announcement(&self) -> Vec<Event> {
         let at = self.since;
         let hooks = self.hooks.iter().cloned().map(EventKind::Hook);
         let kinds = hooks.chain([self.datapath.state()]);
-        send(events, kinds.map(|kind| Event { at, kind }).collect()).await;
+        kinds.map(|kind| Event { at, kind }).collect()
     }
 
     /// Everything that is read by time, after everything that is in the rings.
     fn tick(&mut self) -> anyhow::Result<Vec<Event>> {
         let mut batch = self.processes.drain();
-        batch.extend(self.datapath.drain());
-        batch.extend(
-            self.datapath
-                .tick(&self.config)
-                .context("openvswitch cannot be watched")?,
-        );
         batch.extend(stamped(losses(&mut self.processes)?));
+        batch.extend(self.datapath.read()?);
+        batch.extend(self.datapath.follow_module(&self.config)?);
         Ok(batch)
+    }
+
+    /// Follows packets, or lets them go, by what was seen last; what comes of it goes to the end of `batch`.
+    fn decide_evidence(&mut self, batch: &mut Vec<Event>, asked: bool) -> anyhow::Result<()> {
+        let at = now();
+        for event in &*batch {
+            self.watchfulness.see(&event.kind, at);
+        }
+        if asked {
+            self.watchfulness.restart(at);
+        }
+        let wanted = self.watchfulness.wants(at);
+        let Some(watched) = self.datapath.watched() else {
+            return Ok(());
+        };
+        if wanted && !watched.follows_packets() && self.watchfulness.is_new_since(self.refused) {
+            let hooks = watched.follow_packets()?;
+            let armed = hooks.iter().all(|hook| hook.ok);
+            self.refused = (!armed).then(|| self.watchfulness.until());
+            let mut kinds: Vec<_> = hooks.into_iter().map(EventKind::Hook).collect();
+            kinds.extend(armed.then_some(EventKind::Evidence { armed }));
+            batch.extend(stamped(kinds));
+        } else if !wanted && watched.follows_packets() {
+            let kinds = watched.let_packets_go(at)?;
+            let kind = EventKind::Evidence { armed: false };
+            batch.push(Event { at, kind });
+            batch.extend(stamped(kinds));
+            self.watchfulness.let_go();
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self) -> anyhow::Result<Vec<Event>> {
+        self.processes.let_go();
+        let mut last = self.processes.drain();
+        last.extend(stamped(losses(&mut self.processes)?));
+        last.extend(self.datapath.let_go()?);
+        Ok(last)
+    }
+}
+
+/// Waits until the sign from outside changes.
+async fn changed(arm: &mut Option<watch::Receiver<bool>>) {
+    match arm {
+        Some(receiver) => {
+            if receiver.changed().await.is_err() {
+                *arm = None;
+            }
+        }
+        None => pending().await,
     }
 }
 

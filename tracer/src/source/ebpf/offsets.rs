@@ -17,7 +17,7 @@ use tracer_common::offsets::Offsets;
 const DIRECTORY: &str = "/sys/kernel/btf";
 
 /// Structures that are never a module's own.
-const OF_KERNEL: [&str; 3] = ["task_struct", "net_device", "genl_info"];
+const OF_KERNEL: [&str; 4] = ["task_struct", "net_device", "genl_info", "sk_buff"];
 
 /// The BTF of the running kernel: vmlinux and, where they have it, its modules.
 pub(super) struct KernelTypes {

@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use aya::Ebpf;
-use aya::maps::{Array, MapData, PerCpuHashMap};
+use aya::maps::{MapData, PerCpuHashMap};
 use tracer_common::counters::{self, UpcallCount, UpcallKey};
 use tracer_common::names;
 use tracer_core::event::{UpcallCommand, UpcallTotals, Upcalls};
 use tracer_core::id::{DpIfindex, PortNo};
 use tracer_core::time::Timestamp;
 use zerocopy::{FromBytes, IntoBytes};
+
+use super::control::Control;
 
 type Counts = PerCpuHashMap<MapData, [u8; size_of::<UpcallKey>()], [u8; size_of::<UpcallCount>()]>;
 type Totals = PerCpuHashMap<MapData, u32, [u8; size_of::<counters::UpcallTotals>()]>;
@@ -72,10 +74,7 @@ fn sum(totals: &Totals, dp: u32) -> Option<counters::UpcallTotals> {
 /// The counters of one loaded object.
 pub(super) struct Counters {
     counts: Counts,
-    tick: Array<MapData, u32>,
     reader: UpcallReader,
-    /// The number that the programs see as the current tick.
-    number: u32,
     /// What was read last.
     seen: Seen,
     upcalls: u64,
@@ -90,9 +89,7 @@ impl Counters {
         };
         let counters = Self {
             counts: Counts::try_from(take(names::UPCALLS)?)?,
-            tick: Array::try_from(take(names::TICK)?)?,
             reader: reader.clone(),
-            number: 0,
             seen: Seen::default(),
             upcalls: 0,
         };
@@ -101,15 +98,13 @@ impl Counters {
     }
 
     /// Upcalls since the last call.
-    pub(super) fn read(&mut self) -> anyhow::Result<Vec<Upcalls>> {
+    pub(super) fn read(&mut self, control: &mut Control) -> anyhow::Result<Vec<Upcalls>> {
         let upcalls = self.reader.upcalls();
         if upcalls == self.upcalls {
             return Ok(Vec::new());
         }
         self.upcalls = upcalls;
-        let ended = self.number;
-        self.number = ended.wrapping_add(1);
-        self.tick.set(0, self.number, 0)?;
+        let ended = control.next_tick()?;
         let mut changed = Vec::new();
         for entry in &self.counts {
             let (key, per_cpu) = entry?;

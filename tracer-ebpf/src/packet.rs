@@ -1,0 +1,362 @@
+//! Packets on their way through the datapath: the traffic key with which each came in is kept until its fate is
+//! known, and the fate is booked once.
+//!
+//! May not know: runs, records.
+//!
+//! A CPU is inside one packet at a time, but for a packet that a send to an internal or tunnel device brings back
+//! into the datapath: that one is met before its outer packet is done with. The outer one has been booked by
+//! then, at that very send, and what is left of it is told from the inner one by its port of entry.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::programs::{ProbeContext, RetProbeContext};
+use tracer_common::hook::Hook;
+use tracer_common::run::{RunKey, fate};
+
+use crate::call::{Call, CallKey};
+use crate::emit;
+use crate::kernel::{self, Address, offset};
+use crate::maps::{CALLS, CONTROL, CURRENT, EXECUTOR, LATER_PASSES};
+use crate::run::{self, Booking};
+use crate::traffic::Window;
+
+const ACTION_USERSPACE: u16 = 2;
+const ACTION_DROP: u16 = 24;
+
+/// The packet that a CPU is inside.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Current {
+    /// As it came in.
+    key: RunKey,
+    /// Its bytes as it came in.
+    len: u32,
+    /// The arming in which it came in.
+    session: u32,
+    /// 1: its fate is not known yet.
+    pending: u32,
+    /// 1: it came back from userspace.
+    executed: u32,
+    /// 1: the list of actions that it met last does nothing but send it to userspace.
+    only_userspace: u32,
+    reserved: u32,
+    /// Where its flow key is read to.
+    window: Window,
+}
+
+/// A packet that went to userspace on a later pass: how it is known when it comes back, after its headers may have
+/// been rewritten.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct LaterPass {
+    key: RunKey,
+    src: [u32; 4],
+    ports: u32,
+    recirc_id: u32,
+}
+
+/// How it had come in.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct CameIn {
+    key: RunKey,
+    /// 0: it had been sent to a port before, so that what comes back is a copy.
+    pending: u32,
+    reserved: u32,
+}
+
+/// The number of this arming; `None`: not armed.
+#[inline(always)]
+pub fn session() -> Option<u32> {
+    CONTROL
+        .get(0)
+        .map(|control| control.session)
+        .filter(|session| *session != 0)
+}
+
+impl LaterPass {
+    #[inline(always)]
+    fn of(window: &Window, datapath: u64) -> Self {
+        let (src, ports) = window.source();
+        Self {
+            key: window.traffic(datapath),
+            src,
+            ports,
+            recirc_id: window.recirc_id(),
+        }
+    }
+}
+
+/// `ovs_execute_actions(dp, skb, acts, key)`.
+#[inline(always)]
+pub fn executed(ctx: &ProbeContext) {
+    let (Some(session), Some(current)) = (session(), CURRENT.get_ptr_mut(0)) else {
+        return;
+    };
+    let (Some(dp), Some(skb), Some(actions), Some(key)) = (ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3))
+    else {
+        return;
+    };
+    // SAFETY: this CPU's own slot.
+    let current = unsafe { &mut *current };
+    if current.window.fill(Address(key)).is_none() {
+        return emit::lost(Hook::Execute);
+    }
+    let from_userspace = comes_from_userspace(skb);
+    let recirculated = current.window.recirc_id() != 0;
+    if from_userspace || !recirculated {
+        current.came_in(dp, session, from_userspace, recirculated);
+        current.len = Address(skb)
+            .at(offset!(skb_len))
+            .and_then(Address::read)
+            .unwrap_or(0);
+    } else if !current.is(session, current.window.in_port()) {
+        return;
+    }
+    current.meets(Address(actions));
+}
+
+impl Current {
+    #[inline(always)]
+    fn came_in(&mut self, dp: u64, session: u32, from_userspace: bool, recirculated: bool) {
+        self.session = session;
+        self.pending = 1;
+        self.executed = u32::from(from_userspace);
+        let known = if recirculated {
+            LATER_PASSES.get_ptr(LaterPass::of(&self.window, dp))
+        } else {
+            None
+        };
+        match known {
+            Some(known) => {
+                // SAFETY: an element of a hash that is not freed before this program ends.
+                let known = unsafe { &*known };
+                self.key = known.key;
+                self.pending = known.pending;
+            }
+            None => self.key = self.window.traffic(dp),
+        }
+    }
+
+    /// Whether this is the packet, still without a fate, that came in at `in_port`.
+    #[inline(always)]
+    fn is(&self, session: u32, in_port: u16) -> bool {
+        self.session == session && self.pending != 0 && self.key.in_port == in_port
+    }
+
+    /// The packet meets a list of actions: what it begins with may be all that is to be known.
+    #[inline(always)]
+    fn meets(&mut self, actions: Address) {
+        let Some((len, first)) = beginning(actions) else {
+            return emit::lost(Hook::Execute);
+        };
+        let first_kind = (first >> 16) as u16;
+        // NLA_ALIGN of nla_len.
+        let first_len = (first & 0xffff) + 3 & !3;
+        self.only_userspace = u32::from(first_kind == ACTION_USERSPACE && first_len >= len);
+        if len == 0 || first_kind == ACTION_DROP {
+            self.ends(fate::DROP_FLOW, 0);
+        }
+    }
+
+    #[inline(always)]
+    fn ends(&mut self, fate: u32, detail: i32) {
+        if self.pending != 0 {
+            self.pending = 0;
+            let booking = Booking {
+                fate,
+                detail,
+                executed: self.executed,
+                session: self.session,
+                len: self.len,
+            };
+            run::book(&mut self.key, booking);
+        }
+    }
+}
+
+/// The length of a list of actions, and its first `struct nlattr` (0 where it is empty).
+#[inline(always)]
+fn beginning(actions: Address) -> Option<(u32, u32)> {
+    let len_at = offset!(actions_len);
+    if offset!(actions) == len_at.wrapping_add(4) {
+        let [len, first]: [u32; 2] = actions.at(len_at)?.read()?;
+        return Some((len, if len == 0 { 0 } else { first }));
+    }
+    match actions.at(len_at)?.read()? {
+        0 => Some((0, 0)),
+        len => Some((len, actions.at(offset!(actions))?.read()?)),
+    }
+}
+
+/// `ovs_vport_send(vport, skb, mac_proto)`.
+#[inline(always)]
+pub fn sent(ctx: &ProbeContext) {
+    let (Some(session), Some(current)) = (session(), CURRENT.get_ptr_mut(0)) else {
+        return;
+    };
+    // SAFETY: this CPU's own slot.
+    let current = unsafe { &mut *current };
+    if current.pending == 0 {
+        return;
+    }
+    let (Some(vport), Some(skb)) = (ctx.arg(0), ctx.arg(1)) else {
+        return;
+    };
+    let came_in = Address(skb)
+        .at(offset!(skb_cb))
+        .and_then(|cb| cb.at(offset!(cb_input_vport)))
+        .and_then(Address::pointer)
+        .and_then(kernel::vport_number);
+    let (Some(in_port), Some(port_no)) = (came_in, kernel::vport_number(Address(vport))) else {
+        return emit::lost(Hook::Send);
+    };
+    if current.is(session, in_port) {
+        current.ends(fate::DELIVERED, i32::from(port_no));
+    }
+}
+
+/// An upcall that has returned.
+#[derive(Clone, Copy)]
+pub struct Upcall {
+    /// The datapath.
+    pub datapath: u64,
+    /// The packet.
+    pub skb: Address,
+    /// Its flow key.
+    pub key: Address,
+    /// Whether no megaflow matched; else an action asked for it.
+    pub miss: bool,
+    /// 0 or a negative errno.
+    pub result: i32,
+}
+
+/// Books what came of an upcall: failures always, the others where packets are followed.
+#[inline(always)]
+pub fn upcalled(upcall: Upcall) {
+    let session = session();
+    if session.is_none() && (upcall.result == 0 || !upcall.miss) || !Window::can_be_read() {
+        return;
+    }
+    let Some(current) = CURRENT.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: this CPU's own slot.
+    let current = unsafe { &mut *current };
+    if current.window.fill(upcall.key).is_none() {
+        return emit::lost(Hook::Execute);
+    }
+    let fate = if upcall.result == 0 {
+        fate::QUEUED
+    } else {
+        fate::UPCALL_FAILED
+    };
+    let in_port = current.window.in_port();
+    match session {
+        Some(session) if !upcall.miss => {
+            // A copy, unless the list did nothing else with the packet.
+            if current.is(session, in_port) && current.only_userspace != 0 {
+                current.ends(fate, upcall.result);
+            }
+        }
+        Some(session) if current.window.recirc_id() != 0 => {
+            let pending = current.is(session, in_port);
+            if upcall.result == 0 {
+                current.remember(upcall.datapath, pending);
+            }
+            if pending {
+                current.ends(fate, upcall.result);
+            }
+        }
+        // On its first pass, or where it was not followed: under the key that it has.
+        session => {
+            let len = upcall
+                .skb
+                .at(offset!(skb_len))
+                .and_then(Address::read)
+                .unwrap_or(0);
+            let booking = Booking {
+                fate,
+                detail: upcall.result,
+                executed: 0,
+                session: session.unwrap_or(0),
+                len,
+            };
+            let mut key = current.window.traffic(upcall.datapath);
+            run::book(&mut key, booking);
+        }
+    }
+}
+
+impl Current {
+    /// Remembers under which key a packet that goes to userspace on a later pass had come in.
+    #[inline(always)]
+    fn remember(&self, datapath: u64, pending: bool) {
+        let came_in = CameIn {
+            key: self.key,
+            pending: u32::from(pending),
+            reserved: 0,
+        };
+        if LATER_PASSES
+            .insert(LaterPass::of(&self.window, datapath), came_in, 0)
+            .is_err()
+        {
+            emit::lost(Hook::Execute);
+        }
+    }
+}
+
+/// `ovs_flow_key_extract_userspace(net, attr, skb, key, log)`, which only `ovs_packet_cmd_execute` calls: from here
+/// on it is known by which address the packet of this thread goes.
+#[inline(always)]
+pub fn extracted(ctx: &ProbeContext) {
+    let Some(skb) = ctx.arg(2) else {
+        return;
+    };
+    let call = Call {
+        first: Address(skb),
+        second: Address(0),
+        entered: 0,
+    };
+    if CALLS
+        .insert(CallKey::current(Hook::PacketExecute), call, 0)
+        .is_err()
+    {
+        return emit::lost(Hook::PacketExtract);
+    }
+    if let Some(executor) = EXECUTOR.get_ptr_mut(0) {
+        // SAFETY: a map's value; whichever process comes last is right.
+        unsafe { *executor = tgid() }
+    }
+}
+
+/// `ovs_packet_cmd_execute(skb, info)` returns.
+#[inline(always)]
+pub fn returned(_ctx: &RetProbeContext) {
+    let _ = CALLS.remove(CallKey::current(Hook::PacketExecute));
+}
+
+/// Whether `skb` is the packet that the current thread got from userspace, the first time it is asked. A packet that
+/// merely interrupts that thread has another address.
+#[inline(always)]
+fn comes_from_userspace(skb: u64) -> bool {
+    // Most packets of the fast path interrupt some other process.
+    if EXECUTOR.get(0).is_none_or(|executor| *executor != tgid()) {
+        return false;
+    }
+    let Some(call) = CALLS.get_ptr_mut(CallKey::current(Hook::PacketExecute)) else {
+        return false;
+    };
+    // SAFETY: only this thread, on which this program runs, writes to this key.
+    let call = unsafe { &mut *call };
+    let same = call.first.0 == skb;
+    if same {
+        // Its later passes are not another packet.
+        call.first = Address(0);
+    }
+    same
+}
+
+#[inline(always)]
+fn tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}

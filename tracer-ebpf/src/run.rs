@@ -1,0 +1,128 @@
+//! Runs: packets of one traffic key on one CPU that met the same fate. A change of fate ends the run and sends it.
+//!
+//! May not know: hooks, how a fate is told.
+
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
+use tracer_common::hook::Hook;
+use tracer_common::record::{Kind, RunEnded};
+use tracer_common::run::{FLAP_WINDOW, MAX_FLAPS, Run, RunKey};
+
+use crate::emit::{self, Draft};
+use crate::kernel::{self, Address};
+use crate::maps::{EPOCH, RUNS};
+
+/// What became of a packet.
+#[derive(Clone, Copy)]
+pub struct Booking {
+    /// One of `run::fate`.
+    pub fate: u32,
+    /// The port or the errno.
+    pub detail: i32,
+    /// 1: it came back from userspace.
+    pub executed: u32,
+    /// The arming, 0: not armed.
+    pub session: u32,
+    /// Its bytes.
+    pub len: u32,
+}
+
+/// Books a packet of `key`, whose `cpu` is set to this one.
+#[inline(always)]
+pub fn book(key: &mut RunKey, booking: Booking) {
+    // SAFETY: the helpers have no preconditions.
+    let (cpu, now) = unsafe { (bpf_get_smp_processor_id(), bpf_ktime_get_ns()) };
+    key.cpu = cpu;
+    let epoch = EPOCH.get(0).map_or(0, |epoch| *epoch as u32);
+    let Some(run) = RUNS.get_ptr_mut(&*key) else {
+        let run = begin(key, booking, epoch, now);
+        if RUNS.insert(&*key, run, 0).is_err() {
+            emit::lost(Hook::Execute);
+        }
+        return;
+    };
+    // SAFETY: only programs on this CPU write to this key, one at a time.
+    let run = unsafe { &mut *run };
+    let same = run.fate == booking.fate
+        && run.detail == booking.detail
+        && run.executed == booking.executed
+        && run.session == booking.session
+        && run.epoch == epoch;
+    if same {
+        run.packets += 1;
+        run.bytes += u64::from(booking.len);
+        run.last = now;
+    } else {
+        end(key, run, now);
+        replace(run, begin(key, booking, epoch, now));
+    }
+}
+
+#[inline(always)]
+fn begin(key: &RunKey, booking: Booking, epoch: u32, now: u64) -> Run {
+    Run {
+        ended: 0,
+        dp: kernel::datapath_ifindex(Address(key.datapath)),
+        first: now,
+        last: now,
+        packets: 1,
+        bytes: u64::from(booking.len),
+        fate: booking.fate,
+        detail: booking.detail,
+        executed: booking.executed,
+        session: booking.session,
+        epoch,
+        lost: 0,
+        window: now,
+        flaps: 0,
+        begun: 0,
+    }
+}
+
+/// Sends a run that has ended, unless its key flaps.
+#[inline(always)]
+fn end(key: &RunKey, run: &mut Run, now: u64) {
+    if now.wrapping_sub(run.window) > FLAP_WINDOW {
+        run.window = now;
+        run.flaps = 0;
+    }
+    run.flaps += 1;
+    if run.flaps > MAX_FLAPS {
+        run.lost += 1;
+        return;
+    }
+    let Some(mut draft) = Draft::<RunEnded>::new(emit::header(Kind::RunEnded, run.dp)) else {
+        return;
+    };
+    draft.body().key = *key;
+    draft.body().run = *run;
+    if !draft.try_send() {
+        run.lost += 1;
+    }
+}
+
+/// Replaces a run; userspace can tell a value that it copied meanwhile (see [`Run`]).
+#[inline(always)]
+fn replace(run: &mut Run, by: Run) {
+    let replaced = run.begun.wrapping_add(1);
+    // Volatile writes stay in their order; there is no compiler fence for this target.
+    macro_rules! put {
+        ($($member:ident = $value:expr),+ $(,)?) => {
+            // SAFETY: plain members of a value that only this CPU writes to.
+            $(unsafe { core::ptr::write_volatile(&raw mut run.$member, $value) };)+
+        };
+    }
+    put! {
+        begun = replaced,
+        dp = by.dp,
+        first = by.first,
+        last = by.last,
+        packets = by.packets,
+        bytes = by.bytes,
+        fate = by.fate,
+        detail = by.detail,
+        executed = by.executed,
+        session = by.session,
+        epoch = by.epoch,
+        ended = replaced,
+    }
+}

@@ -1,0 +1,143 @@
+//! What a packet is addressed to: its flow key → its traffic key.
+//!
+//! May not know: what becomes of packets.
+
+use tracer_common::offsets::{KEY_WINDOW, UNKNOWN};
+use tracer_common::run::{RunKey, family};
+
+use crate::kernel::{Address, offset};
+
+const ETH_P_IP: u16 = 0x0800;
+const ETH_P_ARP: u16 = 0x0806;
+const ETH_P_IPV6: u16 = 0x86dd;
+const IPPROTO_TCP: u8 = 6;
+const IPPROTO_UDP: u8 = 17;
+const IPPROTO_ICMPV6: u8 = 58;
+const IPPROTO_SCTP: u8 = 132;
+/// `NDISC_NEIGHBOUR_SOLICITATION` and `NDISC_NEIGHBOUR_ADVERTISEMENT`, which `tp.src` holds for ICMPv6.
+const ND_TYPES: [u16; 2] = [135, 136];
+
+/// A part of `struct sw_flow_key` that is read at once: userspace has seen to it that all members of interest
+/// are inside (`Offsets::checked`).
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+pub struct Window([u8; KEY_WINDOW as usize]);
+
+/// The member at its offset in the window.
+macro_rules! member {
+    ($window:expr, $member:ident, $type:ty) => {
+        $window.at::<$type>(offset!($member))
+    };
+}
+
+impl Window {
+    /// Whether this kernel's flow key is laid out so.
+    #[inline(always)]
+    pub fn can_be_read() -> bool {
+        offset!(key_nd_target) != UNKNOWN
+    }
+
+    /// Reads the window of the flow key at `key`.
+    #[inline(always)]
+    pub fn fill(&mut self, key: Address) -> Option<()> {
+        key.at(offset!(key_in_port))?.read_into(&mut self.0)
+    }
+
+    #[inline(always)]
+    fn at<T: Copy + Default>(&self, offset: u32) -> T {
+        let at = offset.wrapping_sub(offset!(key_in_port));
+        if at > KEY_WINDOW - size_of::<[u32; 4]>() as u32 {
+            return T::default();
+        }
+        // SAFETY: inside the window by the check above; userspace has checked that it is aligned.
+        unsafe { self.0.as_ptr().add(at as usize).cast::<T>().read() }
+    }
+
+    /// `phy.in_port`.
+    #[inline(always)]
+    pub fn in_port(&self) -> u16 {
+        member!(self, key_in_port, u16)
+    }
+
+    /// `recirc_id`.
+    #[inline(always)]
+    pub fn recirc_id(&self) -> u32 {
+        member!(self, key_recirc_id, u32)
+    }
+
+    /// The traffic key of a packet with this flow key, on no CPU.
+    #[inline(always)]
+    pub fn traffic(&self, datapath: u64) -> RunKey {
+        let eth_type = u16::from_be(member!(self, key_eth_type, u16));
+        let (family, dst) = self.destination(eth_type);
+        RunKey {
+            datapath,
+            dst,
+            in_port: self.in_port(),
+            eth_type,
+            port: self.lower_port(eth_type),
+            proto: self.proto(eth_type),
+            family,
+            cpu: 0,
+            reserved: 0,
+        }
+    }
+
+    #[inline(always)]
+    fn destination(&self, eth_type: u16) -> (u8, [u32; 4]) {
+        match eth_type {
+            ETH_P_IP | ETH_P_ARP => (family::IPV4, [member!(self, key_ipv4_dst, u32), 0, 0, 0]),
+            ETH_P_IPV6 if self.is_neighbour_discovery() => {
+                (family::IPV6, member!(self, key_nd_target, [u32; 4]))
+            }
+            ETH_P_IPV6 => (family::IPV6, member!(self, key_ipv6_dst, [u32; 4])),
+            _ => {
+                let mac = member!(self, key_eth_dst, [u16; 3]).map(u32::from);
+                (family::MAC, [mac[0] | mac[1] << 16, mac[2], 0, 0])
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn is_neighbour_discovery(&self) -> bool {
+        let kind = u16::from_be(member!(self, key_tp_src, u16));
+        member!(self, key_proto, u8) == IPPROTO_ICMPV6
+            && member!(self, key_tp_dst, u16) == 0
+            && (kind == ND_TYPES[0] || kind == ND_TYPES[1])
+    }
+
+    #[inline(always)]
+    fn proto(&self, eth_type: u16) -> u8 {
+        match eth_type {
+            ETH_P_IP | ETH_P_ARP | ETH_P_IPV6 => member!(self, key_proto, u8),
+            _ => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn lower_port(&self, eth_type: u16) -> u16 {
+        if eth_type != ETH_P_IP && eth_type != ETH_P_IPV6 {
+            return 0;
+        }
+        match member!(self, key_proto, u8) {
+            IPPROTO_TCP | IPPROTO_UDP | IPPROTO_SCTP => {
+                let src = u16::from_be(member!(self, key_tp_src, u16));
+                let dst = u16::from_be(member!(self, key_tp_dst, u16));
+                if src < dst { src } else { dst }
+            }
+            _ => 0,
+        }
+    }
+
+    /// What tells packets of a later pass apart: an address of the source, and both L4 ports.
+    #[inline(always)]
+    pub fn source(&self) -> ([u32; 4], u32) {
+        let src = match u16::from_be(member!(self, key_eth_type, u16)) {
+            ETH_P_IPV6 => member!(self, key_ipv6_src, [u32; 4]),
+            _ => [member!(self, key_ipv4_src, u32), 0, 0, 0],
+        };
+        let ports =
+            u32::from(member!(self, key_tp_src, u16)) << 16 | u32::from(member!(self, key_tp_dst, u16));
+        (src, ports)
+    }
+}

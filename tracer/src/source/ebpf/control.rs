@@ -1,0 +1,53 @@
+//! What userspace tells the programs while they run.
+//!
+//! May not know: what they do with it.
+
+use anyhow::Context as _;
+use aya::Ebpf;
+use aya::maps::{Array, MapData};
+use tracer_common::{names, run};
+use zerocopy::IntoBytes;
+
+/// The programs' view of userspace.
+pub(super) struct Control {
+    map: Array<MapData, [u8; size_of::<run::Control>()]>,
+    told: run::Control,
+    sessions: u32,
+}
+
+impl Control {
+    /// Takes it out of `ebpf`.
+    pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let map = ebpf
+            .take_map(names::CONTROL)
+            .with_context(|| format!("the object has no map {}", names::CONTROL))?;
+        Ok(Self {
+            map: Array::try_from(map)?,
+            told: run::Control::default(),
+            sessions: 0,
+        })
+    }
+
+    /// Begins the next tick; the number of the one that is over.
+    pub(super) fn next_tick(&mut self) -> anyhow::Result<u32> {
+        let ended = self.told.tick;
+        self.told.tick = ended.wrapping_add(1);
+        self.tell()?;
+        Ok(ended)
+    }
+
+    /// From here on packets are followed, or not.
+    pub(super) fn follow_packets(&mut self, armed: bool) -> anyhow::Result<()> {
+        if armed {
+            self.sessions += 1;
+        }
+        self.told.session = if armed { self.sessions } else { 0 };
+        self.tell()
+    }
+
+    fn tell(&mut self) -> anyhow::Result<()> {
+        let mut bytes = [0; size_of::<run::Control>()];
+        bytes.copy_from_slice(self.told.as_bytes());
+        Ok(self.map.set(0, bytes, 0)?)
+    }
+}

@@ -1,0 +1,170 @@
+//! One loading of openvswitch, with hooks on it.
+//!
+//! May not know: how openvswitch comes and goes, when packets are to be followed.
+
+use tracer_common::hook;
+use tracer_common::offsets::Offsets;
+use tracer_core::event::{Event, EventKind, Hook};
+use tracer_core::time::{MILLISECOND, SECOND, Timestamp};
+
+use super::control::Control;
+use super::hooks::{self, Link};
+use super::instance::{Instance, Settings};
+use super::runs::Runs;
+use super::upcalls::Counters;
+use super::{Config, UpcallReader, losses};
+
+/// Hooks on openvswitch, and what they count.
+pub(super) struct Watched {
+    instance: Instance,
+    offsets: Offsets,
+    why_unknown: Option<String>,
+    control: Control,
+    counters: Counters,
+    runs: Runs,
+    /// What keeps the hooks on every packet attached; empty: packets are not followed.
+    packets: Vec<Link>,
+    /// When the runs are read next.
+    runs_due: Timestamp,
+    max_runs: u32,
+}
+
+/// The reading of one run is worth so much time: more runs are read less often.
+const TIME_PER_RUN: u64 = MILLISECOND * 2 / 5;
+/// A run that is idle for so long when packets are let go is forgotten.
+const IDLE: u64 = 5 * SECOND;
+
+impl Watched {
+    /// Attaches the hooks on the slow path, and says how that went.
+    pub(super) fn attach(
+        config: &Config,
+        offsets: Offsets,
+        why_unknown: Option<String>,
+        reader: &UpcallReader,
+    ) -> anyhow::Result<(Self, Vec<Hook>)> {
+        let offsets = offsets.checked();
+        let mut instance = Instance::load(Settings {
+            offsets: &offsets,
+            ring_bytes: config.ring_bytes,
+            max_runs: config.max_runs,
+            verbose: config.verbose,
+        })?;
+        let ebpf = instance.ebpf()?;
+        let control = Control::take(ebpf)?;
+        let counters = Counters::take(ebpf, reader)?;
+        let runs = Runs::take(ebpf)?;
+        let attached = instance.attach(hooks::SLOW_PATH, &offsets, why_unknown.as_deref())?;
+        let watched = Self {
+            instance,
+            offsets,
+            why_unknown,
+            control,
+            counters,
+            runs,
+            packets: Vec::new(),
+            runs_due: Timestamp(0),
+            max_runs: config.max_runs,
+        };
+        Ok((watched, attached.into_iter().map(|(hook, _)| hook).collect()))
+    }
+
+    /// Waits until there are records, and reads them.
+    pub(super) async fn readable(&mut self) -> anyhow::Result<Vec<Event>> {
+        self.instance.readable().await
+    }
+
+    /// All records there are now.
+    pub(super) fn drain(&mut self) -> Vec<Event> {
+        self.instance.drain()
+    }
+
+    /// Reads the counters.
+    pub(super) fn read(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
+        let upcalls = self.counters.read(&mut self.control)?;
+        // While packets are not followed, failed upcalls are all that makes runs.
+        let runs_changed = self.follows_packets() || upcalls.iter().any(|upcalls| upcalls.result != 0);
+        let mut kinds: Vec<_> = upcalls.into_iter().map(EventKind::Upcalls).collect();
+        kinds.extend(losses(&mut self.instance)?.into_iter().map(packets_lost));
+        if runs_changed && now >= self.runs_due {
+            kinds.extend(self.read_runs(now)?);
+        }
+        Ok(kinds)
+    }
+
+    fn read_runs(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
+        let kinds = self.runs.read()?;
+        let count = u64::try_from(self.runs.count()).unwrap_or(u64::MAX);
+        self.runs_due = now.plus(count.saturating_mul(TIME_PER_RUN));
+        Ok(kinds)
+    }
+
+    /// Whether packets are followed.
+    pub(super) fn follows_packets(&self) -> bool {
+        !self.packets.is_empty()
+    }
+
+    /// Attaches the hooks on every packet, all or none, and says how that went.
+    pub(super) fn follow_packets(&mut self) -> anyhow::Result<Vec<Hook>> {
+        let attached = self
+            .instance
+            .attach(hooks::PACKETS, &self.offsets, self.why_unknown.as_deref())?;
+        let (reports, links): (Vec<_>, Vec<_>) = attached.into_iter().unzip();
+        self.packets = links.into_iter().flatten().collect();
+        if reports.iter().all(|hook: &Hook| hook.ok) {
+            self.control.follow_packets(true)?;
+        } else {
+            self.detach_packets()?;
+        }
+        Ok(reports)
+    }
+
+    /// Lets go of the hooks on every packet; what they counted is read once more.
+    pub(super) fn let_packets_go(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
+        self.control.follow_packets(false)?;
+        self.detach_packets()?;
+        let kinds = self.read_runs(now)?;
+        self.runs.forget(Timestamp(now.0.saturating_sub(IDLE)))?;
+        Ok(kinds)
+    }
+
+    fn detach_packets(&mut self) -> anyhow::Result<()> {
+        let ebpf = self.instance.ebpf()?;
+        for link in self.packets.drain(..) {
+            link.let_go(ebpf)?;
+        }
+        Ok(())
+    }
+
+    /// Makes room for runs where those of failed upcalls alone have filled it.
+    pub(super) fn make_room(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let crowded = u32::try_from(self.runs.count()).unwrap_or(u32::MAX) > self.max_runs / 2;
+        if crowded && !self.follows_packets() {
+            self.runs.forget(Timestamp(now.0.saturating_sub(IDLE)))?;
+        }
+        Ok(())
+    }
+
+    /// Takes all programs out of the kernel and reads what they counted to the last.
+    pub(super) fn let_go(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
+        self.packets.clear();
+        self.instance.let_go();
+        self.runs_due = Timestamp(0);
+        let mut kinds = self.read(now)?;
+        kinds.extend(self.read_runs(now)?);
+        Ok(kinds)
+    }
+}
+
+/// What a hook on every packet could not book is a lost run.
+fn packets_lost(lost: EventKind) -> EventKind {
+    let packets = [hook::Hook::Execute.name(), hook::Hook::Send.name()];
+    match lost {
+        EventKind::RecordsLost { hook, count } if packets.contains(&hook.as_str()) => {
+            EventKind::PacketsLost {
+                runs: count,
+                key: None,
+            }
+        }
+        lost => lost,
+    }
+}
