@@ -2,6 +2,8 @@
 //!
 //! May not know: how it is done, what ovsgap answers.
 
+use anyhow::{Context as _, Result};
+
 use crate::guest::restart::{Order, Way};
 
 /// One restart under traffic.
@@ -39,15 +41,63 @@ const BUG: Scenario = Scenario {
     fast: true,
 };
 
+/// The same, but not part of the fast ones.
+const SLOW: Scenario = Scenario { fast: false, ..BUG };
+
 /// All of them. They share one boot, so each leaves a node that the next one can heal.
 pub const ALL: &[Scenario] = &[
     BUG,
+    Scenario {
+        name: "fixed",
+        order: Order::Fixed,
+        cause: None,
+        format: "json",
+        ..BUG
+    },
     Scenario {
         name: "kill-100",
         way: Way::Kill,
         hole_ms: 100,
         format: "json",
         ..BUG
+    },
+    Scenario {
+        name: "bug-1",
+        hole_ms: 1,
+        ..SLOW
+    },
+    Scenario {
+        name: "bug-10",
+        hole_ms: 10,
+        ..SLOW
+    },
+    Scenario {
+        name: "bug-50",
+        hole_ms: 50,
+        ..SLOW
+    },
+    Scenario {
+        name: "bug-1000",
+        hole_ms: 1000,
+        format: "json",
+        ..SLOW
+    },
+    Scenario {
+        name: "noflag-100",
+        way: Way::Noflag,
+        hole_ms: 100,
+        cause: Some("no_flag"),
+        ..SLOW
+    },
+    Scenario {
+        name: "idle",
+        idle: &["pod-3"],
+        ..SLOW
+    },
+    Scenario {
+        name: "never",
+        without: &["pod-3"],
+        ..SLOW
     },
 ];
 
@@ -57,6 +107,17 @@ pub const DEMO: &Scenario = &BUG;
 /// The scenario of that name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
     ALL.iter().find(|scenario| scenario.name == name)
+}
+
+/// Those named, else the fast ones, else all.
+pub fn choose(names: &[String], fast: bool) -> Result<Vec<&'static Scenario>> {
+    if names.is_empty() {
+        return Ok(ALL.iter().filter(|scenario| scenario.fast || !fast).collect());
+    }
+    names
+        .iter()
+        .map(|name| find(name).with_context(|| format!("there is no scenario named {name}")))
+        .collect()
 }
 
 /// What the guest writes about a scenario beside recording, report, truth and steps.
@@ -77,6 +138,10 @@ mod tests {
         for scenario in ALL {
             assert_eq!(find(scenario.name), Some(scenario));
         }
-        assert!(ALL.iter().any(|scenario| scenario.fast) && ALL.contains(DEMO));
+        assert!(ALL.contains(DEMO));
+        assert_eq!(choose(&[], false).unwrap().len(), ALL.len());
+        assert!(choose(&[], true).unwrap().len() < ALL.len());
+        assert_eq!(choose(&["idle".into()], true).unwrap(), [find("idle").unwrap()]);
+        assert!(choose(&["nothing".into()], true).is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use super::wire;
 
 /// How many lines an error shows.
-const TAIL: usize = 40;
+const TAIL: usize = 80;
 
 /// Texts with which a kernel says that the node is lost. A stall warning of RCU is not one of them: without
 /// KVM, on a busy machine, a node stalls and recovers.
@@ -101,6 +101,6 @@ mod tests {
             tail.push(at.to_string());
         }
         let shown = tail.show();
-        assert!(shown.starts_with("  | 60\n") && shown.ends_with("  | 99\n"));
+        assert!(shown.starts_with("  | 20\n") && shown.ends_with("  | 99\n"));
     }
 }
