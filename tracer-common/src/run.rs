@@ -88,6 +88,12 @@ pub struct Run {
     pub epoch: u32,
     /// Runs of this key that ended and could not be sent, since the programs were loaded.
     pub lost: u32,
+    /// [`names::GENERATION`](crate::names::GENERATION) when it was last compared.
+    pub generation: u64,
+    /// When the fate of its traffic last changed on any CPU, as of its beginning: once that is another time, the
+    /// run ends with the next packet. So no run hides, behind its first and last packet, what became of packets of
+    /// its traffic on other CPUs in between.
+    pub change: u64,
     /// Since when `flaps` is counted.
     pub window: u64,
     /// Runs that ended since.

@@ -102,7 +102,10 @@ impl Session {
                     match meaning {
                         Line::Alive | Line::Other => {}
                         Line::Failed(reason) => bail!("the node did not come up: {reason}"),
-                        Line::Fatal(text) => bail!("the node's kernel is lost: {text}"),
+                        Line::Fatal(text) => {
+                            hear_out(&told, tail);
+                            bail!("the node's kernel is lost: {text}");
+                        }
                     }
                 }
                 Told::ConsoleEnded => return state.ended(),
@@ -110,6 +113,22 @@ impl Session {
                 Told::Frame(frame) => state.take(frame)?,
                 Told::PortFailed(error) => bail!("reading the node's port: {error}"),
             }
+        }
+    }
+}
+
+/// Lets a kernel that is lost say where: its trace follows the line that says so.
+fn hear_out(told: &mpsc::Receiver<Told>, tail: &mut Tail) {
+    const PAUSE: Duration = Duration::from_secs(3);
+    let end = Instant::now() + 4 * PAUSE;
+    while let Ok(next) = told.recv_timeout(PAUSE) {
+        match next {
+            Told::Console(line) => tail.push(line),
+            Told::ConsoleEnded => return,
+            Told::Connected(_) | Told::Frame(_) | Told::PortFailed(_) => {}
+        }
+        if Instant::now() > end {
+            return;
         }
     }
 }

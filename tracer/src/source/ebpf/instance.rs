@@ -188,7 +188,8 @@ fn loader(settings: Settings<'_>) -> EbpfLoader<'_> {
         .btf(None)
         .override_global(names::OFFSETS, settings.offsets.as_bytes(), true)
         .map_max_entries(names::RECORDS, settings.ring_bytes)
-        .map_max_entries(names::RUNS, settings.max_runs);
+        .map_max_entries(names::RUNS, settings.max_runs)
+        .map_max_entries(names::CHANGES, settings.max_runs);
     if settings.verbose {
         const DEBUG: u8 = aya_log::Level::Debug as u8;
         loader.override_global(aya_log::LEVEL, &DEBUG, false);

@@ -25,7 +25,6 @@ use std::time::Duration;
 
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracer_core::event::{Event, EventKind, Hook};
@@ -38,6 +37,7 @@ use self::instance::{Instance, Settings};
 use self::offsets::KernelTypes;
 pub use self::upcalls::UpcallReader;
 use super::EventSender;
+use super::clock::now;
 
 /// The name of this source in [`EventKind::Source`].
 const NAME: &str = "ebpf";
@@ -157,7 +157,7 @@ impl Attached {
         let mut ticks = tokio::time::interval(self.config.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            let mut batch = tokio::select! {
+            let batch = tokio::select! {
                 () = &mut stop => break,
                 () = events.closed() => return Ok(()),
                 () = changed(&mut arm) => Vec::new(),
@@ -166,8 +166,10 @@ impl Attached {
                 batch = self.datapath.readable() => batch?,
             };
             let asked = arm.as_ref().is_some_and(|arm| *arm.borrow());
-            self.decide_evidence(&mut batch, asked)?;
+            self.watch(&batch, asked);
+            // What was seen goes out first: hooks on every packet take their time to be attached or taken off.
             send(&events, batch).await;
+            self.decide_evidence(&events).await?;
         }
         let last = self.let_go()?;
         send(&events, last).await;
@@ -190,15 +192,20 @@ impl Attached {
         Ok(batch)
     }
 
-    /// Follows packets, or lets them go, by what was seen last; what comes of it goes to the end of `batch`.
-    fn decide_evidence(&mut self, batch: &mut Vec<Event>, asked: bool) -> anyhow::Result<()> {
+    /// Looks for signs of a restart in what was seen.
+    fn watch(&mut self, batch: &[Event], asked: bool) {
         let at = now();
-        for event in &*batch {
+        for event in batch {
             self.watchfulness.see(&event.kind, at);
         }
         if asked {
             self.watchfulness.restart(at);
         }
+    }
+
+    /// Follows packets, or lets them go, by what was seen last.
+    async fn decide_evidence(&mut self, events: &EventSender) -> anyhow::Result<()> {
+        let at = now();
         let wanted = self.watchfulness.wants(at);
         let Some(watched) = self.datapath.watched() else {
             return Ok(());
@@ -209,12 +216,11 @@ impl Attached {
             self.refused = (!armed).then(|| self.watchfulness.until());
             let mut kinds: Vec<_> = hooks.into_iter().map(EventKind::Hook).collect();
             kinds.extend(armed.then_some(EventKind::Evidence { armed }));
-            batch.extend(stamped(kinds));
+            send(events, stamped(kinds)).await;
         } else if !wanted && watched.follows_packets() {
+            send(events, stamped(vec![EventKind::Evidence { armed: false }])).await;
             let kinds = watched.let_packets_go(at)?;
-            let kind = EventKind::Evidence { armed: false };
-            batch.push(Event { at, kind });
-            batch.extend(stamped(kinds));
+            send(events, stamped(kinds)).await;
             self.watchfulness.let_go();
         }
         Ok(())
@@ -262,19 +268,9 @@ fn losses(instance: &mut Instance) -> anyhow::Result<Vec<EventKind>> {
     Ok(lost.collect())
 }
 
-async fn send(events: &EventSender, batch: Vec<Event>) {
+async fn send(events: &EventSender, batch: impl IntoIterator<Item = Event>) {
     for event in batch {
         // That the receiver is gone is seen where it is waited for.
         let _gone = events.send(event).await;
     }
-}
-
-/// `CLOCK_MONOTONIC`, the clock of `bpf_ktime_get_ns`.
-fn now() -> Timestamp {
-    let now = clock_gettime(ClockId::Monotonic);
-    let nanos = now
-        .tv_sec
-        .saturating_mul(1_000_000_000)
-        .saturating_add(now.tv_nsec);
-    Timestamp(u64::try_from(nanos).unwrap_or(0))
 }
