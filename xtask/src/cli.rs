@@ -96,7 +96,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Test { distro, fast } => test(&distro, fast),
         Command::Tidy => {
             let breaches = tidy::check(&Paths::find()?.root)?;
-            breaches.iter().for_each(|breach| eprintln!("{breach}"));
+            for breach in &breaches {
+                eprintln!("{breach}");
+            }
             Ok(if breaches.is_empty() {
                 ExitCode::SUCCESS
             } else {

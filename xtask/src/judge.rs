@@ -2,10 +2,11 @@
 //!
 //! May not know: files, virtual machines. Pure over an [`Outcome`].
 
-use crate::guest::restart::Way;
+use crate::guest::restart::{Order, Way};
 use crate::guest::steps::Step;
 use crate::outcome::Outcome;
 use crate::report::{Pod, Restart};
+use crate::scenario::Scenario;
 
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub fn judge(outcome: &Outcome) -> Vec<Check> {
         scenario: outcome.scenario.name,
         list: Vec::new(),
     };
-    checks.equal("ovsgap record ends well", outcome.notes.record, Some(0));
+    checks.equal("ovsgap record ends well", &outcome.notes.record, &Some(0));
     checks.that(
         "the report of the recording is the live one",
         same(&outcome.live, &outcome.replayed),
@@ -43,7 +44,7 @@ pub fn judge(outcome: &Outcome) -> Vec<Check> {
         );
         return checks.list;
     };
-    checks.equal("one restart is reported", outcome.report.restarts.len(), 1);
+    checks.equal("one restart is reported", &outcome.report.restarts.len(), &1);
     milestones(&mut checks, outcome, restart);
     reconciliation(&mut checks, outcome);
     let named: Vec<&str> = restart.real_pods().map(|pod| pod.name.as_str()).collect();
@@ -73,7 +74,7 @@ impl Checks {
         });
     }
 
-    fn equal<T: PartialEq + std::fmt::Debug>(&mut self, name: &str, is: T, should: T) {
+    fn equal<T: PartialEq + std::fmt::Debug>(&mut self, name: &str, is: &T, should: &T) {
         let result = if is == should {
             Ok(())
         } else {
@@ -123,7 +124,7 @@ fn milestones(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
         Way::Kill => ("killed", "vswitchd_killed"),
         Way::Flag | Way::Noflag => ("graceful", "vswitchd_exit"),
     };
-    checks.equal("the kind of restart is right", restart.kind.as_str(), kind);
+    checks.equal("the kind of restart is right", &restart.kind.as_str(), &kind);
     checks.within(
         "vswitchd_exit is right",
         restart.milestone("vswitchd_exit_ns"),
@@ -138,7 +139,11 @@ fn milestones(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
         0,
     );
     if way == Way::Noflag {
-        checks.equal("flag_removed is null", restart.milestone("flag_removed_ns"), None);
+        checks.equal(
+            "flag_removed is null",
+            &restart.milestone("flag_removed_ns"),
+            &None,
+        );
         checks.within(
             "the flush came with the start",
             restart.milestone("flush_ns"),
@@ -183,36 +188,87 @@ fn reconciliation(checks: &mut Checks, outcome: &Outcome) {
 }
 
 fn judge_pod(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
+    let name = pod.name.as_str();
+    let Scenario {
+        without, idle, order, ..
+    } = outcome.scenario;
+    if without.contains(&name) {
+        never_installed(checks, pod);
+    } else if *order == Order::Fixed {
+        nothing_lost(checks, outcome, pod);
+    } else {
+        let cause = format!("the cause of {name}'s window is right");
+        checks.equal(&cause, &pod.cause.as_deref(), &outcome.scenario.cause);
+        let installed = outcome.step("flows_installed", Some(name));
+        checks.within(
+            &format!("{name}'s flows_installed is right"),
+            pod.flows_installed_ns,
+            installed,
+            TOLD,
+        );
+        if idle.contains(&name) {
+            let by = pod
+                .exposed
+                .as_ref()
+                .and_then(|exposed| exposed.ended_by.as_deref());
+            checks.equal(
+                &format!("{name}'s window ends with its flows"),
+                &by,
+                &Some("flows_installed"),
+            );
+        } else {
+            traffic_again(checks, outcome, pod);
+        }
+    }
+}
+
+fn never_installed(checks: &mut Checks, pod: &Pod) {
     let Pod {
         name,
-        exposed,
         cause,
         flows_installed_ns,
+        exposed,
         ..
     } = pod;
-    let truth = outcome.of_pod(name);
+    let end = exposed.as_ref().and_then(|exposed| exposed.end_ns);
+    checks.equal(
+        &format!("{name}'s flows did not come back"),
+        flows_installed_ns,
+        &None,
+    );
+    checks.equal(&format!("{name}'s window has no end"), &end, &None);
     checks.equal(
         &format!("the cause of {name}'s window is right"),
-        cause.as_deref(),
-        outcome.scenario.cause,
+        &cause.as_deref(),
+        &Some("flows_never_installed"),
     );
-    if outcome.scenario.without.contains(&name.as_str()) {
-        checks.equal(
-            &format!("{name}'s flows did not come back"),
-            *flows_installed_ns,
-            None,
-        );
-        return;
-    }
-    let installed = outcome.step("flows_installed", Some(name));
-    checks.within(
-        &format!("{name}'s flows_installed is right"),
-        *flows_installed_ns,
-        installed,
-        TOLD,
+}
+
+fn nothing_lost(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
+    let name = &pod.name;
+    let truth = outcome.of_pod(name);
+    checks.equal(
+        &format!("{name} lost nothing, says the prober"),
+        &(truth.lost_to, truth.lost_from),
+        &(0, 0),
     );
-    let end = exposed.as_ref().and_then(|exposed| exposed.end_ns);
-    let result = match (end, truth.first_again_ns) {
+    let exposed = pod.exposed.as_ref();
+    let length = exposed.map(|exposed| exposed.end_ns.map(|end| end.saturating_sub(exposed.start_ns)));
+    let empty = matches!(length, None | Some(Some(0)));
+    checks.that(
+        &format!("{name} was not exposed"),
+        if empty {
+            Ok(())
+        } else {
+            Err(format!("{exposed:?}"))
+        },
+    );
+    checks.equal(&format!("{name} has no window to explain"), &pod.cause, &None);
+}
+
+fn traffic_again(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
+    let end = pod.exposed.as_ref().and_then(|exposed| exposed.end_ns);
+    let result = match (end, outcome.of_pod(&pod.name).first_again_ns) {
         (Some(end), Some(again)) if end.abs_diff(again) <= END => Ok(()),
         (Some(end), Some(again)) => Err(format!(
             "the window ends {} ms {} the first packet that arrived again",
@@ -222,10 +278,16 @@ fn judge_pod(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         (None, _) => Err("the window has no end".into()),
         (Some(_), None) => Err("no packet was lost, or none arrived again: nothing to compare with".into()),
     };
-    checks.that(&format!("{name}'s window ends when traffic flows again"), result);
+    checks.that(
+        &format!("{}'s window ends when traffic flows again", pod.name),
+        result,
+    );
 }
 
 /// Nanoseconds as milliseconds, for people.
 pub fn millis(nanos: u64) -> String {
     format!("{}.{:03}", nanos / 1_000_000, nanos / 1000 % 1000)
 }
+
+#[cfg(test)]
+mod tests;

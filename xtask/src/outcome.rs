@@ -77,13 +77,14 @@ impl Outcome {
             .max_by_key(|restart| restart.milestone("flush_ns"))
     }
 
-    /// Names of the Pods in the traffic.
+    /// Names of the Pods: those in the traffic and those that are idle.
     pub fn pods(&self) -> BTreeSet<&str> {
-        self.truth
+        let busy = self
+            .truth
             .streams
             .iter()
-            .flat_map(|stream| [stream.src.as_str(), stream.dst.as_str()])
-            .collect()
+            .flat_map(|stream| [stream.src.as_str(), stream.dst.as_str()]);
+        busy.chain(self.scenario.idle.iter().copied()).collect()
     }
 
     /// What the prober saw of one Pod since the restart began.
@@ -92,8 +93,8 @@ impl Outcome {
         let all = || self.truth.streams.iter().filter(|stream| stream.flows);
         PodTruth::new(
             began,
-            all().filter(|stream| stream.dst == pod).collect(),
-            all().filter(|stream| stream.src == pod).collect(),
+            &all().filter(|stream| stream.dst == pod).collect::<Vec<_>>(),
+            &all().filter(|stream| stream.src == pod).collect::<Vec<_>>(),
         )
     }
 }
@@ -112,31 +113,28 @@ pub struct PodTruth {
     /// When the first packet after a loss arrived, over all streams of the Pod. `None`: nothing was lost, or
     /// nothing arrived again.
     pub first_again_ns: Option<u64>,
-    /// The last packet of any stream of the Pod that arrived before its first loss.
-    pub last_before_ns: Option<u64>,
+    /// When the last of its streams flowed again. `None` likewise.
+    pub all_again_ns: Option<u64>,
 }
 
 impl PodTruth {
-    fn new(began: u64, to: Vec<&Stream>, from: Vec<&Stream>) -> Self {
+    fn new(began: u64, to: &[&Stream], from: &[&Stream]) -> Self {
         let runs = |streams: &[&Stream]| {
             let runs = streams.iter().flat_map(|stream| stream.lost.iter().cloned());
             runs.filter(|run| run.last_lost_sent_ns >= began)
                 .collect::<Vec<_>>()
         };
-        let (to, from) = (runs(&to), runs(&from));
+        let (to, from) = (runs(to), runs(from));
         let count = |runs: &[crate::truth::LostRun]| runs.iter().map(|run| run.count).sum();
-        let all = || to.iter().chain(&from);
+        let again = || {
+            let after = to.iter().chain(&from).filter_map(|run| run.first_received_after);
+            after.map(|one| one.received_ns)
+        };
         Self {
             lost_to: count(&to),
             lost_from: count(&from),
-            first_again_ns: all()
-                .filter_map(|run| run.first_received_after)
-                .map(|one| one.received_ns)
-                .min(),
-            last_before_ns: all()
-                .filter_map(|run| run.last_received_before)
-                .map(|one| one.received_ns)
-                .max(),
+            first_again_ns: again().min(),
+            all_again_ns: again().max(),
         }
     }
 }

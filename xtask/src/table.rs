@@ -8,9 +8,10 @@ use crate::judge::millis;
 use crate::outcome::Outcome;
 use crate::report::{Loss, Pod};
 
-const HEAD: [&str; 6] = [
+const HEAD: [&str; 7] = [
     "Pod",
-    "traffic again",
+    "first again",
+    "all again",
     "report's end",
     "difference",
     "lost (prober)",
@@ -34,6 +35,7 @@ pub fn render(outcome: &Outcome) -> String {
         rows.push([
             name.to_owned(),
             since(flush, truth.first_again_ns),
+            since(flush, truth.all_again_ns),
             since(flush, end),
             since(truth.first_again_ns, end),
             format!("{} to, {} from", truth.lost_to, truth.lost_from),

@@ -37,17 +37,24 @@ pub fn prepare() -> Result<()> {
         "ovsdb-server",
         &[DATABASE, &remote, "--pidfile", "--detach", "--no-chdir", log],
     )?;
-    // Antrea's agent sets the same upper bound for the time between two revalidations.
-    let init = [
-        "--no-wait",
-        "init",
+    // `ovs-ctl` writes the version; Antrea's agent sets the same upper bound for the time between two
+    // revalidations.
+    let version = command::output("ovs-vswitchd", &["--version"])?;
+    let version = version
+        .lines()
+        .next()
+        .and_then(|line| line.split_whitespace().last())
+        .unwrap_or_default();
+    let version = format!("ovs-version={version}");
+    let set = [
         "--",
         "set",
         "Open_vSwitch",
         ".",
+        &version,
         "other_config:max-revalidator=200",
     ];
-    command::output("ovs-vsctl", &init).map(drop)
+    command::output("ovs-vsctl", &[["--no-wait", "init"].as_slice(), &set].concat()).map(drop)
 }
 
 /// Starts ovs-vswitchd and waits until it is up (`--detach` returns after the first reconfiguration).

@@ -39,8 +39,24 @@ fn walk(tokens: TokenStream, names: &mut Vec<Name>) {
         match token {
             TokenTree::Ident(first) => path(vec![first.to_string()], &mut tokens, names),
             TokenTree::Group(group) => walk(group.stream(), names),
+            TokenTree::Punct(punct) if punct.as_char() == '#' => attribute(&mut tokens, names),
             TokenTree::Punct(_) | TokenTree::Literal(_) => {}
         }
+    }
+}
+
+/// Reads an attribute; `#[cfg(test)] mod … { … }` is left out whole: a test may name what it likes.
+fn attribute(tokens: &mut Peekable<token_stream::IntoIter>, names: &mut Vec<Name>) {
+    let Some(TokenTree::Group(group)) = tokens.peek().cloned() else {
+        return;
+    };
+    tokens.next();
+    let is_module = matches!(tokens.peek(), Some(TokenTree::Ident(word)) if word == "mod");
+    if is_module && group.stream().to_string().replace(' ', "") == "cfg(test)" {
+        // `mod`, its name, its body (or a semicolon).
+        tokens.nth(2);
+    } else {
+        walk(group.stream(), names);
     }
 }
 
@@ -135,6 +151,13 @@ mod tests {
             names("use super::super::source::clock; fn f() { self::row::g() }"),
             ["crate::source::clock", "crate::sink::text::row::g"]
         );
+    }
+
+    #[test]
+    fn test_modules_are_left_out() {
+        let text =
+            "use std::fmt; #[cfg(test)] mod tests { use std::fs; } #[derive(std::hash::Hash)] struct A;";
+        assert_eq!(names(text), ["std::fmt", "std::hash::Hash"]);
     }
 
     #[test]

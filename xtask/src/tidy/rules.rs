@@ -132,7 +132,8 @@ pub fn breaches(file: &str, names: &[Name]) -> Vec<String> {
 }
 
 fn applies(rule: &Rule, file: &str) -> bool {
-    file.starts_with(rule.place) && !rule.but.iter().any(|but| file.starts_with(but))
+    let is_test = file.ends_with("/tests.rs") || file.contains("/tests/");
+    !is_test && file.starts_with(rule.place) && !rule.but.iter().any(|but| file.starts_with(but))
 }
 
 fn begins(name: &Name, with: &str) -> bool {
