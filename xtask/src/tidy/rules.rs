@@ -176,6 +176,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "jiff",
             "log",
             "netlink-bindings",
+            "netlink-sys",
             "opentelemetry",
             "opentelemetry-otlp",
             "opentelemetry_sdk",
