@@ -104,7 +104,7 @@ impl Datapath {
             let kernel = KernelTypes::of_running_kernel()?;
             let hooks = self.try_attach(config, &kernel)?;
             let kinds = hooks.into_iter().map(EventKind::Hook);
-            events.extend(stamped(kinds.chain([self.state()]).collect()));
+            events.extend(stamped(kinds.chain([self.state()])));
         }
         Ok(events)
     }

@@ -36,6 +36,7 @@ use self::evidence::Watchfulness;
 use self::instance::{Instance, Settings};
 use self::offsets::KernelTypes;
 pub use self::upcalls::UpcallReader;
+use self::watched::Watched;
 use super::EventSender;
 use super::clock::now;
 
@@ -132,7 +133,9 @@ pub fn probe(config: Config) -> anyhow::Result<Vec<Hook>> {
     let mut attached = attach(config)?;
     let mut hooks = attached.hooks;
     if let Some(watched) = attached.datapath.watched() {
-        hooks.extend(watched.follow_packets()?);
+        for spec in hooks::PACKETS {
+            hooks.extend(watched.attach_packets(*spec)?);
+        }
     }
     Ok(hooks)
 }
@@ -211,16 +214,10 @@ impl Attached {
             return Ok(());
         };
         if wanted && !watched.follows_packets() && self.watchfulness.is_new_since(self.refused) {
-            let hooks = watched.follow_packets()?;
-            let armed = hooks.iter().all(|hook| hook.ok);
+            let armed = follow_packets(watched, events).await?;
             self.refused = (!armed).then(|| self.watchfulness.until());
-            let mut kinds: Vec<_> = hooks.into_iter().map(EventKind::Hook).collect();
-            kinds.extend(armed.then_some(EventKind::Evidence { armed }));
-            send(events, stamped(kinds)).await;
         } else if !wanted && watched.follows_packets() {
-            send(events, stamped(vec![EventKind::Evidence { armed: false }])).await;
-            let kinds = watched.let_packets_go(at)?;
-            send(events, stamped(kinds)).await;
+            let_packets_go(watched, events).await?;
             self.watchfulness.let_go();
         }
         Ok(())
@@ -233,6 +230,40 @@ impl Attached {
         last.extend(self.datapath.let_go()?);
         Ok(last)
     }
+}
+
+/// Attaches the hooks on every packet, all or none; whether they are. What the kernel tells meanwhile is sent in
+/// between: it would be late after all of them.
+async fn follow_packets(watched: &mut Watched, events: &EventSender) -> anyhow::Result<bool> {
+    let mut reports = Vec::new();
+    for spec in hooks::PACKETS {
+        reports.extend(watched.attach_packets(*spec)?);
+        let seen = watched.drain();
+        send(events, seen).await;
+    }
+    let armed = reports.iter().all(|hook| hook.ok);
+    let hooks = reports.into_iter().map(EventKind::Hook);
+    if armed {
+        watched.follow_packets(true)?;
+        send(events, stamped(hooks.chain([EventKind::Evidence { armed }]))).await;
+    } else {
+        send(events, stamped(hooks)).await;
+        let_packets_go(watched, events).await?;
+    }
+    Ok(armed)
+}
+
+/// Lets go of the hooks on every packet.
+async fn let_packets_go(watched: &mut Watched, events: &EventSender) -> anyhow::Result<()> {
+    watched.follow_packets(false)?;
+    send(events, stamped([EventKind::Evidence { armed: false }])).await;
+    while watched.detach_packets()? {
+        let seen = watched.drain();
+        send(events, seen).await;
+    }
+    let last = watched.last_of_packets(now())?;
+    send(events, stamped(last)).await;
+    Ok(())
 }
 
 /// Waits until the sign from outside changes.
@@ -248,7 +279,7 @@ async fn changed(arm: &mut Option<watch::Receiver<bool>>) {
 }
 
 /// What is known now.
-fn stamped(kinds: Vec<EventKind>) -> impl Iterator<Item = Event> {
+fn stamped(kinds: impl IntoIterator<Item = EventKind>) -> impl Iterator<Item = Event> {
     let at = now();
     kinds.into_iter().map(move |kind| Event { at, kind })
 }
