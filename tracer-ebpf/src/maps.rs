@@ -15,7 +15,7 @@ use tracer_common::record::{FlowInsert, Header, MAX_ACTIONS};
 use tracer_common::run::{Control, Run, RunKey};
 
 use crate::call::{Call, CallKey};
-use crate::packet::{CameIn, Current, LaterPass};
+use crate::packet::{CameIn, Current, Rewritten};
 use crate::upcall::Upcall;
 
 /// Where the kernel keeps what is read; userspace fills it in before the programs are loaded.
@@ -76,9 +76,9 @@ pub static GENERATION: Array<u64> = Array::with_max_entries(1, 0);
 #[map]
 pub static CURRENT: PerCpuArray<Current> = PerCpuArray::with_max_entries(1, 0);
 
-/// Packets that went to userspace on a later pass. Most come back within milliseconds, some never.
+/// Packets that went to userspace with rewritten headers. Most come back within milliseconds, some never.
 #[map]
-pub static LATER_PASSES: LruHashMap<LaterPass, CameIn> = LruHashMap::with_max_entries(4096, 0);
+pub static REWRITTEN: LruHashMap<Rewritten, CameIn> = LruHashMap::with_max_entries(4096, 0);
 
 /// The process that has packets executed: ovs-vswitchd.
 #[map]

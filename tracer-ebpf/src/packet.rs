@@ -8,6 +8,7 @@
 //! then, at that very send, and what is left of it is told from the inner one by its port of entry.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;
 use tracer_common::run::{RunKey, fate};
@@ -15,7 +16,7 @@ use tracer_common::run::{RunKey, fate};
 use crate::call::{Call, CallKey};
 use crate::emit;
 use crate::kernel::{self, Address, offset};
-use crate::maps::{CALLS, CONTROL, CURRENT, EXECUTOR, LATER_PASSES};
+use crate::maps::{CALLS, CONTROL, CURRENT, EXECUTOR, REWRITTEN};
 use crate::run::{self, Booking};
 use crate::traffic::Window;
 
@@ -43,15 +44,16 @@ pub struct Current {
     window: Window,
 }
 
-/// A packet that went to userspace on a later pass: how it is known when it comes back, after its headers may have
-/// been rewritten.
+/// A packet whose headers had been rewritten by the time it went to userspace: how it is known when it comes back.
+///
+/// Not by its recirculation id: ovs-vswitchd gives back packets of later passes with id 0.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub struct LaterPass {
+pub struct Rewritten {
     key: RunKey,
     src: [u32; 4],
     ports: u32,
-    recirc_id: u32,
+    reserved: u32,
 }
 
 /// How it had come in.
@@ -59,10 +61,12 @@ pub struct LaterPass {
 #[repr(C)]
 pub struct CameIn {
     key: RunKey,
-    /// 0: it had been sent to a port before, so that what comes back is a copy.
-    pending: u32,
-    reserved: u32,
+    /// When it went to userspace.
+    at: u64,
 }
+
+/// A packet that does not come back in this time does not come back: the same addresses then are another packet's.
+const COMES_BACK_WITHIN: u64 = 10_000_000_000;
 
 /// The number of this arming; `None`: not armed.
 #[inline(always)]
@@ -73,15 +77,15 @@ pub fn session() -> Option<u32> {
         .filter(|session| *session != 0)
 }
 
-impl LaterPass {
+impl Rewritten {
     #[inline(always)]
-    fn of(window: &Window, datapath: u64) -> Self {
+    fn of(window: &Window, key: RunKey) -> Self {
         let (src, ports) = window.source();
         Self {
-            key: window.traffic(datapath),
+            key,
             src,
             ports,
-            recirc_id: window.recirc_id(),
+            reserved: 0,
         }
     }
 }
@@ -102,9 +106,8 @@ pub fn executed(ctx: &ProbeContext) {
         return emit::lost(Hook::Execute);
     }
     let from_userspace = comes_from_userspace(skb);
-    let recirculated = current.window.recirc_id() != 0;
-    if from_userspace || !recirculated {
-        current.came_in(dp, session, from_userspace, recirculated);
+    if from_userspace || current.window.recirc_id() == 0 {
+        current.came_in(dp, session, from_userspace);
         current.len = Address(skb)
             .at(offset!(skb_len))
             .and_then(Address::read)
@@ -117,23 +120,17 @@ pub fn executed(ctx: &ProbeContext) {
 
 impl Current {
     #[inline(always)]
-    fn came_in(&mut self, dp: u64, session: u32, from_userspace: bool, recirculated: bool) {
+    fn came_in(&mut self, dp: u64, session: u32, from_userspace: bool) {
         self.session = session;
         self.pending = 1;
         self.executed = u32::from(from_userspace);
-        let known = if recirculated {
-            LATER_PASSES.get_ptr(LaterPass::of(&self.window, dp))
-        } else {
-            None
-        };
-        match known {
-            Some(known) => {
-                // SAFETY: an element of a hash that is not freed before this program ends.
-                let known = unsafe { &*known };
+        self.key = self.window.traffic(dp);
+        if from_userspace && let Some(known) = REWRITTEN.get_ptr(Rewritten::of(&self.window, self.key)) {
+            // SAFETY: an element of a hash that is not freed before this program ends.
+            let known = unsafe { &*known };
+            if now().wrapping_sub(known.at) < COMES_BACK_WITHIN {
                 self.key = known.key;
-                self.pending = known.pending;
             }
-            None => self.key = self.window.traffic(dp),
         }
     }
 
@@ -259,11 +256,11 @@ pub fn upcalled(upcall: Upcall) {
             }
         }
         Some(session) if current.window.recirc_id() != 0 => {
-            let pending = current.is(session, in_port);
-            if upcall.result == 0 {
-                current.remember(upcall.datapath, pending);
-            }
-            if pending {
+            // One that had been sent to a port before has its fate already.
+            if current.is(session, in_port) {
+                if upcall.result == 0 {
+                    current.remember(upcall.datapath);
+                }
                 current.ends(fate, upcall.result);
             }
         }
@@ -288,21 +285,30 @@ pub fn upcalled(upcall: Upcall) {
 }
 
 impl Current {
-    /// Remembers under which key a packet that goes to userspace on a later pass had come in.
+    /// Remembers under which key a packet had come in that goes to userspace under another.
     #[inline(always)]
-    fn remember(&self, datapath: u64, pending: bool) {
+    fn remember(&self, datapath: u64) {
+        let key = self.window.traffic(datapath);
+        if key.dst == self.key.dst && key.port == self.key.port {
+            return;
+        }
         let came_in = CameIn {
             key: self.key,
-            pending: u32::from(pending),
-            reserved: 0,
+            at: now(),
         };
-        if LATER_PASSES
-            .insert(LaterPass::of(&self.window, datapath), came_in, 0)
+        if REWRITTEN
+            .insert(Rewritten::of(&self.window, key), came_in, 0)
             .is_err()
         {
             emit::lost(Hook::Execute);
         }
     }
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
 }
 
 /// `ovs_flow_key_extract_userspace(net, attr, skb, key, log)`, which only `ovs_packet_cmd_execute` calls: from here
