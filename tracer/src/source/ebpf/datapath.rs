@@ -82,7 +82,7 @@ impl Datapath {
         let Some(watched) = &mut self.watched else {
             return Ok(Vec::new());
         };
-        let mut events = watched.drain();
+        let mut events = watched.drain()?;
         events.extend(stamped(watched.read(now())?));
         watched.make_room(now())?;
         Ok(events)
@@ -117,7 +117,7 @@ impl Datapath {
         let followed = watched.follows_packets();
         let at = now();
         let kinds = watched.let_go(at)?;
-        let mut events = watched.drain();
+        let mut events = watched.drain()?;
         events.extend(stamped(kinds));
         if followed {
             let kind = EventKind::Evidence { armed: false };

@@ -70,12 +70,25 @@ impl Watched {
 
     /// Waits until there are records, and reads them.
     pub(super) async fn readable(&mut self) -> anyhow::Result<Vec<Event>> {
-        self.instance.readable().await
+        let events = self.instance.readable().await?;
+        self.renew(&events)?;
+        Ok(events)
     }
 
     /// All records there are now.
-    pub(super) fn drain(&mut self) -> Vec<Event> {
-        self.instance.drain()
+    pub(super) fn drain(&mut self) -> anyhow::Result<Vec<Event>> {
+        let events = self.instance.drain();
+        self.renew(&events)?;
+        Ok(events)
+    }
+
+    fn renew(&mut self, events: &[Event]) -> anyhow::Result<()> {
+        let changed = |event: &Event| matches!(event.kind, EventKind::Reconfigured { .. });
+        if events.iter().any(changed) {
+            self.control.renew()
+        } else {
+            Ok(())
+        }
     }
 
     /// Reads the counters.
