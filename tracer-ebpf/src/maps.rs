@@ -83,7 +83,3 @@ pub static REWRITTEN: LruHashMap<Rewritten, CameIn> = LruHashMap::with_max_entri
 /// The process that has packets executed: ovs-vswitchd.
 #[map]
 pub static EXECUTOR: Array<u32> = Array::with_max_entries(1, 0);
-
-/// How many datapaths have come and gone: another may be at the address of one that is gone.
-#[map]
-pub static EPOCH: Array<u64> = Array::with_max_entries(1, 0);

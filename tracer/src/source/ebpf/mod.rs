@@ -33,8 +33,8 @@ use tracer_core::time::Timestamp;
 use self::datapath::Datapath;
 pub use self::evidence::Evidence;
 use self::evidence::Watchfulness;
-use self::instance::{Instance, Settings};
-use self::offsets::KernelTypes;
+use self::instance::{Instance, Loader};
+use self::offsets::Layout;
 pub use self::upcalls::UpcallReader;
 use self::watched::Watched;
 use super::EventSender;
@@ -102,17 +102,13 @@ pub fn attach(config: Config) -> anyhow::Result<Attached> {
     if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
         tracing::debug!("the limit of locked memory stays: {error}");
     }
-    let kernel = KernelTypes::of_running_kernel()?;
-    let offsets = kernel.known();
-    let mut processes = Instance::load(Settings {
-        offsets: &offsets,
-        ring_bytes: PROCESS_RING_BYTES,
-        max_runs: 1,
-        verbose: config.verbose,
-    })?;
-    let attached = processes.attach(hooks::PROCESSES, &offsets, None)?;
+    let module = module::loaded();
+    let layout = Layout::of_running_kernel(module.map(|_| module::NAME))?;
+    let mut loader = Loader::new(&layout.offsets, config.verbose)?;
+    let mut processes = Instance::load(&mut loader, PROCESS_RING_BYTES, 1)?;
+    let attached = processes.attach(hooks::PROCESSES, &layout)?;
     let mut hooks: Vec<_> = attached.into_iter().map(|(hook, _)| hook).collect();
-    let (datapath, datapath_hooks) = Datapath::attach(&config, &kernel)?;
+    let (datapath, datapath_hooks) = Datapath::attach(&config, module, &layout, &mut loader)?;
     hooks.extend(datapath_hooks);
     if let Some(first) = hooks.first().filter(|_| hooks.iter().all(|hook| !hook.ok)) {
         bail!("nothing can be hooked; {}: {}", first.name, first.error);
@@ -238,7 +234,7 @@ async fn follow_packets(watched: &mut Watched, events: &EventSender) -> anyhow::
     let mut reports = Vec::new();
     for spec in hooks::PACKETS {
         reports.extend(watched.attach_packets(*spec)?);
-        let seen = watched.drain();
+        let seen = watched.drain()?;
         send(events, seen).await;
     }
     let armed = reports.iter().all(|hook| hook.ok);
@@ -258,7 +254,7 @@ async fn let_packets_go(watched: &mut Watched, events: &EventSender) -> anyhow::
     watched.follow_packets(false)?;
     send(events, stamped([EventKind::Evidence { armed: false }])).await;
     while watched.detach_packets()? {
-        let seen = watched.drain();
+        let seen = watched.drain()?;
         send(events, seen).await;
     }
     let last = watched.last_of_packets(now())?;

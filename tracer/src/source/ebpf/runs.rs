@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     const KEY: RunKey = RunKey {
-        datapath: 0xffff_8880_0000_1000,
+        datapath: 0x1000,
         dst: [u32::from_ne_bytes([10, 0, 0, 2]), 0, 0, 0],
         in_port: 2,
         eth_type: 0x0800,
@@ -190,7 +190,6 @@ mod tests {
         proto: 17,
         family: family::IPV4,
         cpu: 1,
-        reserved: 0,
     };
 
     fn run() -> run::Run {
