@@ -37,8 +37,8 @@ pub mod fate {
 )]
 #[repr(C)]
 pub struct RunKey {
-    /// Address of `struct datapath`: what it is called stands in [`Run::dp`].
-    pub datapath: u64,
+    /// The lower half of the address of `struct datapath`: what it is called stands in [`Run::dp`].
+    pub datapath: u32,
     /// What it is addressed to: the first 4, 6 or 16 bytes, by `family`.
     pub dst: [u32; 4],
     /// Port of entry.
@@ -53,8 +53,6 @@ pub struct RunKey {
     pub family: u8,
     /// The CPU.
     pub cpu: u32,
-    /// Zero.
-    pub reserved: u32,
 }
 
 /// Packets of one key on one CPU with the same fate.
@@ -76,22 +74,30 @@ pub struct Run {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// The address of the port they were sent to, or the errno: what, with `fate`, one run has in common.
+    pub subject: u64,
     /// What became of them.
     pub fate: u32,
-    /// The port or the errno.
+    /// The port's number or the errno.
     pub detail: i32,
     /// 1: they came back from userspace.
     pub executed: u32,
-    /// The arming in which it began; 0: not armed.
+    /// [`Control::session`] when it began.
     pub session: u32,
-    /// Datapaths that had come or gone when it began.
-    pub epoch: u32,
-    /// Runs of this key that ended and could not be sent, since the programs were loaded.
-    pub lost: u32,
+    /// [`names::GENERATION`](crate::names::GENERATION) when it was last compared.
+    pub generation: u64,
+    /// When the fate of its traffic last changed on any CPU, as of its beginning: once that is another time, the
+    /// run ends with the next packet. So no run hides, behind its first and last packet, what became of packets of
+    /// its traffic on other CPUs in between.
+    pub change: u64,
     /// Since when `flaps` is counted.
     pub window: u64,
     /// Runs that ended since.
     pub flaps: u32,
+    /// Runs of this key that ended and could not be sent, since the programs were loaded.
+    pub lost: u32,
+    /// Zero.
+    pub reserved: u32,
     /// How often the run began to be replaced.
     pub begun: u32,
 }
@@ -102,6 +108,10 @@ pub struct Run {
 pub struct Control {
     /// The number of the current tick.
     pub tick: u32,
-    /// The number of this arming of the per-packet hooks; 0: not armed.
+    /// While this stays the same, addresses of datapaths and ports mean the same ones, and packets are followed
+    /// throughout ([`FOLLOWED`]) or not at all.
     pub session: u32,
 }
+
+/// The bit of [`Control::session`] that tells whether packets are followed.
+pub const FOLLOWED: u32 = 1;

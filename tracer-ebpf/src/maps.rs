@@ -15,7 +15,7 @@ use tracer_common::record::{FlowInsert, Header, MAX_ACTIONS};
 use tracer_common::run::{Control, Run, RunKey};
 
 use crate::call::{Call, CallKey};
-use crate::packet::{CameIn, Current, LaterPass};
+use crate::packet::{CameIn, Current, Rewritten};
 use crate::upcall::Upcall;
 
 /// Where the kernel keeps what is read; userspace fills it in before the programs are loaded.
@@ -64,18 +64,22 @@ pub static SCRATCH: PerCpuArray<[u64; SCRATCH_LEN / 8]> = PerCpuArray::with_max_
 #[map]
 pub static RUNS: HashMap<RunKey, Run> = HashMap::with_max_entries(16_384, 0);
 
+/// When the fate of each traffic last changed on any CPU; the CPU of the key is 0.
+#[map]
+pub static CHANGES: HashMap<RunKey, u64> = HashMap::with_max_entries(16_384, 0);
+
+/// When the fate of any traffic last changed: as long as it has not, no run need look into [`CHANGES`].
+#[map]
+pub static GENERATION: Array<u64> = Array::with_max_entries(1, 0);
+
 /// The packet that this CPU is inside.
 #[map]
 pub static CURRENT: PerCpuArray<Current> = PerCpuArray::with_max_entries(1, 0);
 
-/// Packets that went to userspace on a later pass. Most come back within milliseconds, some never.
+/// Packets that went to userspace with rewritten headers. Most come back within milliseconds, some never.
 #[map]
-pub static LATER_PASSES: LruHashMap<LaterPass, CameIn> = LruHashMap::with_max_entries(4096, 0);
+pub static REWRITTEN: LruHashMap<Rewritten, CameIn> = LruHashMap::with_max_entries(4096, 0);
 
 /// The process that has packets executed: ovs-vswitchd.
 #[map]
 pub static EXECUTOR: Array<u32> = Array::with_max_entries(1, 0);
-
-/// How many datapaths have come and gone: another may be at the address of one that is gone.
-#[map]
-pub static EPOCH: Array<u64> = Array::with_max_entries(1, 0);

@@ -8,14 +8,15 @@
 //! then, at that very send, and what is left of it is told from the inner one by its port of entry.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;
-use tracer_common::run::{RunKey, fate};
+use tracer_common::run::{FOLLOWED, RunKey, fate};
 
 use crate::call::{Call, CallKey};
 use crate::emit;
 use crate::kernel::{self, Address, offset};
-use crate::maps::{CALLS, CONTROL, CURRENT, EXECUTOR, LATER_PASSES};
+use crate::maps::{CALLS, CONTROL, CURRENT, EXECUTOR, REWRITTEN};
 use crate::run::{self, Booking};
 use crate::traffic::Window;
 
@@ -28,9 +29,13 @@ const ACTION_DROP: u16 = 24;
 pub struct Current {
     /// As it came in.
     key: RunKey,
+    /// Where it is.
+    datapath: Address,
+    /// By which address it goes; its copies go by others.
+    skb: u64,
     /// Its bytes as it came in.
     len: u32,
-    /// The arming in which it came in.
+    /// `Control::session` when it came in.
     session: u32,
     /// 1: its fate is not known yet.
     pending: u32,
@@ -43,15 +48,16 @@ pub struct Current {
     window: Window,
 }
 
-/// A packet that went to userspace on a later pass: how it is known when it comes back, after its headers may have
-/// been rewritten.
+/// A packet whose headers had been rewritten by the time it went to userspace: how it is known when it comes back.
+///
+/// Not by its recirculation id: ovs-vswitchd gives back packets of later passes with id 0.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub struct LaterPass {
+pub struct Rewritten {
     key: RunKey,
     src: [u32; 4],
     ports: u32,
-    recirc_id: u32,
+    reserved: u32,
 }
 
 /// How it had come in.
@@ -59,29 +65,28 @@ pub struct LaterPass {
 #[repr(C)]
 pub struct CameIn {
     key: RunKey,
-    /// 0: it had been sent to a port before, so that what comes back is a copy.
-    pending: u32,
-    reserved: u32,
+    /// When it went to userspace.
+    at: u64,
 }
 
-/// The number of this arming; `None`: not armed.
+/// A packet that does not come back in this time does not come back: the same addresses then are another packet's.
+const COMES_BACK_WITHIN: u64 = 10_000_000_000;
+
+/// `Control::session`.
 #[inline(always)]
-pub fn session() -> Option<u32> {
-    CONTROL
-        .get(0)
-        .map(|control| control.session)
-        .filter(|session| *session != 0)
+fn session() -> u32 {
+    CONTROL.get(0).map_or(0, |control| control.session)
 }
 
-impl LaterPass {
+impl Rewritten {
     #[inline(always)]
-    fn of(window: &Window, datapath: u64) -> Self {
+    fn of(window: &Window, key: RunKey) -> Self {
         let (src, ports) = window.source();
         Self {
-            key: window.traffic(datapath),
+            key,
             src,
             ports,
-            recirc_id: window.recirc_id(),
+            reserved: 0,
         }
     }
 }
@@ -89,7 +94,8 @@ impl LaterPass {
 /// `ovs_execute_actions(dp, skb, acts, key)`.
 #[inline(always)]
 pub fn executed(ctx: &ProbeContext) {
-    let (Some(session), Some(current)) = (session(), CURRENT.get_ptr_mut(0)) else {
+    let session = session();
+    let Some(current) = CURRENT.get_ptr_mut(0).filter(|_| session & FOLLOWED != 0) else {
         return;
     };
     let (Some(dp), Some(skb), Some(actions), Some(key)) = (ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3))
@@ -102,38 +108,35 @@ pub fn executed(ctx: &ProbeContext) {
         return emit::lost(Hook::Execute);
     }
     let from_userspace = comes_from_userspace(skb);
-    let recirculated = current.window.recirc_id() != 0;
-    if from_userspace || !recirculated {
-        current.came_in(dp, session, from_userspace, recirculated);
-        current.len = Address(skb)
-            .at(offset!(skb_len))
-            .and_then(Address::read)
-            .unwrap_or(0);
+    if from_userspace || current.window.recirc_id() == 0 {
+        current.session = session;
+        current.datapath = Address(dp);
+        current.skb = skb;
+        current.len = length(Address(skb));
+        current.came_in(from_userspace);
     } else if !current.is(session, current.window.in_port()) {
         return;
     }
     current.meets(Address(actions));
 }
 
+#[inline(always)]
+fn length(skb: Address) -> u32 {
+    skb.at(offset!(skb_len)).and_then(Address::read).unwrap_or(0)
+}
+
 impl Current {
     #[inline(always)]
-    fn came_in(&mut self, dp: u64, session: u32, from_userspace: bool, recirculated: bool) {
-        self.session = session;
+    fn came_in(&mut self, from_userspace: bool) {
         self.pending = 1;
         self.executed = u32::from(from_userspace);
-        let known = if recirculated {
-            LATER_PASSES.get_ptr(LaterPass::of(&self.window, dp))
-        } else {
-            None
-        };
-        match known {
-            Some(known) => {
-                // SAFETY: an element of a hash that is not freed before this program ends.
-                let known = unsafe { &*known };
+        self.key = self.window.traffic(self.datapath);
+        if from_userspace && let Some(known) = REWRITTEN.get_ptr(Rewritten::of(&self.window, self.key)) {
+            // SAFETY: an element of a hash that is not freed before this program ends.
+            let known = unsafe { &*known };
+            if now().wrapping_sub(known.at) < COMES_BACK_WITHIN {
                 self.key = known.key;
-                self.pending = known.pending;
             }
-            None => self.key = self.window.traffic(dp),
         }
     }
 
@@ -159,12 +162,13 @@ impl Current {
     }
 
     #[inline(always)]
-    fn ends(&mut self, fate: u32, detail: i32) {
+    fn ends(&mut self, fate: u32, subject: u64) {
         if self.pending != 0 {
             self.pending = 0;
             let booking = Booking {
+                datapath: self.datapath,
                 fate,
-                detail,
+                subject,
                 executed: self.executed,
                 session: self.session,
                 len: self.len,
@@ -191,35 +195,35 @@ fn beginning(actions: Address) -> Option<(u32, u32)> {
 /// `ovs_vport_send(vport, skb, mac_proto)`.
 #[inline(always)]
 pub fn sent(ctx: &ProbeContext) {
-    let (Some(session), Some(current)) = (session(), CURRENT.get_ptr_mut(0)) else {
+    let session = session();
+    let Some(current) = CURRENT.get_ptr_mut(0) else {
         return;
     };
     // SAFETY: this CPU's own slot.
     let current = unsafe { &mut *current };
-    if current.pending == 0 {
+    if current.pending == 0 || current.session != session {
         return;
     }
     let (Some(vport), Some(skb)) = (ctx.arg(0), ctx.arg(1)) else {
         return;
     };
-    let came_in = Address(skb)
-        .at(offset!(skb_cb))
-        .and_then(|cb| cb.at(offset!(cb_input_vport)))
-        .and_then(Address::pointer)
-        .and_then(kernel::vport_number);
-    let (Some(in_port), Some(port_no)) = (came_in, kernel::vport_number(Address(vport))) else {
-        return emit::lost(Hook::Send);
-    };
-    if current.is(session, in_port) {
-        current.ends(fate::DELIVERED, i32::from(port_no));
+    if skb == current.skb || came_in_at(Address(skb)) == Some(current.key.in_port) {
+        current.ends(fate::DELIVERED, vport);
     }
+}
+
+/// The port at which a packet, or the one of which it is a copy, came in.
+#[inline(always)]
+fn came_in_at(skb: Address) -> Option<u16> {
+    let cb = skb.at(offset!(skb_cb))?;
+    kernel::vport_number(cb.at(offset!(cb_input_vport))?.pointer()?)
 }
 
 /// An upcall that has returned.
 #[derive(Clone, Copy)]
 pub struct Upcall {
     /// The datapath.
-    pub datapath: u64,
+    pub datapath: Address,
     /// The packet.
     pub skb: Address,
     /// Its flow key.
@@ -234,7 +238,8 @@ pub struct Upcall {
 #[inline(always)]
 pub fn upcalled(upcall: Upcall) {
     let session = session();
-    if session.is_none() && (upcall.result == 0 || !upcall.miss) || !Window::can_be_read() {
+    let followed = session & FOLLOWED != 0;
+    if !followed && (upcall.result == 0 || !upcall.miss) || !Window::can_be_read() {
         return;
     }
     let Some(current) = CURRENT.get_ptr_mut(0) else {
@@ -245,64 +250,64 @@ pub fn upcalled(upcall: Upcall) {
     if current.window.fill(upcall.key).is_none() {
         return emit::lost(Hook::Execute);
     }
-    let fate = if upcall.result == 0 {
-        fate::QUEUED
-    } else {
-        fate::UPCALL_FAILED
+    let fate = match upcall.result {
+        0 => fate::QUEUED,
+        _ => fate::UPCALL_FAILED,
     };
-    let in_port = current.window.in_port();
-    match session {
-        Some(session) if !upcall.miss => {
-            // A copy, unless the list did nothing else with the packet.
-            if current.is(session, in_port) && current.only_userspace != 0 {
-                current.ends(fate, upcall.result);
-            }
-        }
-        Some(session) if current.window.recirc_id() != 0 => {
-            let pending = current.is(session, in_port);
-            if upcall.result == 0 {
-                current.remember(upcall.datapath, pending);
-            }
-            if pending {
-                current.ends(fate, upcall.result);
-            }
-        }
+    let errno = i64::from(upcall.result) as u64;
+    if upcall.miss && (!followed || current.window.recirc_id() == 0) {
         // On its first pass, or where it was not followed: under the key that it has.
-        session => {
-            let len = upcall
-                .skb
-                .at(offset!(skb_len))
-                .and_then(Address::read)
-                .unwrap_or(0);
-            let booking = Booking {
-                fate,
-                detail: upcall.result,
-                executed: 0,
-                session: session.unwrap_or(0),
-                len,
-            };
-            let mut key = current.window.traffic(upcall.datapath);
-            run::book(&mut key, booking);
+        let booking = Booking {
+            datapath: upcall.datapath,
+            fate,
+            subject: errno,
+            executed: 0,
+            session,
+            len: length(upcall.skb),
+        };
+        let mut key = current.window.traffic(upcall.datapath);
+        return run::book(&mut key, booking);
+    }
+    // One that had been sent to a port before has its fate already.
+    if !current.is(session, current.window.in_port()) {
+        return;
+    }
+    if upcall.miss {
+        if upcall.result == 0 {
+            current.remember();
         }
+        current.ends(fate, errno);
+    } else if current.only_userspace != 0 {
+        // Else it is a copy that goes to userspace.
+        current.ends(fate, errno);
     }
 }
 
 impl Current {
-    /// Remembers under which key a packet that goes to userspace on a later pass had come in.
+    /// Remembers under which key a packet had come in that goes to userspace under another.
     #[inline(always)]
-    fn remember(&self, datapath: u64, pending: bool) {
+    fn remember(&self) {
+        let key = self.window.traffic(self.datapath);
+        if key.dst == self.key.dst && key.port == self.key.port {
+            return;
+        }
         let came_in = CameIn {
             key: self.key,
-            pending: u32::from(pending),
-            reserved: 0,
+            at: now(),
         };
-        if LATER_PASSES
-            .insert(LaterPass::of(&self.window, datapath), came_in, 0)
+        if REWRITTEN
+            .insert(Rewritten::of(&self.window, key), came_in, 0)
             .is_err()
         {
             emit::lost(Hook::Execute);
         }
     }
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
 }
 
 /// `ovs_flow_key_extract_userspace(net, attr, skb, key, log)`, which only `ovs_packet_cmd_execute` calls: from here

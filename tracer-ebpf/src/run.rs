@@ -5,22 +5,24 @@
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use tracer_common::hook::Hook;
 use tracer_common::record::{Kind, RunEnded};
-use tracer_common::run::{FLAP_WINDOW, MAX_FLAPS, Run, RunKey};
+use tracer_common::run::{FLAP_WINDOW, MAX_FLAPS, Run, RunKey, fate};
 
 use crate::emit::{self, Draft};
 use crate::kernel::{self, Address};
-use crate::maps::{EPOCH, RUNS};
+use crate::maps::{CHANGES, GENERATION, RUNS};
 
 /// What became of a packet.
 #[derive(Clone, Copy)]
 pub struct Booking {
+    /// In which datapath.
+    pub datapath: Address,
     /// One of `run::fate`.
     pub fate: u32,
-    /// The port or the errno.
-    pub detail: i32,
+    /// The vport, or the errno.
+    pub subject: u64,
     /// 1: it came back from userspace.
     pub executed: u32,
-    /// The arming, 0: not armed.
+    /// `Control::session`.
     pub session: u32,
     /// Its bytes.
     pub len: u32,
@@ -32,9 +34,9 @@ pub fn book(key: &mut RunKey, booking: Booking) {
     // SAFETY: the helpers have no preconditions.
     let (cpu, now) = unsafe { (bpf_get_smp_processor_id(), bpf_ktime_get_ns()) };
     key.cpu = cpu;
-    let epoch = EPOCH.get(0).map_or(0, |epoch| *epoch as u32);
     let Some(run) = RUNS.get_ptr_mut(&*key) else {
-        let run = begin(key, booking, epoch, now);
+        changed(key, now);
+        let run = begin(key, booking, now);
         if RUNS.insert(&*key, run, 0).is_err() {
             emit::lost(Hook::Execute);
         }
@@ -42,38 +44,96 @@ pub fn book(key: &mut RunKey, booking: Booking) {
     };
     // SAFETY: only programs on this CPU write to this key, one at a time.
     let run = unsafe { &mut *run };
-    let same = run.fate == booking.fate
-        && run.detail == booking.detail
+    let same = run.subject == booking.subject
+        && run.fate == booking.fate
         && run.executed == booking.executed
-        && run.session == booking.session
-        && run.epoch == epoch;
-    if same {
+        && run.session == booking.session;
+    if same && is_current(key, run) {
         run.packets += 1;
         run.bytes += u64::from(booking.len);
         run.last = now;
-    } else {
-        end(key, run, now);
-        replace(run, begin(key, booking, epoch, now));
+        return;
+    }
+    if !same {
+        changed(key, now);
+    }
+    end(key, run, now);
+    replace(run, begin(key, booking, now));
+}
+
+/// Says to the runs of this traffic on other CPUs that its fate has changed.
+#[inline(always)]
+fn changed(key: &mut RunKey, now: u64) {
+    let cpu = key.cpu;
+    key.cpu = 0;
+    let noted = CHANGES.insert(&*key, now, 0);
+    key.cpu = cpu;
+    if noted.is_err() {
+        return emit::lost(Hook::Execute);
+    }
+    if let Some(generation) = GENERATION.get_ptr_mut(0) {
+        // SAFETY: an aligned word of a map; whichever CPU writes last is as good.
+        unsafe { core::ptr::write_volatile(generation, now) }
     }
 }
 
+/// When the fate of this traffic last changed.
 #[inline(always)]
-fn begin(key: &RunKey, booking: Booking, epoch: u32, now: u64) -> Run {
+fn last_change(key: &mut RunKey) -> u64 {
+    let cpu = key.cpu;
+    key.cpu = 0;
+    let change = CHANGES.get_ptr(&*key);
+    key.cpu = cpu;
+    // SAFETY: an element of a hash that is not freed before this program ends.
+    change.map_or(0, |change| unsafe { *change })
+}
+
+#[inline(always)]
+fn generation() -> u64 {
+    GENERATION.get(0).map_or(0, |generation| *generation)
+}
+
+/// Whether no CPU has seen another fate of this traffic since the run began.
+#[inline(always)]
+fn is_current(key: &mut RunKey, run: &mut Run) -> bool {
+    let generation = generation();
+    if run.generation == generation {
+        return true;
+    }
+    if last_change(key) != run.change {
+        return false;
+    }
+    run.generation = generation;
+    true
+}
+
+#[inline(always)]
+fn begin(key: &mut RunKey, booking: Booking, now: u64) -> Run {
+    // Read in this order: a change in between makes the run end early, never late.
+    let generation = generation();
+    let change = last_change(key);
+    let detail = match booking.fate {
+        fate::DELIVERED => kernel::vport_number(Address(booking.subject)).map_or(-1, i32::from),
+        _ => booking.subject as i32,
+    };
     Run {
         ended: 0,
-        dp: kernel::datapath_ifindex(Address(key.datapath)),
+        dp: kernel::datapath_ifindex(booking.datapath),
         first: now,
         last: now,
         packets: 1,
         bytes: u64::from(booking.len),
+        subject: booking.subject,
         fate: booking.fate,
-        detail: booking.detail,
+        detail,
         executed: booking.executed,
         session: booking.session,
-        epoch,
-        lost: 0,
+        generation,
+        change,
         window: now,
         flaps: 0,
+        lost: 0,
+        reserved: 0,
         begun: 0,
     }
 }
@@ -118,11 +178,13 @@ fn replace(run: &mut Run, by: Run) {
         last = by.last,
         packets = by.packets,
         bytes = by.bytes,
+        subject = by.subject,
         fate = by.fate,
         detail = by.detail,
         executed = by.executed,
         session = by.session,
-        epoch = by.epoch,
+        generation = by.generation,
+        change = by.change,
         ended = replaced,
     }
 }

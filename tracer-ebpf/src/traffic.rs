@@ -67,11 +67,11 @@ impl Window {
 
     /// The traffic key of a packet with this flow key, on no CPU.
     #[inline(always)]
-    pub fn traffic(&self, datapath: u64) -> RunKey {
+    pub fn traffic(&self, datapath: Address) -> RunKey {
         let eth_type = u16::from_be(member!(self, key_eth_type, u16));
         let (family, dst) = self.destination(eth_type);
         RunKey {
-            datapath,
+            datapath: datapath.0 as u32,
             dst,
             in_port: self.in_port(),
             eth_type,
@@ -79,7 +79,6 @@ impl Window {
             proto: self.proto(eth_type),
             family,
             cpu: 0,
-            reserved: 0,
         }
     }
 

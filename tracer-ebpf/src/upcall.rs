@@ -82,7 +82,7 @@ pub fn ended(ctx: &RetProbeContext) {
     count_total(&upcall.key);
     count(&upcall.key);
     packet::upcalled(packet::Upcall {
-        datapath: upcall.datapath.0,
+        datapath: upcall.datapath,
         skb: upcall.skb,
         key: upcall.flow_key,
         miss: upcall.key.command == MISS,

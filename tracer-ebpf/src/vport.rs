@@ -9,7 +9,6 @@ use tracer_common::offsets::UNKNOWN;
 use tracer_common::record::{Kind, MAX_PORTIDS, NAME_LEN, NONE, Portids, Reconfigured};
 
 use crate::kernel::{self, Address, offset};
-use crate::maps::EPOCH;
 use crate::netlink::{self, Attribute};
 use crate::{call, emit};
 
@@ -107,10 +106,6 @@ pub fn vport_command(hook: Hook, kind: Kind, ctx: &RetProbeContext) {
 #[inline(always)]
 pub fn datapath_command(hook: Hook, kind: Kind, ctx: &RetProbeContext) {
     if let Some(call) = call::succeeded(hook, ctx) {
-        if let Some(epoch) = EPOCH.get_ptr_mut(0) {
-            // SAFETY: a map's value; of two changes at once either makes another epoch.
-            unsafe { *epoch += 1 }
-        }
         reconfigured(hook, kind, call.second, DP_ATTR_NAME, None);
     }
 }

@@ -15,8 +15,9 @@ use tracer_core::log::{Header, VERSION};
 
 use crate::source::{EventSender, clock, datapath, ebpf, openflow, ovsdb, process, rundir};
 
-/// How long the sources may take to hand over what they still hold.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the sources may take to hand over what they still hold: taking 28 probes off a kernel takes
+/// 2 s under emulation.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// What to watch, and how.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@
 use crate::guest::restart::{Order, Way};
 use crate::guest::steps::Step;
 use crate::outcome::Outcome;
-use crate::report::{Pod, Restart};
+use crate::report::{Pod, Reconciliation, Restart};
 use crate::scenario::{End, Scenario};
 
 /// One thing that was checked.
@@ -173,13 +173,31 @@ fn milestones(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
     );
 }
 
+/// One in how many upcalls the hooks may miss, if the report says so. The kernel runs no kprobe on a CPU that is
+/// already inside one (`kprobe_running()`): an upcall of a softirq that interrupts the handler of a probe in
+/// ovs-vswitchd's own calls is not seen, and under emulation those handlers take a hundred times longer.
+const UNSEEN: u64 = 50;
+
 fn reconciliation(checks: &mut Checks, outcome: &Outcome) {
     let list = &outcome.report.capture.reconciliation;
+    let told = outcome
+        .report
+        .coverage
+        .iter()
+        .any(|finding| finding.kind == "counters_differ");
+    let fits = |one: &Reconciliation| {
+        let near = |kernel: u64, [least, most]: [u64; 2]| {
+            let unseen = kernel.saturating_sub(most);
+            least <= kernel && unseen * UNSEEN <= kernel.max(UNSEEN)
+        };
+        let explained = near(one.datapath_missed, one.seen_missed) && near(one.datapath_lost, one.seen_lost);
+        one.agrees || told && explained
+    };
     checks.that(
-        "the kernel's upcall counters agree with the hooks",
+        "the kernel's upcall counters agree with the hooks, or the report says that they do not",
         if list.is_empty() {
             Err("nothing was compared".into())
-        } else if list.iter().all(|one| one.agrees) {
+        } else if list.iter().all(fits) {
             Ok(())
         } else {
             Err(format!("{list:?}"))

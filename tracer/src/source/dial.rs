@@ -21,6 +21,8 @@ use super::readiness;
 /// The longest wait between two attempts; without inotify it is all that finds the server again.
 const LONGEST: Duration = Duration::from_secs(1);
 const LONGEST_UNWATCHED: Duration = Duration::from_millis(100);
+/// A server whose socket has just been made listens within microseconds.
+const JUST_MADE: Duration = Duration::from_millis(1);
 
 /// One server's socket, and how eagerly it is tried.
 pub(crate) struct Dial {
@@ -31,7 +33,7 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
-    /// Attempts start `shortest` apart and get rarer, up to one a second.
+    /// Attempts start `shortest` apart and get rarer, up to one a second; a socket that appears is tried at once.
     pub(crate) fn new(path: PathBuf, shortest: Duration) -> Self {
         Self {
             path,
@@ -79,7 +81,7 @@ impl Dial {
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
             seen = created(self.watch.as_ref(), name) => {
-                self.delay = self.shortest;
+                self.delay = JUST_MADE;
                 if seen.is_err() {
                     self.watch = None;
                 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use super::wire;
 
 /// How many lines an error shows.
-const TAIL: usize = 80;
+const TAIL: usize = 100;
 
 /// Texts with which a kernel says that the node is lost. A stall warning of RCU is not one of them: without
 /// KVM, on a busy machine, a node stalls and recovers.
@@ -97,10 +97,10 @@ mod tests {
     #[test]
     fn the_tail_keeps_the_last_lines() {
         let mut tail = Tail::default();
-        for at in 0..100 {
+        for at in 0..160 {
             tail.push(at.to_string());
         }
         let shown = tail.show();
-        assert!(shown.starts_with("  | 20\n") && shown.ends_with("  | 99\n"));
+        assert!(shown.starts_with("  | 60\n") && shown.ends_with("  | 159\n"));
     }
 }

@@ -12,7 +12,6 @@ use zerocopy::IntoBytes;
 pub(super) struct Control {
     map: Array<MapData, [u8; size_of::<run::Control>()]>,
     told: run::Control,
-    sessions: u32,
 }
 
 impl Control {
@@ -24,7 +23,6 @@ impl Control {
         Ok(Self {
             map: Array::try_from(map)?,
             told: run::Control::default(),
-            sessions: 0,
         })
     }
 
@@ -37,12 +35,15 @@ impl Control {
     }
 
     /// From here on packets are followed, or not.
-    pub(super) fn follow_packets(&mut self, armed: bool) -> anyhow::Result<()> {
-        if armed {
-            self.sessions += 1;
-        }
-        self.told.session = if armed { self.sessions } else { 0 };
+    pub(super) fn follow_packets(&mut self, followed: bool) -> anyhow::Result<()> {
+        let next = (self.told.session | run::FOLLOWED).wrapping_add(1);
+        self.told.session = if followed { next | run::FOLLOWED } else { next };
         self.tell()
+    }
+
+    /// Datapaths or ports have changed: another may be at the address of one that is gone.
+    pub(super) fn renew(&mut self) -> anyhow::Result<()> {
+        self.follow_packets(self.told.session & run::FOLLOWED != 0)
     }
 
     fn tell(&mut self) -> anyhow::Result<()> {

@@ -6,8 +6,9 @@ use std::future::pending;
 
 use tracer_core::event::{Event, EventKind, Hook};
 
+use super::instance::Loader;
 use super::module::{self, Loaded};
-use super::offsets::KernelTypes;
+use super::offsets::Layout;
 use super::watched::Watched;
 use super::{Config, NAME, UpcallReader, hooks, now, stamped};
 
@@ -23,31 +24,24 @@ const NOT_LOADED: &str =
 
 impl Datapath {
     /// Attaches to openvswitch, where it is loaded, and says how that went.
-    pub(super) fn attach(config: &Config, kernel: &KernelTypes) -> anyhow::Result<(Self, Vec<Hook>)> {
+    pub(super) fn attach(
+        config: &Config,
+        module: Option<Loaded>,
+        layout: &Layout,
+        loader: &mut Loader<'_>,
+    ) -> anyhow::Result<(Self, Vec<Hook>)> {
         let mut datapath = Self {
             reader: UpcallReader::default(),
-            module: None,
+            module,
             watched: None,
         };
-        let hooks = datapath.try_attach(config, kernel)?;
-        Ok((datapath, hooks))
-    }
-
-    fn try_attach(&mut self, config: &Config, kernel: &KernelTypes) -> anyhow::Result<Vec<Hook>> {
-        self.module = module::loaded();
-        let (offsets, why_unknown) = match self.module {
-            Some(_) => kernel.with_module(module::NAME),
-            None => (kernel.with_builtin(), None),
-        };
-        if self.module.is_none() && !offsets.know_datapath() {
-            return Ok(hooks::SLOW_PATH
-                .iter()
-                .flat_map(|spec| spec.refuse(NOT_LOADED))
-                .collect());
+        if module.is_none() && !layout.offsets.know_datapath() {
+            let refused = hooks::SLOW_PATH.iter().flat_map(|spec| spec.refuse(NOT_LOADED));
+            return Ok((datapath, refused.collect()));
         }
-        let (watched, hooks) = Watched::attach(config, offsets, why_unknown, &self.reader)?;
-        self.watched = Some(watched);
-        Ok(hooks)
+        let (watched, hooks) = Watched::attach(config, layout, loader, &datapath.reader)?;
+        datapath.watched = Some(watched);
+        Ok((datapath, hooks))
     }
 
     /// Reads the upcalls that are counted.
@@ -82,7 +76,7 @@ impl Datapath {
         let Some(watched) = &mut self.watched else {
             return Ok(Vec::new());
         };
-        let mut events = watched.drain();
+        let mut events = watched.drain()?;
         events.extend(stamped(watched.read(now())?));
         watched.make_room(now())?;
         Ok(events)
@@ -90,23 +84,34 @@ impl Datapath {
 
     /// Follows the module: says what was there to the last where it is gone, attaches where it is there again.
     pub(super) fn follow_module(&mut self, config: &Config) -> anyhow::Result<Vec<Event>> {
-        let loaded = module::loaded();
-        if loaded == self.module {
+        let module = module::loaded();
+        if module == self.module {
             return Ok(Vec::new());
         }
         let mut events = self.let_go()?;
         if self.watched.take().is_some() {
             events.extend(stamped(vec![self.state()]));
         }
-        self.module = None;
-        if loaded.is_some() {
-            // Read anew: it would be many MiB to keep.
-            let kernel = KernelTypes::of_running_kernel()?;
-            let hooks = self.try_attach(config, &kernel)?;
-            let kinds = hooks.into_iter().map(EventKind::Hook);
-            events.extend(stamped(kinds.chain([self.state()]).collect()));
+        self.module = module;
+        if module.is_some() {
+            let kinds = self
+                .attach_again(config)
+                .unwrap_or_else(|error| vec![failed(&error)]);
+            events.extend(stamped(kinds));
         }
         Ok(events)
+    }
+
+    fn attach_again(&mut self, config: &Config) -> anyhow::Result<Vec<EventKind>> {
+        let layout = Layout::of_running_kernel(Some(module::NAME))?;
+        let mut loader = Loader::new(&layout.offsets, config.verbose)?;
+        let (watched, hooks) = Watched::attach(config, &layout, &mut loader, &self.reader)?;
+        self.watched = Some(watched);
+        Ok(hooks
+            .into_iter()
+            .map(EventKind::Hook)
+            .chain([self.state()])
+            .collect())
     }
 
     /// Takes the programs out of the kernel and reads what they sent and counted to the last.
@@ -114,15 +119,22 @@ impl Datapath {
         let Some(watched) = &mut self.watched else {
             return Ok(Vec::new());
         };
-        let followed = watched.follows_packets();
-        let at = now();
-        let kinds = watched.let_go(at)?;
-        let mut events = watched.drain();
-        events.extend(stamped(kinds));
-        if followed {
-            let kind = EventKind::Evidence { armed: false };
-            events.push(Event { at, kind });
+        // Before the hooks are gone, which takes long: what comes last must not be older than what came before.
+        let mut events = Vec::new();
+        if watched.follows_packets() {
+            events.extend(stamped([EventKind::Evidence { armed: false }]));
         }
+        let kinds = watched.let_go(now())?;
+        events.extend(watched.drain()?);
+        events.extend(stamped(kinds));
         Ok(events)
+    }
+}
+
+fn failed(error: &anyhow::Error) -> EventKind {
+    EventKind::Source {
+        name: NAME.to_owned(),
+        ok: false,
+        detail: format!("openvswitch was loaded again but cannot be hooked: {error:#}"),
     }
 }

@@ -3,12 +3,13 @@
 //! May not know: what the programs send.
 
 use aya::programs::kprobe::KProbeLinkId;
-use aya::programs::{KProbe, Program, ProgramError, RawTracePoint};
+use aya::programs::{KProbe, Program, ProgramError};
 use aya::{Ebpf, EbpfError};
 use tracer_common::hook::Hook;
-use tracer_common::offsets::{Offsets, UNKNOWN};
+use tracer_common::offsets::UNKNOWN;
 use tracer_core::event;
 
+use super::offsets::Layout;
 use super::remedy;
 
 /// How a program is attached.
@@ -126,14 +127,9 @@ pub(super) const PACKETS: &[Spec] = &[
 
 impl Spec {
     /// Attaches the hook and says how that went, one line a program.
-    pub(super) fn attach(self, kernel: Kernel<'_>) -> Vec<(event::Hook, Option<Link>)> {
-        let Kernel {
-            ebpf,
-            offsets,
-            why_unknown,
-        } = kernel;
+    pub(super) fn attach(self, ebpf: &mut Ebpf, layout: &Layout) -> Vec<(event::Hook, Option<Link>)> {
         let name = self.hook.name();
-        if let Some(error) = self.missing(offsets, why_unknown) {
+        if let Some(error) = self.missing(layout) {
             return self
                 .refuse(&error)
                 .into_iter()
@@ -152,6 +148,20 @@ impl Spec {
         }
         reports.reverse();
         reports
+    }
+
+    /// Loads the hook's programs, and says which cannot be.
+    pub(super) fn prepare(self, ebpf: &mut Ebpf, layout: &Layout) -> Vec<event::Hook> {
+        let name = self.hook.name();
+        if let Some(error) = self.missing(layout) {
+            return self.refuse(&error);
+        }
+        let programs = self.programs().into_iter();
+        let refused = programs.filter_map(|(program, how)| {
+            let error = load(ebpf, &program).err()?;
+            Some(report(name, how, Some(remedy::of_program(&error, name))))
+        });
+        refused.collect()
     }
 
     /// How the hook stands where it cannot be tried.
@@ -176,22 +186,19 @@ impl Spec {
         }
     }
 
-    fn missing(self, offsets: &Offsets, why_unknown: Option<&str>) -> Option<String> {
-        let unknown = offsets.members().filter(|(_, _, offset)| *offset == UNKNOWN);
-        let mut missing: Vec<String> = unknown
+    fn missing(self, layout: &Layout) -> Option<String> {
+        let members = layout.offsets.members();
+        let mut missing: Vec<String> = members
+            .filter(|(_, _, offset)| *offset == UNKNOWN)
             .map(|(structure, path, _)| format!("{structure}.{path}"))
             .collect();
         missing.retain(|member| self.needs.iter().any(|group| group.contains(&member.as_str())));
-        let why = why_unknown.map_or_else(String::new, |why| format!(" ({why})"));
+        let why = layout
+            .why_unknown
+            .as_deref()
+            .map_or_else(String::new, |why| format!(" ({why})"));
         (!missing.is_empty()).then(|| format!("not in this kernel's BTF: {}{why}", missing.join(", ")))
     }
-}
-
-/// Into what a hook is attached.
-pub(super) struct Kernel<'a> {
-    pub(super) ebpf: &'a mut Ebpf,
-    pub(super) offsets: &'a Offsets,
-    pub(super) why_unknown: Option<&'a str>,
 }
 
 /// What keeps a program attached.
@@ -221,17 +228,29 @@ fn report(name: &str, how: &str, error: Option<String>) -> event::Hook {
     }
 }
 
-/// Loads a program, where it is not, and attaches it.
+/// Loads a program, where it is not.
+fn load(ebpf: &mut Ebpf, program: &str) -> Result<(), EbpfError> {
+    let loaded = match program_mut(ebpf, program)? {
+        Program::KProbe(probe) => probe.load(),
+        Program::RawTracePoint(tracepoint) => tracepoint.load(),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    };
+    match loaded {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Attaches a program.
 fn attach(ebpf: &mut Ebpf, program: &str, function: &str) -> Result<Link, EbpfError> {
-    let found = program_mut(ebpf, program)?;
-    if let Ok(probe) = <&mut KProbe>::try_from(&mut *found) {
-        loaded(probe.load())?;
-        Ok(Link::Probe(program.to_owned(), probe.attach(function, 0)?))
-    } else {
-        let tracepoint = <&mut RawTracePoint>::try_from(found)?;
-        loaded(tracepoint.load())?;
-        tracepoint.attach(function)?;
-        Ok(Link::Tracepoint)
+    load(ebpf, program)?;
+    match program_mut(ebpf, program)? {
+        Program::KProbe(probe) => Ok(Link::Probe(program.to_owned(), probe.attach(function, 0)?)),
+        Program::RawTracePoint(tracepoint) => {
+            tracepoint.attach(function)?;
+            Ok(Link::Tracepoint)
+        }
+        _ => Err(ProgramError::UnexpectedProgramType.into()),
     }
 }
 
@@ -239,11 +258,4 @@ fn program_mut<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, Pr
     ebpf.program_mut(name).ok_or_else(|| ProgramError::InvalidName {
         name: name.to_owned(),
     })
-}
-
-fn loaded(result: Result<(), ProgramError>) -> Result<(), ProgramError> {
-    match result {
-        Err(ProgramError::AlreadyLoaded) => Ok(()),
-        result => result,
-    }
 }

@@ -3,7 +3,7 @@
 //! May not know: when it is loaded and let go.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::{io, thread};
 
 use anyhow::{Context as _, anyhow};
 use aya::maps::{MapData, PerCpuArray, RingBuf};
@@ -18,16 +18,48 @@ use tracer_common::offsets::Offsets;
 use tracer_core::event::{self, Event};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::hooks::{Kernel, Link, Spec};
+use super::hooks::{Link, Spec};
+use super::offsets::Layout;
 use super::{decode, object, remedy};
 
-/// How an object is loaded.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings<'a> {
-    pub(super) offsets: &'a Offsets,
-    pub(super) ring_bytes: u32,
-    pub(super) max_runs: u32,
-    pub(super) verbose: bool,
+/// What an object is loaded with.
+pub(super) struct Loader<'a> {
+    loader: EbpfLoader<'a>,
+    verbose: bool,
+}
+
+/// `AYA_LOG_LEVEL` of programs that shall not say anything: the verifier then removes what would.
+const SILENT: &u8 = &0;
+/// `AYA_LOG_LEVEL` of programs that shall say what they do.
+const VERBOSE: &u8 = &(aya_log::Level::Debug as u8);
+/// The ring of what the programs say.
+const LOG_MAP: &str = "AYA_LOGS";
+
+impl<'a> Loader<'a> {
+    /// A loader of objects for a kernel with these offsets.
+    pub(super) fn new(offsets: &'a Offsets, verbose: bool) -> anyhow::Result<Self> {
+        let mut loader = blank_loader()?;
+        loader
+            .override_global(names::OFFSETS, offsets.as_bytes(), true)
+            .override_global(aya_log::LEVEL, if verbose { VERBOSE } else { SILENT }, false);
+        if !verbose && let Ok(page) = u32::try_from(rustix::param::page_size()) {
+            loader.map_max_entries(LOG_MAP, page);
+        }
+        Ok(Self { loader, verbose })
+    }
+}
+
+/// aya reads all types of the kernel, which these programs have no use for, into a new loader. In a thread of its
+/// own that memory goes back to the system.
+fn blank_loader() -> anyhow::Result<EbpfLoader<'static>> {
+    let blank = || {
+        let mut loader = EbpfLoader::new();
+        loader.btf(None);
+        loader
+    };
+    thread::spawn(blank)
+        .join()
+        .map_err(|_| anyhow!("the eBPF loader cannot be set up"))
 }
 
 /// A loaded object.
@@ -43,12 +75,16 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Loads the object; nothing is attached yet.
-    pub(super) fn load(settings: Settings<'_>) -> anyhow::Result<Self> {
+    pub(super) fn load(loader: &mut Loader<'_>, ring_bytes: u32, max_runs: u32) -> anyhow::Result<Self> {
         let bytes = object::bytes()?;
-        let mut ebpf = loader(settings)
+        let mut ebpf = loader
+            .loader
+            .map_max_entries(names::RECORDS, ring_bytes)
+            .map_max_entries(names::RUNS, max_runs)
+            .map_max_entries(names::CHANGES, max_runs)
             .load(bytes)
             .map_err(|error| anyhow!(remedy::of_object(&error)))?;
-        let logger = settings
+        let logger = loader
             .verbose
             .then(|| EbpfLogger::init_with_logger(&mut ebpf, ToTracing))
             .transpose()?;
@@ -77,19 +113,16 @@ impl Instance {
     pub(super) fn attach(
         &mut self,
         specs: &[Spec],
-        offsets: &Offsets,
-        why_unknown: Option<&str>,
+        layout: &Layout,
     ) -> anyhow::Result<Vec<(event::Hook, Option<Link>)>> {
         let ebpf = self.ebpf()?;
-        let mut reports = Vec::new();
-        for spec in specs {
-            reports.extend(spec.attach(Kernel {
-                ebpf,
-                offsets,
-                why_unknown,
-            }));
-        }
-        Ok(reports)
+        Ok(specs.iter().flat_map(|spec| spec.attach(ebpf, layout)).collect())
+    }
+
+    /// Loads the programs of `specs`, so that they are attached in less time, and says which cannot be.
+    pub(super) fn prepare(&mut self, specs: &[Spec], layout: &Layout) -> anyhow::Result<Vec<event::Hook>> {
+        let ebpf = self.ebpf()?;
+        Ok(specs.iter().flat_map(|spec| spec.prepare(ebpf, layout)).collect())
     }
 
     /// Takes the programs out of the kernel; what they sent can still be read.
@@ -176,29 +209,6 @@ fn read(ring: &mut RingBuf<MapData>, unreadable: &mut u64) -> (Vec<Event>, bool)
         }
     }
     (events, false)
-}
-
-/// `AYA_LOG_LEVEL` of a program that shall not say anything: the verifier then removes what would.
-const SILENT: u8 = 0;
-
-fn loader(settings: Settings<'_>) -> EbpfLoader<'_> {
-    const LOG_MAP: &str = "AYA_LOGS";
-    let mut loader = EbpfLoader::new();
-    loader
-        .btf(None)
-        .override_global(names::OFFSETS, settings.offsets.as_bytes(), true)
-        .map_max_entries(names::RECORDS, settings.ring_bytes)
-        .map_max_entries(names::RUNS, settings.max_runs);
-    if settings.verbose {
-        const DEBUG: u8 = aya_log::Level::Debug as u8;
-        loader.override_global(aya_log::LEVEL, &DEBUG, false);
-    } else {
-        loader.override_global(aya_log::LEVEL, &SILENT, false);
-        if let Ok(page) = u32::try_from(rustix::param::page_size()) {
-            loader.map_max_entries(LOG_MAP, page);
-        }
-    }
-    loader
 }
 
 /// Hands the programs' own messages to the log of this process.

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
-use std::{fs, io};
+use std::{fs, io, thread};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use btf_rs::{Backend, Btf, Member, Type};
 use rustix::fs::{MemfdFlags, memfd_create};
 use tracer_common::offsets::Offsets;
@@ -19,16 +19,25 @@ const DIRECTORY: &str = "/sys/kernel/btf";
 /// Structures that are never a module's own.
 const OF_KERNEL: [&str; 4] = ["task_struct", "net_device", "genl_info", "sk_buff"];
 
-/// The BTF of the running kernel: vmlinux and, where they have it, its modules.
-pub(super) struct KernelTypes {
-    vmlinux: Btf,
-    /// What is in vmlinux in any case.
-    known: Offsets,
+/// What is known of the running kernel.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    /// Where things are.
+    pub(super) offsets: Offsets,
+    /// Why that is not all that is asked for.
+    pub(super) why_unknown: Option<String>,
 }
 
-impl KernelTypes {
-    /// Reads vmlinux's BTF.
-    pub(super) fn of_running_kernel() -> anyhow::Result<Self> {
+impl Layout {
+    /// Reads the BTF of vmlinux and of `module`; without one, openvswitch is looked for in vmlinux.
+    ///
+    /// In a thread of its own: the many MiB that it takes meanwhile then go back to the system.
+    pub(super) fn of_running_kernel(module: Option<&str>) -> anyhow::Result<Self> {
+        thread::scope(|scope| scope.spawn(|| Self::read(module)).join())
+            .unwrap_or_else(|_| bail!("the kernel's BTF cannot be read: it is not well-formed"))
+    }
+
+    fn read(module: Option<&str>) -> anyhow::Result<Self> {
         let path = Path::new(DIRECTORY).join("vmlinux");
         let vmlinux = index(&path).with_context(|| {
             format!(
@@ -36,37 +45,29 @@ impl KernelTypes {
                 path.display()
             )
         })?;
-        let known = find(&vmlinux, |structure| !OF_KERNEL.contains(&structure));
-        Ok(Self { vmlinux, known })
+        let of_kernel = find(&vmlinux, |structure| OF_KERNEL.contains(&structure));
+        let (others, why_unknown) = match module {
+            None => (find(&vmlinux, |structure| !OF_KERNEL.contains(&structure)), None),
+            Some(module) => of_module(module, &vmlinux),
+        };
+        Ok(Self {
+            offsets: of_kernel.or(&others).checked(),
+            why_unknown,
+        })
     }
+}
 
-    /// Offsets of what is not openvswitch's own.
-    pub(super) fn known(&self) -> Offsets {
-        self.known
-    }
-
-    /// Offsets where openvswitch is part of the kernel.
-    pub(super) fn with_builtin(&self) -> Offsets {
-        let others = find(&self.vmlinux, |structure| OF_KERNEL.contains(&structure));
-        self.known.or(&others)
-    }
-
-    /// Offsets of what is in vmlinux or in `module`, and why the module's could not be read.
-    pub(super) fn with_module(&self, module: &str) -> (Offsets, Option<String>) {
-        let path = Path::new(DIRECTORY).join(module);
-        match Btf::from_split_file(&path, &self.vmlinux) {
-            Ok(module) => (
-                self.known
-                    .or(&find(&module, |structure| OF_KERNEL.contains(&structure))),
-                None,
-            ),
-            Err(error) => {
-                let why = format!(
-                    "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES",
-                    path.display()
-                );
-                (self.known, Some(why))
-            }
+/// Offsets of what is in the module alone, and why they could not be read.
+fn of_module(module: &str, vmlinux: &Btf) -> (Offsets, Option<String>) {
+    let path = Path::new(DIRECTORY).join(module);
+    match Btf::from_split_file(&path, vmlinux) {
+        Ok(module) => (find(&module, |structure| !OF_KERNEL.contains(&structure)), None),
+        Err(error) => {
+            let why = format!(
+                "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES",
+                path.display()
+            );
+            (Offsets::unknown(), Some(why))
         }
     }
 }
@@ -81,12 +82,12 @@ fn index(path: &Path) -> anyhow::Result<Btf> {
     Ok(Btf::from_file_with_backend(copy, Backend::Mmap)?)
 }
 
-/// Offsets by name, but for what is left out; of several structures of one name the first that has the member
+/// Offsets by name in the structures that are asked for; of several of one name the first that has the member
 /// counts.
-fn find(btf: &Btf, leave_out: impl Fn(&str) -> bool) -> Offsets {
+fn find(btf: &Btf, asked: impl Fn(&str) -> bool) -> Offsets {
     let mut known: BTreeMap<&str, Vec<Type>> = BTreeMap::new();
     Offsets::resolve(|structure, path| {
-        if leave_out(structure) {
+        if !asked(structure) {
             return None;
         }
         known

@@ -3,22 +3,21 @@
 //! May not know: how openvswitch comes and goes, when packets are to be followed.
 
 use tracer_common::hook;
-use tracer_common::offsets::Offsets;
 use tracer_core::event::{Event, EventKind, Hook};
 use tracer_core::time::{MILLISECOND, SECOND, Timestamp};
 
 use super::control::Control;
-use super::hooks::{self, Link};
-use super::instance::{Instance, Settings};
+use super::hooks::{self, Link, Spec};
+use super::instance::{Instance, Loader};
+use super::offsets::Layout;
 use super::runs::Runs;
 use super::upcalls::Counters;
-use super::{Config, UpcallReader, losses};
+use super::{Config, Evidence, UpcallReader, losses};
 
 /// Hooks on openvswitch, and what they count.
 pub(super) struct Watched {
     instance: Instance,
-    offsets: Offsets,
-    why_unknown: Option<String>,
+    layout: Layout,
     control: Control,
     counters: Counters,
     runs: Runs,
@@ -35,29 +34,26 @@ const TIME_PER_RUN: u64 = MILLISECOND * 2 / 5;
 const IDLE: u64 = 5 * SECOND;
 
 impl Watched {
-    /// Attaches the hooks on the slow path, and says how that went.
+    /// Attaches the hooks on the slow path, and says how that went. Those on packets are told where they cannot be.
     pub(super) fn attach(
         config: &Config,
-        offsets: Offsets,
-        why_unknown: Option<String>,
+        layout: &Layout,
+        loader: &mut Loader<'_>,
         reader: &UpcallReader,
     ) -> anyhow::Result<(Self, Vec<Hook>)> {
-        let offsets = offsets.checked();
-        let mut instance = Instance::load(Settings {
-            offsets: &offsets,
-            ring_bytes: config.ring_bytes,
-            max_runs: config.max_runs,
-            verbose: config.verbose,
-        })?;
+        let mut instance = Instance::load(loader, config.ring_bytes, config.max_runs)?;
         let ebpf = instance.ebpf()?;
         let control = Control::take(ebpf)?;
         let counters = Counters::take(ebpf, reader)?;
         let runs = Runs::take(ebpf)?;
-        let attached = instance.attach(hooks::SLOW_PATH, &offsets, why_unknown.as_deref())?;
+        let attached = instance.attach(hooks::SLOW_PATH, layout)?;
+        let mut reports: Vec<_> = attached.into_iter().map(|(hook, _)| hook).collect();
+        if config.evidence != Evidence::Off {
+            reports.extend(instance.prepare(hooks::PACKETS, layout)?);
+        }
         let watched = Self {
             instance,
-            offsets,
-            why_unknown,
+            layout: layout.clone(),
             control,
             counters,
             runs,
@@ -65,17 +61,30 @@ impl Watched {
             runs_due: Timestamp(0),
             max_runs: config.max_runs,
         };
-        Ok((watched, attached.into_iter().map(|(hook, _)| hook).collect()))
+        Ok((watched, reports))
     }
 
     /// Waits until there are records, and reads them.
     pub(super) async fn readable(&mut self) -> anyhow::Result<Vec<Event>> {
-        self.instance.readable().await
+        let events = self.instance.readable().await?;
+        self.renew(&events)?;
+        Ok(events)
     }
 
     /// All records there are now.
-    pub(super) fn drain(&mut self) -> Vec<Event> {
-        self.instance.drain()
+    pub(super) fn drain(&mut self) -> anyhow::Result<Vec<Event>> {
+        let events = self.instance.drain();
+        self.renew(&events)?;
+        Ok(events)
+    }
+
+    fn renew(&mut self, events: &[Event]) -> anyhow::Result<()> {
+        let changed = |event: &Event| matches!(event.kind, EventKind::Reconfigured { .. });
+        if events.iter().any(changed) {
+            self.control.renew()
+        } else {
+            Ok(())
+        }
     }
 
     /// Reads the counters.
@@ -103,36 +112,37 @@ impl Watched {
         !self.packets.is_empty()
     }
 
-    /// Attaches the hooks on every packet, all or none, and says how that went.
-    pub(super) fn follow_packets(&mut self) -> anyhow::Result<Vec<Hook>> {
-        let attached = self
-            .instance
-            .attach(hooks::PACKETS, &self.offsets, self.why_unknown.as_deref())?;
+    /// Attaches one of the hooks on every packet, and says how that went. Each takes long: what the ring holds
+    /// should be read in between.
+    pub(super) fn attach_packets(&mut self, spec: Spec) -> anyhow::Result<Vec<Hook>> {
+        let attached = self.instance.attach(&[spec], &self.layout)?;
         let (reports, links): (Vec<_>, Vec<_>) = attached.into_iter().unzip();
-        self.packets = links.into_iter().flatten().collect();
-        if reports.iter().all(|hook: &Hook| hook.ok) {
-            self.control.follow_packets(true)?;
-        } else {
-            self.detach_packets()?;
-        }
+        self.packets.extend(links.into_iter().flatten());
         Ok(reports)
     }
 
-    /// Lets go of the hooks on every packet; what they counted is read once more.
-    pub(super) fn let_packets_go(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
-        self.control.follow_packets(false)?;
-        self.detach_packets()?;
+    /// Follows packets, from here on, or not: the programs do nothing until they are told to.
+    pub(super) fn follow_packets(&mut self, follow: bool) -> anyhow::Result<()> {
+        self.control.follow_packets(follow)
+    }
+
+    /// Lets go of one of the hooks on every packet; whether there was one.
+    pub(super) fn detach_packets(&mut self) -> anyhow::Result<bool> {
+        let ebpf = self.instance.ebpf()?;
+        match self.packets.pop() {
+            Some(link) => {
+                link.let_go(ebpf)?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// What the hooks on every packet counted, once more, after they are gone.
+    pub(super) fn last_of_packets(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
         let kinds = self.read_runs(now)?;
         self.runs.forget(Timestamp(now.0.saturating_sub(IDLE)))?;
         Ok(kinds)
-    }
-
-    fn detach_packets(&mut self) -> anyhow::Result<()> {
-        let ebpf = self.instance.ebpf()?;
-        for link in self.packets.drain(..) {
-            link.let_go(ebpf)?;
-        }
-        Ok(())
     }
 
     /// Makes room for runs where those of failed upcalls alone have filled it.
