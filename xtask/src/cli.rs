@@ -13,7 +13,7 @@ use crate::guest::cli::Guest;
 use crate::lab::image::Distro;
 use crate::lab::{self, wire::Verdict};
 use crate::paths::Paths;
-use crate::{demo, suite, tidy};
+use crate::{demo, scenario, suite, tidy};
 
 /// Build, lab, demo and tests of ovsgap.
 #[derive(Parser)]
@@ -44,6 +44,9 @@ enum Command {
         /// Leave out the slow restarts
         #[arg(long)]
         fast: bool,
+        /// Only restarts in nodes, of these scenarios (comma-separated)
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
     },
     /// Check what the workspace's files must be like
     Tidy,
@@ -93,7 +96,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             demo::run(&Paths::find()?, distro)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Test { distro, fast } => test(&distro, fast),
+        Command::Test { distro, fast, only } => test(&distro, fast, &only),
         Command::Tidy => {
             let breaches = tidy::check(&Paths::find()?.root)?;
             for breach in &breaches {
@@ -109,8 +112,14 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-fn test(distros: &[Distro], fast: bool) -> Result<ExitCode> {
-    let suite::Count { passed, failed } = suite::run(&Paths::find()?, distros, fast)?;
+fn test(distros: &[Distro], fast: bool, only: &[String]) -> Result<ExitCode> {
+    let paths = Paths::find()?;
+    let mut count = suite::Count::default();
+    if only.is_empty() {
+        suite::sources(&paths, &mut count)?;
+    }
+    suite::nodes(&paths, &mut count, distros, &scenario::choose(only, fast)?);
+    let suite::Count { passed, failed } = count;
     writeln!(std::io::stdout(), "{passed} passed, {failed} failed").context("writing to stdout")?;
     Ok(if failed == 0 {
         ExitCode::SUCCESS

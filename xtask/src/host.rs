@@ -13,6 +13,9 @@ use crate::progress;
 /// A program the lab needs and the Debian package that has it.
 pub type Need = (&'static str, &'static str);
 
+/// The keys Debian's archives are signed with.
+pub const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 /// What building an image and booting it needs.
 pub const LAB: &[Need] = &[
     ("qemu-system-x86_64", "qemu-system-x86"),
@@ -20,10 +23,7 @@ pub const LAB: &[Need] = &[
     ("mke2fs", "e2fsprogs"),
     ("xz", "xz-utils"),
     ("tar", "tar"),
-    (
-        "/usr/share/keyrings/debian-archive-keyring.gpg",
-        "debian-archive-keyring",
-    ),
+    (DEBIAN_KEYRING, "debian-archive-keyring"),
 ];
 
 /// What compiling and linking static binaries needs.

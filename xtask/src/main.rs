@@ -2,6 +2,7 @@
 //!
 //! May not know: how any of it is done. It parses the command line and turns errors into exit codes.
 
+mod apt;
 mod cli;
 mod compile;
 mod demo;

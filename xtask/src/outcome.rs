@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::guest::steps::Step;
 use crate::report::{Report, Restart};
 use crate::scenario::{Notes, Scenario};
-use crate::truth::{Stream, Truth};
+use crate::truth::{LostRun, Stream, Truth};
 
 /// What one scenario left behind.
 #[derive(Clone, Debug)]
@@ -106,15 +106,30 @@ fn json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
 /// What the prober saw of one Pod since the restart began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodTruth {
-    /// Packets to the Pod that were lost.
-    pub lost_to: u64,
-    /// Packets from the Pod that were lost.
-    pub lost_from: u64,
+    /// Packets to the Pod.
+    pub to: Direction,
+    /// Packets from the Pod.
+    pub from: Direction,
     /// When the first packet after a loss arrived, over all streams of the Pod. `None`: nothing was lost, or
     /// nothing arrived again.
     pub first_again_ns: Option<u64>,
-    /// When the last of its streams flowed again. `None` likewise.
+    /// When that of the packets after a loss which was sent first was sent: it may have waited in a socket.
+    pub first_sent_again_ns: Option<u64>,
+    /// When the last of its streams flowed again.
     pub all_again_ns: Option<u64>,
+}
+
+/// What was lost in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Direction {
+    /// Packets that were lost.
+    pub lost: u64,
+    /// Whether every stream arrived again after its last loss.
+    pub recovered: bool,
+    /// From the first to the last packet of the longest run of lost ones of one stream.
+    pub longest_ns: u64,
+    /// From the last arrival before all losses to the first after all of them: no hole was longer.
+    pub around_ns: Option<u64>,
 }
 
 impl PodTruth {
@@ -125,16 +140,37 @@ impl PodTruth {
                 .collect::<Vec<_>>()
         };
         let (to, from) = (runs(to), runs(from));
-        let count = |runs: &[crate::truth::LostRun]| runs.iter().map(|run| run.count).sum();
-        let again = || {
-            let after = to.iter().chain(&from).filter_map(|run| run.first_received_after);
-            after.map(|one| one.received_ns)
-        };
+        let again = || to.iter().chain(&from).filter_map(|run| run.first_received_after);
         Self {
-            lost_to: count(&to),
-            lost_from: count(&from),
-            first_again_ns: again().min(),
-            all_again_ns: again().max(),
+            to: Direction::new(&to),
+            from: Direction::new(&from),
+            first_again_ns: again().map(|one| one.received_ns).min(),
+            first_sent_again_ns: again().map(|one| one.sent_ns).min(),
+            all_again_ns: again().map(|one| one.received_ns).max(),
+        }
+    }
+}
+
+impl Direction {
+    fn new(runs: &[LostRun]) -> Self {
+        let before = runs
+            .iter()
+            .filter_map(|run| run.last_received_before)
+            .map(|one| one.sent_ns)
+            .min();
+        let after = runs
+            .iter()
+            .filter_map(|run| run.first_received_after)
+            .map(|one| one.received_ns)
+            .max();
+        let length = |run: &LostRun| run.last_lost_sent_ns - run.first_lost_sent_ns;
+        Self {
+            lost: runs.iter().map(|run| run.count).sum(),
+            recovered: runs.iter().all(|run| run.first_received_after.is_some()),
+            longest_ns: runs.iter().map(length).max().unwrap_or_default(),
+            around_ns: before
+                .zip(after)
+                .map(|(before, after)| after.saturating_sub(before)),
         }
     }
 }

@@ -128,6 +128,10 @@ pub struct Loss {
     pub last_lost_ns: Option<u64>,
     /// First delivery after the longest hole.
     pub first_delivered_after_ns: Option<u64>,
+    /// The longest hole was at least this long.
+    pub min_ns: Option<u64>,
+    /// And at most this long.
+    pub max_ns: Option<u64>,
 }
 
 /// Something that could not be seen.

@@ -2,7 +2,20 @@
 //!
 //! May not know: how it is done, what ovsgap answers.
 
+use anyhow::{Context as _, Result};
+
 use crate::guest::restart::{Order, Way};
+
+/// What the end of a Pod's exposed window is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The arrival of the first packet after the losses.
+    Exact,
+    /// The time from the sending of the first packet that was not lost any more to the return of the last
+    /// stream. In a short hole packets wait in sockets from before the end until long after it, flows come
+    /// while drop megaflows are made, and streams flow, fail and flow again.
+    Within,
+}
 
 /// One restart under traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +34,8 @@ pub struct Scenario {
     pub idle: &'static [&'static str],
     /// The cause that the report must name for each Pod with a window.
     pub cause: Option<&'static str>,
+    /// What the end of a window is compared with.
+    pub end: End,
     /// The format in which `ovsgap record` prints its report; both formats are to be the same live and replayed.
     pub format: &'static str,
     /// Whether it is part of `cargo xtask test --fast`.
@@ -35,19 +50,72 @@ const BUG: Scenario = Scenario {
     without: &[],
     idle: &[],
     cause: Some("flag_before_flows"),
+    end: End::Exact,
     format: "text",
     fast: true,
 };
 
+/// The same, but not part of the fast ones.
+const SLOW: Scenario = Scenario { fast: false, ..BUG };
+
 /// All of them. They share one boot, so each leaves a node that the next one can heal.
 pub const ALL: &[Scenario] = &[
     BUG,
+    Scenario {
+        name: "fixed",
+        order: Order::Fixed,
+        cause: None,
+        format: "json",
+        ..BUG
+    },
     Scenario {
         name: "kill-100",
         way: Way::Kill,
         hole_ms: 100,
         format: "json",
         ..BUG
+    },
+    Scenario {
+        name: "bug-1",
+        hole_ms: 1,
+        end: End::Within,
+        ..SLOW
+    },
+    Scenario {
+        name: "bug-10",
+        hole_ms: 10,
+        end: End::Within,
+        ..SLOW
+    },
+    Scenario {
+        name: "bug-50",
+        hole_ms: 50,
+        end: End::Within,
+        ..SLOW
+    },
+    Scenario {
+        name: "bug-1000",
+        hole_ms: 1000,
+        format: "json",
+        ..SLOW
+    },
+    Scenario {
+        name: "noflag-100",
+        way: Way::Noflag,
+        hole_ms: 100,
+        cause: Some("no_flag"),
+        end: End::Within,
+        ..SLOW
+    },
+    Scenario {
+        name: "idle",
+        idle: &["pod-3"],
+        ..SLOW
+    },
+    Scenario {
+        name: "never",
+        without: &["pod-3"],
+        ..SLOW
     },
 ];
 
@@ -57,6 +125,17 @@ pub const DEMO: &Scenario = &BUG;
 /// The scenario of that name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
     ALL.iter().find(|scenario| scenario.name == name)
+}
+
+/// Those named, else the fast ones, else all.
+pub fn choose(names: &[String], fast: bool) -> Result<Vec<&'static Scenario>> {
+    if names.is_empty() {
+        return Ok(ALL.iter().filter(|scenario| scenario.fast || !fast).collect());
+    }
+    names
+        .iter()
+        .map(|name| find(name).with_context(|| format!("there is no scenario named {name}")))
+        .collect()
 }
 
 /// What the guest writes about a scenario beside recording, report, truth and steps.
@@ -77,6 +156,10 @@ mod tests {
         for scenario in ALL {
             assert_eq!(find(scenario.name), Some(scenario));
         }
-        assert!(ALL.iter().any(|scenario| scenario.fast) && ALL.contains(DEMO));
+        assert!(ALL.contains(DEMO));
+        assert_eq!(choose(&[], false).unwrap().len(), ALL.len());
+        assert!(choose(&[], true).unwrap().len() < ALL.len());
+        assert_eq!(choose(&["idle".into()], true).unwrap(), [find("idle").unwrap()]);
+        assert!(choose(&["nothing".into()], true).is_err());
     }
 }

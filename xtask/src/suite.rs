@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::judge::{Check, judge};
 use crate::lab::image::Distro;
 use crate::paths::Paths;
-use crate::scenario::{self, Scenario};
+use crate::scenario::Scenario;
 use crate::{compile, demo, progress, tidy};
 
 /// How many checks there were.
@@ -33,32 +33,27 @@ impl Count {
     }
 }
 
-/// Runs all of it on nodes of these `distros`; `fast` leaves out the slow scenarios.
-pub fn run(paths: &Paths, distros: &[Distro], fast: bool) -> Result<Count> {
-    let mut count = Count::default();
-    let of_cargo = |arguments: &[&str]| {
-        let mut command = compile::cargo(&paths.root);
-        command.args(arguments);
-        command
-    };
+/// Format, lint, unit tests, tidiness.
+pub fn sources(paths: &Paths, count: &mut Count) -> Result<()> {
+    let of_cargo = |arguments: &[&str]| bounded(compile::cargo(&paths.root).args(arguments));
     step(
         paths,
-        &mut count,
+        count,
         "format",
         &mut of_cargo(&["fmt", "--all", "--check"]),
     );
     let lint = ["clippy", "--all-targets", "--", "-Dwarnings"];
-    step(paths, &mut count, "lint", &mut of_cargo(&lint));
+    step(paths, count, "lint", &mut of_cargo(&lint));
     match compile::ebpf_cargo(paths, "clippy") {
         Ok(mut command) => step(
             paths,
-            &mut count,
+            count,
             "lint-ebpf",
             command.args(["--release", "--", "-Dwarnings"]),
         ),
         Err(error) => count.take("lint-ebpf", Err(format!("{error:#}"))),
     }
-    unit_tests(paths, &mut count, &mut of_cargo(&["test", "--no-fail-fast"]))?;
+    unit_tests(paths, count, &mut of_cargo(&["test", "--no-fail-fast"]))?;
     let breaches = tidy::check(&paths.root)?;
     count.take(
         "tidy",
@@ -68,14 +63,30 @@ pub fn run(paths: &Paths, distros: &[Distro], fast: bool) -> Result<Count> {
             Err(breaches.join("\n"))
         },
     );
-    let scenarios: Vec<&Scenario> = scenario::ALL
-        .iter()
-        .filter(|scenario| scenario.fast || !fast)
-        .collect();
+    Ok(())
+}
+
+/// The scenarios in a node of each of the `distros`.
+pub fn nodes(paths: &Paths, count: &mut Count, distros: &[Distro], scenarios: &[&'static Scenario]) {
     for distro in distros {
-        node(paths, &mut count, *distro, &scenarios);
+        node(paths, count, *distro, scenarios);
     }
-    Ok(count)
+}
+
+/// How long one step may take: a test that hangs must fail the suite, not hold it up.
+const LONGEST: &str = "900";
+
+/// The command, ended by `timeout` when it takes too long (its status is 124 then).
+fn bounded(command: &Command) -> Command {
+    let mut bounded = Command::new("timeout");
+    bounded
+        .args(["--kill-after=5", LONGEST])
+        .arg(command.get_program())
+        .args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        bounded.current_dir(folder);
+    }
+    bounded
 }
 
 fn step(paths: &Paths, count: &mut Count, name: &str, command: &mut Command) {

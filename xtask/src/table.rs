@@ -38,7 +38,7 @@ pub fn render(outcome: &Outcome) -> String {
             since(flush, truth.all_again_ns),
             since(flush, end),
             since(truth.first_again_ns, end),
-            format!("{} to, {} from", truth.lost_to, truth.lost_from),
+            format!("{} to, {} from", truth.to.lost, truth.from.lost),
             pod.map_or_else(|| "not in the report".into(), lost),
         ]);
     }

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::apt;
 use crate::compile::cargo;
 use crate::host;
 use crate::paths::Paths;
@@ -100,70 +101,19 @@ fn rust_src(paths: &Paths, rust: &Rust) -> Result<Option<PathBuf>> {
         Ok(()) => eprintln!("rustup added no rust-src; taking Debian's package"),
         Err(error) => eprintln!("{error:#}\nrustup could not add rust-src; taking Debian's package"),
     }
-    debian_rust_src(paths, rust, &debian).context(
+    apt::unpack(
+        paths,
+        RUST_SRC_SUITE,
+        &[&format!("rust-src={}*", rust.release)],
+        &debian,
+    )
+    .context(
         "the source of Rust's core library is needed to build for BPF: run `rustup component add rust-src`",
     )?;
     if !library.is_dir() {
         bail!("Debian's rust-src has no {}", library.display());
     }
     Ok(Some(library))
-}
-
-/// Unpacks Debian's `rust-src` into `to`, with apt folders of its own: the machine's lists stay as they are.
-fn debian_rust_src(paths: &Paths, rust: &Rust, to: &Path) -> Result<()> {
-    let Some(mirror) = host::debian_mirror() else {
-        bail!("this machine's apt names no mirror of Debian")
-    };
-    let apt = paths.cache.join("tools/apt");
-    for folder in ["lists/partial", "cache/archives/partial", "download"] {
-        let folder = apt.join(folder);
-        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    }
-    let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    let source = format!("deb [signed-by={keyring}] {mirror} {RUST_SRC_SUITE} main\n");
-    fs::write(apt.join("sources.list"), source).context("writing apt's source")?;
-    let command = || {
-        let mut command = Command::new("apt-get");
-        for (option, value) in [
-            ("Dir::Etc::sourcelist", "sources.list"),
-            ("Dir::State::lists", "lists"),
-            ("Dir::Cache", "cache"),
-        ] {
-            command
-                .arg("-o")
-                .arg(format!("{option}={}", apt.join(value).display()));
-        }
-        command.args(["-o", "Dir::Etc::sourceparts=-", "-o", "APT::Sandbox::User=", "-q"]);
-        command.current_dir(apt.join("download"));
-        command
-    };
-    let log = progress::log_path(&paths.cache, "apt-rust-src");
-    progress::run(
-        &format!("reading {RUST_SRC_SUITE}'s package list"),
-        command().arg("update"),
-        &log,
-    )?;
-    let package = format!("rust-src={}*", rust.release);
-    progress::run(
-        "downloading Debian's rust-src",
-        command().arg("download").arg(package),
-        &log,
-    )?;
-    let package = fs::read_dir(apt.join("download"))?
-        .flatten()
-        .map(|entry| entry.path());
-    let name = format!("rust-src_{}", rust.release);
-    let Some(package) = package.into_iter().find(|path| {
-        path.file_name()
-            .is_some_and(|file| file.to_string_lossy().starts_with(&name))
-    }) else {
-        bail!("apt-get download left no {name}*.deb");
-    };
-    progress::run(
-        "unpacking rust-src",
-        Command::new("dpkg").arg("-x").arg(package).arg(to),
-        &log,
-    )
 }
 
 /// The folder with `bpf-linker`, built against the toolchain's own LLVM: no LLVM package, and the versions match.

@@ -3,7 +3,7 @@
 //! May not know: nodes.
 
 use super::*;
-use crate::report::{Exposed, Reconciliation, Report};
+use crate::report::{Exposed, Loss, Observed, Reconciliation, Report};
 use crate::scenario::{DEMO, Notes};
 use crate::truth::{Arrival, LostRun, Stream, Truth};
 
@@ -56,6 +56,16 @@ fn lost() -> LostRun {
     }
 }
 
+/// What the report says of both directions: the prober's one stream is from the Pod to itself.
+fn seen() -> Loss {
+    Loss {
+        lost_packets: 2,
+        min_ns: Some(95 * MS),
+        max_ns: Some(110 * MS),
+        ..Loss::default()
+    }
+}
+
 /// The report of a restart whose window ends at `end_ns`.
 fn report(end_ns: u64) -> Report {
     let milestones = [
@@ -74,6 +84,10 @@ fn report(end_ns: u64) -> Report {
             ended_by: Some("converged".into()),
         }),
         cause: Some("flag_before_flows".into()),
+        observed: Observed {
+            to_pod: Some(seen()),
+            from_pod: Some(seen()),
+        },
         ..Pod::default()
     };
     let restart = Restart {
@@ -148,6 +162,21 @@ fn each_fault_fails_its_own_check() {
     let mut blind = outcome(409_000_000);
     blind.report.restarts[0].pods.clear();
     assert_eq!(failures(&blind), ["bug-300: pod-1 is in the report"]);
+    let mut few = outcome(409_000_000);
+    few.report.restarts[0].pods[0].observed.to_pod = Some(Loss {
+        lost_packets: 1,
+        ..seen()
+    });
+    assert_eq!(failures(&few), ["bug-300: all lost packets are counted to pod-1"]);
+    let mut wide = outcome(409_000_000);
+    wide.report.restarts[0].pods[0].observed.from_pod = Some(Loss {
+        max_ns: Some(80 * MS),
+        ..seen()
+    });
+    assert_eq!(
+        failures(&wide),
+        ["bug-300: the bounds hold the longest hole from pod-1"]
+    );
     let mut other = outcome(409_000_000);
     other.replayed = "another".into();
     other.report.capture.reconciliation.clear();

@@ -7,6 +7,7 @@ pub mod wire;
 
 mod console;
 mod cpio;
+mod emulator;
 mod modules;
 mod qemu;
 mod session;
@@ -21,6 +22,7 @@ use anyhow::{Context as _, Result};
 use crate::host;
 use crate::paths::Paths;
 use cpio::Archive;
+use emulator::Emulator;
 use image::{Distro, Image};
 use qemu::{Accel, Machine};
 use wire::{Job, Verdict};
@@ -52,6 +54,7 @@ pub fn run(paths: &Paths, guest: &Path, run: &Run) -> Result<Verdict> {
     let image = image::get(paths, run.distro, &run.packages)?;
     let folder = RunFolder::make(paths)?;
     let mut machine = Machine {
+        emulator: Emulator::installed()?,
         accel: Accel::Tcg,
         cpus: run.cpus,
         memory: run.memory,
@@ -62,6 +65,9 @@ pub fn run(paths: &Paths, guest: &Path, run: &Run) -> Result<Verdict> {
     };
     write_initrd(&machine.initrd, guest, &image, &[], &Job::default())?;
     machine.accel = qemu::probe(&paths.lab(), &machine)?;
+    if machine.accel == Accel::Tcg {
+        machine.emulator = Emulator::for_translation(paths)?;
+    }
     let job = Job {
         argv: run.argv.clone(),
         timeout_s: run.timeout_s,

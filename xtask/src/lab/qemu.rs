@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::console::{self, Line};
+use super::emulator::Emulator;
 use super::wire;
 
 /// How the node's processors are run.
@@ -26,6 +27,8 @@ pub enum Accel {
 /// The parts of a machine.
 #[derive(Clone, Debug)]
 pub struct Machine {
+    /// The QEMU.
+    pub emulator: Emulator,
     /// How its processors are run.
     pub accel: Accel,
     /// How many of them.
@@ -45,7 +48,10 @@ pub struct Machine {
 impl Machine {
     /// The command that runs it: the serial console is its stdout, and it ends when the guest powers off.
     pub fn command(&self) -> Command {
-        let mut command = Command::new("qemu-system-x86_64");
+        let mut command = Command::new(&self.emulator.program);
+        for firmware in &self.emulator.firmware {
+            command.arg("-L").arg(firmware);
+        }
         command.args([
             "-nodefaults",
             "-no-user-config",
@@ -55,13 +61,24 @@ impl Machine {
             "-serial",
             "stdio",
         ]);
-        match self.accel {
-            Accel::Kvm => command.args(["-M", "q35,accel=kvm", "-cpu", "host"]),
-            Accel::Tcg => command.args(["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"]),
+        let cpus = match self.accel {
+            Accel::Kvm => {
+                command.args(["-M", "q35,accel=kvm", "-cpu", "host"]);
+                self.cpus
+            }
+            Accel::Tcg if self.emulator.parallel => {
+                command.args(["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"]);
+                self.cpus
+            }
+            // Two processors that take turns would each wait for the other's turn to end, a tenth of a second.
+            Accel::Tcg => {
+                command.args(["-M", "q35", "-accel", "tcg,thread=single", "-cpu", "max"]);
+                1
+            }
         };
         command
             .arg("-smp")
-            .arg(self.cpus.to_string())
+            .arg(cpus.to_string())
             .arg("-m")
             .arg(self.memory.to_string());
         command
@@ -71,7 +88,7 @@ impl Machine {
             .arg(&self.initrd);
         command.args([
             "-append",
-            "console=ttyS0 quiet panic=-1 mitigations=off nokaslr init_on_alloc=0 rdinit=/init",
+            "console=ttyS0 quiet panic=-1 mitigations=off nokaslr init_on_alloc=0 oops=panic softlockup_panic=1 rdinit=/init",
         ]);
         if let Some(drive) = &self.drive {
             command.arg("-drive").arg(format!(
@@ -160,10 +177,15 @@ fn boots(machine: &Machine) -> Result<bool> {
 mod tests {
     use super::*;
 
-    fn machine(accel: Accel) -> String {
+    fn machine(accel: Accel, parallel: bool) -> String {
         let drive = Some(PathBuf::from("/a,b/root.ext4"));
         let (kernel, initrd) = (PathBuf::from("/k"), PathBuf::from("/i"));
         let machine = Machine {
+            emulator: Emulator {
+                program: "qemu".into(),
+                firmware: vec!["/f".into()],
+                parallel,
+            },
             accel,
             cpus: 2,
             memory: 2048,
@@ -177,12 +199,18 @@ mod tests {
 
     #[test]
     fn the_command_line_is_made_of_the_machines_parts() {
-        let tcg = machine(Accel::Tcg);
+        let tcg = machine(Accel::Tcg, true);
         assert!(
             tcg.contains("tcg,thread=multi")
                 && tcg.contains("file=/a,,b/root.ext4,")
                 && tcg.contains("\"2048\"")
         );
-        assert!(machine(Accel::Kvm).contains("accel=kvm"));
+        assert!(machine(Accel::Kvm, false).contains("accel=kvm"));
+        let alone = machine(Accel::Tcg, false);
+        assert!(
+            alone.contains("tcg,thread=single")
+                && alone.contains("\"-smp\" \"1\"")
+                && alone.contains("\"-L\" \"/f\"")
+        );
     }
 }

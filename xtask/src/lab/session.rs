@@ -23,6 +23,9 @@ const BOOT: Duration = Duration::from_mins(3);
 /// What a node may take beyond the command's own time: sending `/out`, powering off.
 const GRACE: Duration = Duration::from_mins(1);
 
+/// How long a lost kernel may go on telling.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
 /// One boot.
 pub struct Session {
     /// The machine; its port is set by [`Session::run`].
@@ -92,7 +95,7 @@ impl Session {
             let left = state.deadline.saturating_duration_since(Instant::now());
             let next = match told.recv_timeout(left) {
                 Ok(next) => next,
-                Err(RecvTimeoutError::Timeout) => bail!("the node hangs: {}", state.late()),
+                Err(RecvTimeoutError::Timeout) => bail!("{}", state.late()),
                 Err(RecvTimeoutError::Disconnected) => bail!("QEMU closed its console and its port"),
             };
             match next {
@@ -102,10 +105,8 @@ impl Session {
                     match meaning {
                         Line::Alive | Line::Other => {}
                         Line::Failed(reason) => bail!("the node did not come up: {reason}"),
-                        Line::Fatal(text) => {
-                            hear_out(&told, tail);
-                            bail!("the node's kernel is lost: {text}");
-                        }
+                        // Where and why follows on the next lines, and then the kernel's own end.
+                        Line::Fatal(text) => state.lost(text),
                     }
                 }
                 Told::ConsoleEnded => return state.ended(),
@@ -113,22 +114,6 @@ impl Session {
                 Told::Frame(frame) => state.take(frame)?,
                 Told::PortFailed(error) => bail!("reading the node's port: {error}"),
             }
-        }
-    }
-}
-
-/// Lets a kernel that is lost say where: its trace follows the line that says so.
-fn hear_out(told: &mpsc::Receiver<Told>, tail: &mut Tail) {
-    const PAUSE: Duration = Duration::from_secs(3);
-    let end = Instant::now() + 4 * PAUSE;
-    while let Ok(next) = told.recv_timeout(PAUSE) {
-        match next {
-            Told::Console(line) => tail.push(line),
-            Told::ConsoleEnded => return,
-            Told::Connected(_) | Told::Frame(_) | Told::PortFailed(_) => {}
-        }
-        if Instant::now() > end {
-            return;
         }
     }
 }
@@ -141,6 +126,7 @@ struct Watch {
     port: Option<UnixStream>,
     unpack: Option<(Child, ChildStdin)>,
     verdict: Option<Verdict>,
+    lost: Option<String>,
 }
 
 impl Watch {
@@ -157,6 +143,7 @@ impl Watch {
             port: None,
             unpack: session.out.as_deref().map(unpacker).transpose()?,
             verdict: None,
+            lost: None,
         })
     }
 
@@ -189,8 +176,19 @@ impl Watch {
         Ok(())
     }
 
+    /// The kernel said that it is lost; what more it says is waited for.
+    fn lost(&mut self, text: String) {
+        if self.lost.is_none() {
+            self.lost = Some(text);
+            self.deadline = Instant::now() + LAST_WORDS;
+        }
+    }
+
     /// The node powered off.
     fn ended(&mut self) -> Result<Verdict> {
+        if self.lost.is_some() {
+            bail!("{}", self.late());
+        }
         if let Some((mut child, to)) = self.unpack.take() {
             drop(to);
             let status = child.wait().context("waiting for tar")?;
@@ -204,16 +202,17 @@ impl Watch {
     }
 
     fn late(&self) -> String {
+        if let Some(text) = &self.lost {
+            return format!("the node's kernel is lost: {text}");
+        }
+        let hangs = |what: String| format!("the node hangs: {what}");
+        let (boot, grace) = (BOOT.as_secs(), GRACE.as_secs());
         match (&self.step, &self.verdict) {
-            (Some(_), _) => format!(
-                "its command did not start within {} s of power-on",
-                BOOT.as_secs()
-            ),
-            (None, None) => format!(
-                "nothing came back {} s after its command was due to end",
-                GRACE.as_secs()
-            ),
-            (None, Some(_)) => format!("it did not power off within {} s", GRACE.as_secs()),
+            (Some(_), _) => hangs(format!("its command did not start within {boot} s of power-on")),
+            (None, None) => hangs(format!(
+                "nothing came back {grace} s after its command was due to end"
+            )),
+            (None, Some(_)) => hangs(format!("it did not power off within {grace} s")),
         }
     }
 }
