@@ -106,6 +106,22 @@ impl Evidence {
         })
     }
 
+    /// The first packet delivered of any of an endpoint's traffic that had been lost since `flush`.
+    pub fn first_again(
+        &self,
+        endpoint: &str,
+        flush: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let tracks = self
+            .of(endpoint, Direction::FromPod)
+            .chain(self.of(endpoint, Direction::ToPod));
+        tracks
+            .flat_map(|track| track.losses((flush, until)))
+            .filter_map(|hole| hole.after)
+            .min()
+    }
+
     /// All packets lost in a span, each counted once.
     pub fn lost_packets(&self, span: Span) -> u64 {
         self.keys

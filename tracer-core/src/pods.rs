@@ -92,11 +92,10 @@ fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
     };
     Findings {
         standing,
-        exposed: view
-            .restart
-            .milestones
-            .flush_ns
-            .map(|flush| window::exposed(flush, standing, state)),
+        exposed: view.restart.milestones.flush_ns.map(|flush| {
+            let delivered = view.evidence.first_again(interface, flush, view.until);
+            window::exposed(flush, standing, state, delivered)
+        }),
         converged: state.and_then(Convergence::converged),
         dropped: state.is_some_and(|state| state.first_drop.is_some()),
         lost: lost(&observed),

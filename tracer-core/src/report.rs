@@ -231,6 +231,9 @@ pub struct Exposed {
 pub enum EndedBy {
     /// A megaflow of the Pod that outputs.
     Converged,
+    /// A packet of traffic that had been lost was delivered: ovs-vswitchd executes a packet with its new actions
+    /// before it replaces the megaflow, and sometimes long before.
+    Delivered,
     /// Its OpenFlow flows came, and no drop megaflow stood in the way.
     FlowsInstalled,
     /// Its OpenFlow flows came, and its last drop megaflow was removed.

@@ -13,8 +13,13 @@ use crate::time::{SECOND, Timestamp};
 const MAX_IDLE: u64 = 10 * SECOND;
 
 /// The exposed window after a flush.
-pub fn exposed(flush: Timestamp, standing: Standing, state: Option<&Convergence>) -> Exposed {
-    match end(flush, standing, state) {
+pub fn exposed(
+    flush: Timestamp,
+    standing: Standing,
+    state: Option<&Convergence>,
+    delivered: Option<Timestamp>,
+) -> Exposed {
+    match end(flush, standing, state, delivered) {
         None => Exposed {
             start_ns: flush,
             end_ns: None,
@@ -30,26 +35,33 @@ pub fn exposed(flush: Timestamp, standing: Standing, state: Option<&Convergence>
     }
 }
 
-fn end(flush: Timestamp, standing: Standing, state: Option<&Convergence>) -> Option<(Timestamp, EndedBy)> {
+fn end(
+    flush: Timestamp,
+    standing: Standing,
+    state: Option<&Convergence>,
+    delivered: Option<Timestamp>,
+) -> Option<(Timestamp, EndedBy)> {
     let converged = state
         .and_then(Convergence::converged)
         .map(|at| (at, EndedBy::Converged));
+    let delivered = delivered.map(|at| (at, EndedBy::Delivered));
+    let forwarded = converged.into_iter().chain(delivered).min_by_key(|(at, _)| *at);
     match standing {
         Standing::Kept => Some((flush, EndedBy::FlowsBeforeFlush)),
         Standing::Installed(installed) if installed <= flush => Some((flush, EndedBy::FlowsBeforeFlush)),
-        Standing::Installed(installed) => Some(after_flows(installed, converged, state)),
-        Standing::Missing | Standing::Unknown => converged,
+        Standing::Installed(installed) => Some(after_flows(installed, forwarded, state)),
+        Standing::Missing | Standing::Unknown => forwarded,
     }
 }
 
-/// The end of a window whose OpenFlow flows came: the first megaflow that outputs, or the last drop megaflow's
-/// removal. Where nothing dropped its traffic, or what did is a standing policy, the flows alone end it.
+/// The end of a window whose OpenFlow flows came: the first megaflow that outputs, the first packet that is
+/// delivered, or the last drop megaflow's removal. Where nothing dropped its traffic, or what did is a standing policy, the flows alone end it.
 fn after_flows(
     installed: Timestamp,
-    converged: Option<(Timestamp, EndedBy)>,
+    forwarded: Option<(Timestamp, EndedBy)>,
     state: Option<&Convergence>,
 ) -> (Timestamp, EndedBy) {
-    let earliest = converged
+    let earliest = forwarded
         .into_iter()
         .chain(freed(installed, state))
         .min_by_key(|(at, _)| *at);
@@ -107,6 +119,7 @@ pub fn waterfall(
 fn ending(ended_by: EndedBy) -> &'static str {
     match ended_by {
         EndedBy::Converged => "converged",
+        EndedBy::Delivered => "delivered",
         EndedBy::FlowsInstalled => "flows_installed",
         EndedBy::DropFlowsRemoved => "drop_flows_removed",
         EndedBy::FlowsBeforeFlush => "flush",
@@ -143,7 +156,7 @@ mod tests {
 
     #[track_caller]
     fn check(standing: Standing, converging: &Converging, expected: Option<(u64, EndedBy)>) {
-        let found = exposed(Timestamp(100), standing, converging.endpoint("veth1"));
+        let found = exposed(Timestamp(100), standing, converging.endpoint("veth1"), None);
         assert_eq!(
             found.end_ns.zip(found.ended_by),
             expected.map(|(at, by)| (Timestamp(at), by))
@@ -159,6 +172,22 @@ mod tests {
             Some((420, EndedBy::Converged)),
         );
         check(Standing::Unknown, &steps, Some((420, EndedBy::Converged)));
+    }
+
+    #[test]
+    fn a_packet_that_comes_through_before_its_megaflow_ends_it() {
+        let steps = states(&[(110, Fate::Drop), (420, Fate::Output)]);
+        let standing = Standing::Installed(Timestamp(400));
+        let found = exposed(
+            Timestamp(100),
+            standing,
+            steps.endpoint("veth1"),
+            Some(Timestamp(405)),
+        );
+        assert_eq!(
+            found.end_ns.zip(found.ended_by),
+            Some((Timestamp(405), EndedBy::Delivered))
+        );
     }
 
     #[test]

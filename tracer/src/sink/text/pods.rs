@@ -155,6 +155,7 @@ fn details(pod: &Pod) -> Vec<String> {
 fn ended_by(ended_by: EndedBy) -> &'static str {
     match ended_by {
         EndedBy::Converged => "datapath flow",
+        EndedBy::Delivered => "packet",
         EndedBy::FlowsInstalled => "flows installed",
         EndedBy::DropFlowsRemoved => "drop flows gone",
         EndedBy::FlowsBeforeFlush => "flows kept",
