@@ -21,6 +21,8 @@ pub struct Scenario {
     pub without: &'static [&'static str],
     /// Pods without traffic.
     pub idle: &'static [&'static str],
+    /// Whether IP packets pass through conntrack and are recirculated.
+    pub conntrack: bool,
     /// The cause that the report must name for each Pod with a window.
     pub cause: Option<&'static str>,
     /// The format in which `ovsgap record` prints its report; both formats are to be the same live and replayed.
@@ -36,6 +38,7 @@ const BUG: Scenario = Scenario {
     hole_ms: 300,
     without: &[],
     idle: &[],
+    conntrack: false,
     cause: Some("flag_before_flows"),
     format: "text",
     fast: true,
@@ -87,6 +90,11 @@ pub const ALL: &[Scenario] = &[
         way: Way::Noflag,
         hole_ms: 100,
         cause: Some("no_flag"),
+        ..SLOW
+    },
+    Scenario {
+        name: "conntrack",
+        conntrack: true,
         ..SLOW
     },
     Scenario {

@@ -46,8 +46,13 @@ impl Node {
         node.learn_ofports()?;
         node.gateway_addresses()?;
         node.install(1)?;
-        fs::write(STATE, serde_json::to_vec(&node)?).with_context(|| format!("writing {STATE}"))?;
+        node.save()?;
         Ok(node)
+    }
+
+    /// Describes the node for the commands that come later.
+    pub fn save(&self) -> Result<()> {
+        fs::write(STATE, serde_json::to_vec(self)?).with_context(|| format!("writing {STATE}"))
     }
 
     /// The node that was brought up earlier.

@@ -134,15 +134,14 @@ impl Bundle {
         })
     }
 
-    /// Waits until `ovs-ofctl` is connected and reads its stdin, which is all it can be waiting for in a pipe.
+    /// Waits until `ovs-ofctl` is connected and reads its stdin.
     pub fn wait_ready(&self) -> Result<()> {
-        let path = format!("/proc/{}/wchan", self.process.id());
+        let path = format!("/proc/{}/syscall", self.process.id());
         let deadline = clock::now() + READY;
         while clock::now() < deadline {
-            if fs::read_to_string(&path)
-                .with_context(|| format!("reading {path}"))?
-                .contains("pipe_read")
-            {
+            let state = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+            // The system call that it waits in: read (0 on x86-64), of stdin.
+            if state.starts_with("0 0x0 ") {
                 return Ok(());
             }
             // The kernel tells nobody when a process starts to wait.

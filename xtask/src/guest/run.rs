@@ -27,6 +27,12 @@ pub fn scenario(node: &Node, name: &str, rates: Rates) -> Result<()> {
     let scenario = scenario::find(name).with_context(|| format!("there is no scenario named {name}"))?;
     let folder = Path::new("/out").join(scenario.name);
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let node = &Node {
+        conntrack: node.conntrack || scenario.conntrack,
+        ..node.clone()
+    };
+    // The restart is another process.
+    node.save()?;
     node.heal(1)?;
     let idle: Vec<String> = scenario.idle.iter().map(|&pod| pod.to_owned()).collect();
     let prober = Prober::start(spec::ring(&node.pods, &idle, rates), &node.pods)?;
