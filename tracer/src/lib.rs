@@ -8,3 +8,5 @@ pub mod ready;
 pub mod settled;
 pub mod sink;
 pub mod source;
+pub mod tui;
+pub mod words;

@@ -26,6 +26,8 @@ pub struct Plot {
     pub flows_after_flush: Option<i64>,
     /// How long drop megaflows outlive the flows.
     pub revalidation: u64,
+    /// How much longer those of the last Pod do.
+    pub straggling: u64,
     /// An OpenFlow monitor is on.
     pub monitored: bool,
     /// Packets are seen.
@@ -40,6 +42,7 @@ impl Default for Plot {
             pods: 3,
             flows_after_flush: Some(300),
             revalidation: 20,
+            straggling: 0,
             monitored: true,
             traffic: true,
             flag: true,
@@ -254,7 +257,8 @@ impl Story {
 
     /// Megaflows and packets of one Pod: it sends to the next one at 1 kHz.
     fn pod(&mut self, plot: &Plot, pod: u8) {
-        let healed = installed(plot).map(|at| if at <= 2000 { 2005 } else { at + plot.revalidation });
+        let lag = plot.revalidation + if pod == plot.pods { plot.straggling } else { 0 };
+        let healed = installed(plot).map(|at| if at <= 2000 { 2005 } else { at + lag });
         let name = Ufid([pod; 16]);
         let to = pod % plot.pods + 1;
         let key = FlowKey {

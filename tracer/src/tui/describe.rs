@@ -1,0 +1,402 @@
+//! An event in a line of words.
+//!
+//! May not know: screens, what follows from an event.
+
+use tracer_core::detail::{datapath_label, port_label};
+use tracer_core::engine::Engine;
+use tracer_core::event::{Change, Event, EventKind, OpenFlowChange, Process, Upcalls};
+use tracer_core::flow::{Actions, Fate, FlowKey};
+use tracer_core::id::{DpIfindex, PortNo};
+use tracer_core::packet::{Destination, PacketFate, Run};
+use tracer_core::time::Timestamp;
+
+use super::moment::Weight;
+use super::rows::{about, word};
+
+type Words = (&'static str, String, Weight);
+
+/// What kind of event it is, in a word; the event in words; how it bears on forwarding.
+pub fn describe(event: &Event, engine: &Engine) -> Words {
+    use EventKind as Kind;
+    let at = event.at;
+    match &event.kind {
+        Kind::Tick => ("tick", String::new(), Weight::Plain),
+        Kind::CaptureEnded => ("capture", "the capture ended".to_owned(), Weight::Plain),
+        Kind::CommandStarted { .. } | Kind::CommandExited { .. } => command(&event.kind),
+        Kind::Hook(_)
+        | Kind::RecordsLost { .. }
+        | Kind::PacketsLost { .. }
+        | Kind::Source { .. }
+        | Kind::Evidence { .. } => capture(&event.kind),
+        Kind::ProcessSeen(process) => ("process", format!("{} runs", named(process)), Weight::Plain),
+        Kind::ProcessExec(process) => ("process", format!("{} started", named(process)), Weight::Restart),
+        Kind::ProcessFork(process) => (
+            "process",
+            format!("{} was forked by {}", named(process), process.parent),
+            Weight::Restart,
+        ),
+        Kind::ProcessExit {
+            process,
+            code,
+            signal,
+        } => ("process", exited(process, *code, *signal), Weight::Restart),
+        Kind::OvsdbUp
+        | Kind::OvsdbSnapshot
+        | Kind::OvsdbDown { .. }
+        | Kind::OpenVswitchRow { .. }
+        | Kind::BridgeRow { .. }
+        | Kind::PortRow { .. }
+        | Kind::InterfaceRow { .. } => ovsdb(&event.kind),
+        Kind::Datapath { .. }
+        | Kind::DatapathGone { .. }
+        | Kind::Vport { .. }
+        | Kind::VportGone { .. }
+        | Kind::DatapathStats { .. }
+        | Kind::DpChange { .. }
+        | Kind::VportPortids { .. }
+        | Kind::Reconfigured { .. } => datapath(at, &event.kind, engine),
+        Kind::FlowFlush { .. } | Kind::FlowInsert { .. } | Kind::FlowSet { .. } | Kind::FlowRemove { .. } => {
+            flow(at, &event.kind, engine)
+        }
+        Kind::Upcalls(count) => upcalls(at, count, engine),
+        Kind::Packets(run) => packets(at, run, engine),
+        Kind::OpenFlowUp { .. }
+        | Kind::OpenFlowSnapshot { .. }
+        | Kind::OpenFlowDown { .. }
+        | Kind::OpenFlowFlows { .. }
+        | Kind::OpenFlowPaused { .. } => openflow(&event.kind),
+    }
+}
+
+fn named(process: &Process) -> String {
+    format!("{} ({})", process.comm, process.pid)
+}
+
+fn exited(process: &Process, code: Option<i32>, signal: Option<i32>) -> String {
+    let how = match (signal, code) {
+        (Some(signal), _) if signal != 0 => format!(" by signal {signal}"),
+        (_, Some(code)) => format!(" with {code}"),
+        _ => String::new(),
+    };
+    format!("{} ended{how}", named(process))
+}
+
+fn command(kind: &EventKind) -> Words {
+    let text = match kind {
+        EventKind::CommandStarted { argv } => format!("`{}` started", argv.join(" ")),
+        EventKind::CommandExited { code: Some(code), .. } => format!("the command exited with {code}"),
+        EventKind::CommandExited {
+            signal: Some(signal), ..
+        } => format!("the command was ended by signal {signal}"),
+        _ => "the command ended".to_owned(),
+    };
+    ("command", text, Weight::Plain)
+}
+
+fn capture(kind: &EventKind) -> Words {
+    match kind {
+        EventKind::Hook(hook) if hook.ok => (
+            "hook",
+            format!("{} ({}) attached", hook.name, hook.attach),
+            Weight::Plain,
+        ),
+        EventKind::Hook(hook) => (
+            "hook",
+            format!("{} ({}) is not attached: {}", hook.name, hook.attach, hook.error),
+            Weight::Bad,
+        ),
+        EventKind::RecordsLost { hook, count } => ("lost", format!("{count} records of {hook}"), Weight::Bad),
+        EventKind::PacketsLost { runs, .. } => ("lost", format!("{runs} runs of packets"), Weight::Bad),
+        EventKind::Source { name, ok: true, .. } => ("source", format!("{name} sees"), Weight::Plain),
+        EventKind::Source { name, detail, .. } => {
+            ("source", format!("{name} does not see: {detail}"), Weight::Bad)
+        }
+        EventKind::Evidence { armed } => {
+            let text = if *armed {
+                "packets are seen from here on"
+            } else {
+                "packets are no longer seen"
+            };
+            ("evidence", text.to_owned(), Weight::Plain)
+        }
+        _ => ("capture", String::new(), Weight::Plain),
+    }
+}
+
+fn ovsdb(kind: &EventKind) -> Words {
+    let row = |table: &str, name: Option<&str>| match name {
+        Some(name) => format!("{table} {name}"),
+        None => format!("{table} row deleted"),
+    };
+    match kind {
+        EventKind::OvsdbUp => ("ovsdb", "connected".to_owned(), Weight::Plain),
+        EventKind::OvsdbSnapshot => ("ovsdb", "all rows told".to_owned(), Weight::Plain),
+        EventKind::OvsdbDown { error } => ("ovsdb", format!("connection lost: {error}"), Weight::Bad),
+        EventKind::OpenVswitchRow {
+            flow_restore_wait, ..
+        } => {
+            let flag = flow_restore_wait.as_deref().unwrap_or("absent");
+            ("ovsdb", format!("flow-restore-wait is {flag}"), Weight::Restart)
+        }
+        EventKind::BridgeRow { row: bridge, .. } => {
+            let name = bridge.as_ref().map(|row| row.name.as_str());
+            ("ovsdb", row("Bridge", name), Weight::Plain)
+        }
+        EventKind::PortRow { row: port, .. } => {
+            let name = port.as_ref().map(|row| row.name.as_str());
+            ("ovsdb", row("Port", name), Weight::Plain)
+        }
+        EventKind::InterfaceRow { row: interface, .. } => {
+            let mut text = row("Interface", interface.as_ref().map(|row| row.name.as_str()));
+            if let Some(ofport) = interface.as_ref().and_then(|row| row.ofport) {
+                text.push_str(&format!(", ofport {ofport}"));
+            }
+            ("ovsdb", text, Weight::Plain)
+        }
+        _ => ("ovsdb", String::new(), Weight::Plain),
+    }
+}
+
+fn datapath(at: Timestamp, kind: &EventKind, engine: &Engine) -> Words {
+    let (text, weight) = match kind {
+        EventKind::Datapath { name, .. } => (format!("{name} exists"), Weight::Plain),
+        EventKind::DatapathGone { dp } => (
+            format!("{} is gone", datapath_label(engine, *dp)),
+            Weight::Restart,
+        ),
+        EventKind::Vport { port_no, name, .. } => (format!("port {port_no} is {name}"), Weight::Plain),
+        EventKind::VportGone { dp, port_no } => (
+            format!("{} is gone", port_label(engine, *dp, *port_no, at)),
+            Weight::Bad,
+        ),
+        EventKind::DatapathStats {
+            dp,
+            missed,
+            lost,
+            flows,
+            ..
+        } => (
+            format!(
+                "{}: {flows} megaflows, {missed} missed, {lost} lost",
+                datapath_label(engine, *dp)
+            ),
+            Weight::Plain,
+        ),
+        EventKind::DpChange {
+            pids: Some(pids),
+            tgid,
+            ..
+        } => (
+            format!(
+                "process {tgid} bound {} of {} upcall sockets",
+                pids.bound, pids.given
+            ),
+            Weight::Restart,
+        ),
+        EventKind::DpChange { tgid, .. } => (format!("process {tgid} changed the datapath"), Weight::Plain),
+        EventKind::VportPortids {
+            dp,
+            port_no,
+            tgid,
+            pids,
+        } => (
+            format!(
+                "process {tgid} bound {} of {} upcall sockets of {}",
+                pids.bound,
+                pids.given,
+                port_label(engine, *dp, *port_no, at)
+            ),
+            Weight::Restart,
+        ),
+        EventKind::Reconfigured { tgid, what, name, .. } => (
+            format!(
+                "{} {} by process {tgid}",
+                word(what),
+                name.as_deref().unwrap_or("")
+            ),
+            Weight::Plain,
+        ),
+        _ => (String::new(), Weight::Plain),
+    };
+    ("datapath", text, weight)
+}
+
+fn flow(at: Timestamp, kind: &EventKind, engine: &Engine) -> Words {
+    match kind {
+        EventKind::FlowFlush { dp, tgid } => (
+            "flush",
+            format!(
+                "{}: all megaflows gone, by process {tgid}",
+                datapath_label(engine, *dp)
+            ),
+            Weight::Restart,
+        ),
+        EventKind::FlowInsert { dp, key, actions, .. } => {
+            let (does, weight) = effect(*dp, actions, at, engine);
+            (
+                "megaflow",
+                format!("new: {} → {does}", matched(*dp, key, at, engine)),
+                weight,
+            )
+        }
+        EventKind::FlowSet {
+            dp, ufid, actions, ..
+        } => {
+            let (does, weight) = effect(*dp, actions, at, engine);
+            let name: String = ufid.to_string().chars().take(8).collect();
+            ("megaflow", format!("{name}… changed: → {does}"), weight)
+        }
+        EventKind::FlowRemove { dp, key, .. } => (
+            "megaflow",
+            format!("removed: {}", matched(*dp, key, at, engine)),
+            Weight::Plain,
+        ),
+        _ => ("megaflow", String::new(), Weight::Plain),
+    }
+}
+
+fn matched(dp: DpIfindex, key: &FlowKey, at: Timestamp, engine: &Engine) -> String {
+    let mut text = format!("from {}", port_label(engine, dp, key.in_port, at));
+    if key.recirc_id != 0 {
+        text.push_str(&format!(" recirc {}", key.recirc_id));
+    }
+    match key.ip_dst {
+        Some(ip) => text.push_str(&format!(" to {ip}")),
+        None if key.eth_dst != tracer_core::id::Mac::default() => {
+            text.push_str(&format!(" to {}", key.eth_dst))
+        }
+        None => {}
+    }
+    text
+}
+
+fn effect(dp: DpIfindex, actions: &Actions, at: Timestamp, engine: &Engine) -> (String, Weight) {
+    match actions.fate() {
+        Fate::Output => {
+            let ports: Vec<String> = actions
+                .outputs
+                .iter()
+                .take(3)
+                .map(|port| port_label(engine, dp, *port, at))
+                .collect();
+            let more = if actions.outputs.len() > 3 { ", …" } else { "" };
+            (format!("{}{more}", ports.join(", ")), Weight::Good)
+        }
+        Fate::Userspace => ("userspace".to_owned(), Weight::Plain),
+        Fate::Recirculate => ("recirculate".to_owned(), Weight::Plain),
+        Fate::Drop => ("drop".to_owned(), Weight::Bad),
+        Fate::Unknown => ("(list not recorded whole)".to_owned(), Weight::Plain),
+    }
+}
+
+/// What `ovs_dp_upcall` returned, by the names of `errno(3)`.
+pub fn result(result: i32) -> String {
+    match result {
+        0 => "taken".to_owned(),
+        -11 => "EAGAIN".to_owned(),
+        -12 => "ENOMEM".to_owned(),
+        -105 => "ENOBUFS".to_owned(),
+        -107 => "ENOTCONN".to_owned(),
+        -111 => "ECONNREFUSED".to_owned(),
+        other => format!("errno {}", other.unsigned_abs()),
+    }
+}
+
+fn upcalls(at: Timestamp, upcalls: &Upcalls, engine: &Engine) -> Words {
+    let Upcalls {
+        dp,
+        port_no,
+        command,
+        result: returned,
+        count,
+        ..
+    } = upcalls;
+    let text = format!(
+        "{count} × {} from {}: {}",
+        word(command),
+        port_label(engine, *dp, *port_no, at),
+        result(*returned)
+    );
+    (
+        "upcalls",
+        text,
+        if *returned == 0 {
+            Weight::Plain
+        } else {
+            Weight::Bad
+        },
+    )
+}
+
+fn packets(at: Timestamp, run: &Run, engine: &Engine) -> Words {
+    let dp = run.key.dp;
+    let port = |port: PortNo| port_label(engine, dp, port, at);
+    let (fate, weight) = match run.fate {
+        PacketFate::Delivered(to) if run.executed => {
+            (format!("executed, delivered to {}", port(to)), Weight::Good)
+        }
+        PacketFate::Delivered(to) => (format!("delivered to {}", port(to)), Weight::Good),
+        PacketFate::DropFlow => ("lost: drop flow".to_owned(), Weight::Bad),
+        PacketFate::Queued => ("queued for userspace".to_owned(), Weight::Plain),
+        PacketFate::UpcallFailed(errno) => (format!("lost: upcall failed, {}", result(errno)), Weight::Bad),
+    };
+    let to = match run.key.dst {
+        Destination::Ip(ip) => ip.to_string(),
+        Destination::Mac(mac) => mac.to_string(),
+    };
+    let text = format!(
+        "{} × {} → {to} {fate}, within {}",
+        run.packets,
+        port(run.key.in_port),
+        about(run.last.since(run.first))
+    );
+    ("packets", text, weight)
+}
+
+fn openflow(kind: &EventKind) -> Words {
+    match kind {
+        EventKind::OpenFlowUp { bridge, .. } => {
+            ("openflow", format!("{bridge}: monitor on"), Weight::Restart)
+        }
+        EventKind::OpenFlowSnapshot { bridge } => {
+            ("openflow", format!("{bridge}: all flows told"), Weight::Plain)
+        }
+        EventKind::OpenFlowDown { bridge, error } => (
+            "openflow",
+            format!("{bridge}: monitor off: {error}"),
+            Weight::Restart,
+        ),
+        EventKind::OpenFlowFlows { bridge, changes } => (
+            "openflow",
+            format!("{bridge}: {}", changed(changes)),
+            Weight::Good,
+        ),
+        EventKind::OpenFlowPaused { bridge, paused } => {
+            let text = if *paused {
+                "paused: times are upper bounds"
+            } else {
+                "resumed"
+            };
+            ("openflow", format!("{bridge}: monitor {text}"), Weight::Bad)
+        }
+        _ => ("openflow", String::new(), Weight::Plain),
+    }
+}
+
+fn changed(changes: &[OpenFlowChange]) -> String {
+    let count = |what: Change| changes.iter().filter(|change| change.change == what).count();
+    let parts: Vec<String> = [
+        (Change::Initial, "there"),
+        (Change::Added, "added"),
+        (Change::Modified, "changed"),
+        (Change::Removed, "removed"),
+    ]
+    .into_iter()
+    .filter_map(|(what, word)| {
+        Some(count(what))
+            .filter(|count| *count > 0)
+            .map(|count| format!("{count} {word}"))
+    })
+    .collect();
+    format!("flows: {}", parts.join(", "))
+}
