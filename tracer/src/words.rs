@@ -15,7 +15,9 @@ pub struct Words(Arc<Mutex<Option<Vec<u8>>>>);
 impl Words {
     /// From here on words are held back.
     pub fn hold(&self) {
-        self.held(|held| drop(held.get_or_insert_default()));
+        self.held(|held| {
+            held.get_or_insert_default();
+        });
     }
 
     /// Says what has been held back, and everything at once from here on.

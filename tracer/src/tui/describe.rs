@@ -6,7 +6,7 @@ use tracer_core::detail::{datapath_label, port_label};
 use tracer_core::engine::Engine;
 use tracer_core::event::{Change, Event, EventKind, OpenFlowChange, Process, Upcalls};
 use tracer_core::flow::{Actions, Fate, FlowKey};
-use tracer_core::id::{DpIfindex, PortNo};
+use tracer_core::id::{DpIfindex, Mac, PortNo};
 use tracer_core::packet::{Destination, PacketFate, Run};
 use tracer_core::time::Timestamp;
 
@@ -147,11 +147,10 @@ fn ovsdb(kind: &EventKind) -> Words {
             ("ovsdb", row("Port", name), Weight::Plain)
         }
         EventKind::InterfaceRow { row: interface, .. } => {
-            let mut text = row("Interface", interface.as_ref().map(|row| row.name.as_str()));
-            if let Some(ofport) = interface.as_ref().and_then(|row| row.ofport) {
-                text.push_str(&format!(", ofport {ofport}"));
-            }
-            ("ovsdb", text, Weight::Plain)
+            let text = row("Interface", interface.as_ref().map(|row| row.name.as_str()));
+            let ofport = interface.as_ref().and_then(|row| row.ofport);
+            let number = ofport.map_or_else(String::new, |ofport| format!(", ofport {ofport}"));
+            ("ovsdb", text + &number, Weight::Plain)
         }
         _ => ("ovsdb", String::new(), Weight::Plain),
     }
@@ -182,6 +181,14 @@ fn datapath(at: Timestamp, kind: &EventKind, engine: &Engine) -> Words {
             ),
             Weight::Plain,
         ),
+        _ => return commanded(at, kind, engine),
+    };
+    ("datapath", text, weight)
+}
+
+/// What a process has told the datapath.
+fn commanded(at: Timestamp, kind: &EventKind, engine: &Engine) -> Words {
+    let (text, weight) = match kind {
         EventKind::DpChange {
             pids: Some(pids),
             tgid,
@@ -256,18 +263,17 @@ fn flow(at: Timestamp, kind: &EventKind, engine: &Engine) -> Words {
 }
 
 fn matched(dp: DpIfindex, key: &FlowKey, at: Timestamp, engine: &Engine) -> String {
-    let mut text = format!("from {}", port_label(engine, dp, key.in_port, at));
-    if key.recirc_id != 0 {
-        text.push_str(&format!(" recirc {}", key.recirc_id));
-    }
-    match key.ip_dst {
-        Some(ip) => text.push_str(&format!(" to {ip}")),
-        None if key.eth_dst != tracer_core::id::Mac::default() => {
-            text.push_str(&format!(" to {}", key.eth_dst))
-        }
-        None => {}
-    }
-    text
+    let from = port_label(engine, dp, key.in_port, at);
+    let pass = match key.recirc_id {
+        0 => String::new(),
+        pass => format!(" recirc {pass}"),
+    };
+    let to = match key.ip_dst {
+        Some(ip) => format!(" to {ip}"),
+        None if key.eth_dst != Mac::default() => format!(" to {}", key.eth_dst),
+        None => String::new(),
+    };
+    format!("from {from}{pass}{to}")
 }
 
 fn effect(dp: DpIfindex, actions: &Actions, at: Timestamp, engine: &Engine) -> (String, Weight) {

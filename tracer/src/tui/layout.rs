@@ -9,7 +9,7 @@ use super::screen::{Pane, Screen};
 /// From this size on, panes stand side by side.
 const WIDE: (u16, u16) = (110, 34);
 
-/// From this width on, nothing shares a place.
+/// From this width on, no pane shares its place with others.
 const VERY_WIDE: u16 = 170;
 
 /// Rows above the panes: title, state at a glance, coverage.
@@ -50,8 +50,13 @@ fn stacked(screen: &Screen, body: Rect, lanes: u16) -> Vec<(Pane, Rect)> {
 }
 
 fn tiled(screen: &Screen, body: Rect, lanes: u16) -> Vec<(Pane, Rect)> {
-    let top = (4 + lanes).clamp(10, (body.height * 2 / 5).max(10));
-    let bottom = (body.height / 4).clamp(7, 14);
+    let very_wide = body.width >= VERY_WIDE;
+    let top = (4 + lanes).clamp(9, (body.height * 2 / 5).max(9));
+    let bottom = if very_wide {
+        (body.height / 4).clamp(7, 14)
+    } else {
+        (body.height - top) * 3 / 5
+    };
     let mut places = Places::new(body);
     let (top, middle, bottom) = (
         places.take(top),
@@ -59,23 +64,26 @@ fn tiled(screen: &Screen, body: Rect, lanes: u16) -> Vec<(Pane, Rect)> {
         places.rest(),
     );
     let (milestones, timeline) = beside(top, 44);
-    let (pods, detail) = beside(middle, middle.width / 2);
-    let (upcalls, rest) = beside(bottom, 44);
-    let mut panes = vec![
-        (Pane::Milestones, milestones),
-        (Pane::Timeline, timeline),
-        (Pane::Pods, pods),
-        (Pane::Detail, detail),
-        (Pane::Upcalls, upcalls),
-    ];
-    if body.width >= VERY_WIDE {
+    let mut panes = vec![(Pane::Milestones, milestones), (Pane::Timeline, timeline)];
+    if very_wide {
+        let (pods, detail) = beside(middle, middle.width / 2);
+        let (upcalls, rest) = beside(bottom, 44);
         let (events, coverage) = beside(rest, rest.width * 3 / 5);
-        panes.extend([(Pane::Events, events), (Pane::Coverage, coverage)]);
-    } else if screen.shared == Pane::Coverage {
-        panes.push((Pane::Coverage, rest));
-    } else {
-        panes.push((Pane::Events, rest));
+        panes.extend([(Pane::Pods, pods), (Pane::Detail, detail)]);
+        panes.extend([
+            (Pane::Upcalls, upcalls),
+            (Pane::Events, events),
+            (Pane::Coverage, coverage),
+        ]);
+        return panes;
     }
+    let (detail, shared) = beside(bottom, bottom.width * 4 / 7);
+    let other = if screen.shared == Pane::Detail {
+        Pane::Events
+    } else {
+        screen.shared
+    };
+    panes.extend([(Pane::Pods, middle), (Pane::Detail, detail), (other, shared)]);
     panes
 }
 

@@ -109,6 +109,10 @@ pub enum Mode {
 
 /// Everything the user has chosen.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch that one key turns, and no two belong together"
+)]
 pub struct Screen {
     /// Columns and rows of the terminal.
     pub size: (u16, u16),

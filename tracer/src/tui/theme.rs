@@ -88,11 +88,10 @@ impl Theme {
     pub fn style(self, role: Role) -> Style {
         let modifier = match role {
             Role::Title | Role::Focus | Role::Bad | Role::Key => Modifier::BOLD,
-            Role::Heading | Role::Label | Role::Text | Role::Good | Role::Note => Modifier::empty(),
             Role::Dim => Modifier::DIM,
             Role::Warn | Role::Odd if self.depth == Depth::None => Modifier::BOLD,
-            Role::Warn | Role::Odd => Modifier::empty(),
             Role::Selected | Role::Cursor => Modifier::REVERSED,
+            _ => Modifier::empty(),
         };
         let modifier = match (role, self.depth) {
             (Role::Dim, Depth::True) => Modifier::empty(),
@@ -118,7 +117,7 @@ impl Theme {
             Role::Dim => (Color::DarkGray, (118, 126, 142)),
             Role::Title => (Color::White, (226, 232, 242)),
             Role::Heading => (Color::Gray, (160, 170, 190)),
-            Role::Focus => (Color::Cyan, (120, 200, 255)),
+            Role::Focus | Role::Key => (Color::Cyan, (120, 200, 255)),
             Role::Label => (Color::Gray, (150, 160, 180)),
             Role::Good => (Color::Green, (104, 196, 124)),
             Role::Bad => (Color::Red, (244, 92, 92)),
@@ -126,7 +125,6 @@ impl Theme {
             Role::Note => (Color::Cyan, (110, 190, 230)),
             Role::Odd => (Color::Magenta, (206, 130, 236)),
             Role::Cursor => (Color::Yellow, (250, 220, 120)),
-            Role::Key => (Color::Cyan, (120, 200, 255)),
         };
         match self.depth {
             Depth::None => None,
@@ -200,13 +198,14 @@ impl Theme {
 /// `–`, `×`, `…`, `·`.
 pub fn ascii(letter: char) -> &'static str {
     match letter {
-        '→' => ">",
         '–' | '─' | '−' => "-",
         '×' => "x",
         '…' => "~",
         '·' | '•' => ".",
-        '≥' => ">",
+        '→' | '≥' => ">",
         '│' => "|",
+        '≤' => "<",
+        '┊' => ":",
         '●' => "*",
         '\u{a0}' => " ",
         '▒' => "=",

@@ -63,6 +63,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         lines.push(Line::from(scene.span(Role::Dim, what)));
     }
     lines.extend(hooks(scene, &report.capture.hooks));
+    let lines = lines.into_iter().map(|line| (line, Some(3))).collect();
     text(lines, scene.screen.scrolled.1, below(area, 1), buffer);
 }
 

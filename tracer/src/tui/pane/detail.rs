@@ -11,7 +11,7 @@ use tracer_core::report::{Cause, Loss, Phase, Pod};
 use tracer_core::time::Timestamp;
 use tracer_core::traffic::Hole;
 
-use super::{below, text};
+use super::{Row, below, text};
 use crate::tui::rows::{rows, standing, word};
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
@@ -19,8 +19,11 @@ use crate::tui::update::selected;
 use crate::tui::view::Scene;
 use crate::tui::writing::{count, left, millis, right, span};
 
-/// Columns of the longest bar of the waterfall.
-const BAR: u64 = 30;
+/// Columns of a label.
+const LABEL: usize = 10;
+
+/// The shortest and the longest bar of the waterfall that is worth drawing.
+const BAR: (usize, usize) = (8, 40);
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -41,7 +44,9 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     ];
     scene.heading(Pane::Detail, beside, area, buffer);
     let mut lines = vec![why(scene, pod), window(scene, pod)];
-    lines.extend(waterfall(scene, &pod.waterfall));
+    let mut figures = waterfall(scene, &pod.waterfall, area.width.into());
+    let mut told: Vec<Row<'_>> = lines.drain(..).map(|line| (line, Some(LABEL))).collect();
+    told.extend(figures.drain(..).map(|line| (line, None)));
     for (way, loss) in [
         ("to it", &pod.observed.to_pod),
         ("from it", &pod.observed.from_pod),
@@ -49,9 +54,14 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         lines.extend(observed(scene, way, loss.as_ref()));
     }
     lines.extend(besides(scene, pod));
-    lines.push(identity(scene, pod));
-    lines.extend(traffic(scene, pod, area.width.into()));
-    text(lines, scene.screen.scrolled.0, below(area, 1), buffer);
+    told.extend(lines.into_iter().map(|line| (line, Some(LABEL))));
+    told.extend(
+        traffic(scene, pod, area.width.into())
+            .into_iter()
+            .map(|line| (line, None)),
+    );
+    told.push((identity(scene, pod), Some(1)));
+    text(told, scene.screen.scrolled.0, below(area, 1), buffer);
 }
 
 fn word_of(state: tracer_core::timeline::State) -> &'static str {
@@ -146,21 +156,36 @@ fn window<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
 }
 
 /// A bar per phase, each where the one before ends.
-fn waterfall<'a>(scene: &Scene<'a>, phases: &[Phase]) -> Vec<Line<'a>> {
+fn waterfall<'a>(scene: &Scene<'a>, phases: &[Phase], width: usize) -> Vec<Line<'a>> {
     let total: u64 = phases.iter().map(|phase| phase.ns).sum();
-    let columns = |nanos: u64| u128::from(nanos) * u128::from(BAR) / u128::from(total.max(1));
-    let columns = |nanos: u64| usize::try_from(columns(nanos)).unwrap_or(0);
+    let name = phases
+        .iter()
+        .map(|phase| phase.phase.chars().count())
+        .max()
+        .unwrap_or(0);
+    let room = width.saturating_sub(3 + name + 12 + 4).min(BAR.1);
+    let column = |nanos: u64| {
+        let place = u128::from(nanos) * room as u128 / u128::from(total.max(1));
+        usize::try_from(place).unwrap_or(0)
+    };
     let mut before = 0;
     let lines = phases.iter().map(|phase| {
-        let (begin, end) = (columns(before), columns(before + phase.ns));
+        let (begin, end) = (column(before), column(before + phase.ns));
         before += phase.ns;
-        let bar = scene.theme.either("█", "#").repeat((end - begin).max(1));
-        Line::from(vec![
-            scene.span(Role::Text, format!("   {:34}", phase.phase)),
+        let mut line = Line::from(vec![
+            scene.span(Role::Text, format!("   {:name$}", phase.phase)),
             scene.span(Role::Text, right(&millis(phase.ns), 12)),
             scene.span(Role::Dim, " ms "),
-            scene.span(Role::Warn, format!("{}{bar}", " ".repeat(begin.min(29)))),
-        ])
+        ]);
+        if room >= BAR.0 {
+            let begin = begin.min(room - 1);
+            let bar = scene
+                .theme
+                .either("█", "#")
+                .repeat((end.max(begin) - begin).max(1));
+            line.push_span(scene.span(Role::Warn, format!("{}{bar}", " ".repeat(begin))));
+        }
+        line
     });
     lines.collect()
 }
@@ -261,7 +286,7 @@ fn traffic<'a>(scene: &Scene<'a>, pod: &Pod, width: usize) -> Vec<Line<'a>> {
     else {
         return Vec::new();
     };
-    let peer = (width / 3).clamp(12, 40);
+    let peer = width.saturating_sub(11 + 13 + 10 + 21).clamp(10, 40);
     let head = format!(
         " TRAFFIC {} {:12} {:>9} {:>20}",
         left("WITH", peer),
@@ -296,7 +321,7 @@ fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
     };
     Line::from(vec![
         scene.span(Role::Dim, format!(" {way} ")),
-        scene.span(Role::Text, left(&row.peer, peer.saturating_sub(3))),
+        scene.span(Role::Text, left(&row.peer, peer)),
         scene.span(Role::Text, format!(" {:12}", protocol(row))),
         scene.span(role, format!(" {}", right(&lost, 9))),
         scene.span(role, format!(" {}", right(&bounds, 20))),

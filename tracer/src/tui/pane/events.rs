@@ -15,7 +15,7 @@ use crate::tui::view::Scene;
 use crate::tui::writing::{left, right, time_of_day};
 
 /// Columns of the time, and of the kind of event.
-const TIME: usize = 15;
+const TIME: usize = 12;
 const WHAT: usize = 8;
 
 /// Draws it.
@@ -57,8 +57,9 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
 fn line<'a>(scene: &Scene<'a>, event: &LogLine, seen: bool) -> Line<'a> {
     let role = |role: Role| if seen { role } else { Role::Dim };
     let time = scene.point(event.at);
+    let time = time.trim_end_matches(" ms");
     Line::from(vec![
-        scene.span(Role::Dim, right(&time, TIME)),
+        scene.span(Role::Dim, right(time, TIME.max(time.chars().count()))),
         scene.span(role(Role::Label), format!(" {} ", left(event.what, WHAT))),
         scene.span(role(Theme::weight(event.weight)), event.text.clone()),
     ])

@@ -14,16 +14,16 @@ use crate::tui::theme::Role;
 use crate::tui::view::Scene;
 
 /// The keys that are always worth showing, the most useful first.
-const HINTS: [(Action, &str); 9] = [
-    (Action::Help, "help"),
-    (Action::Quit, "quit"),
-    (Action::Pause, "pause/play"),
-    (Action::PreviousMilestone, "milestone before"),
-    (Action::NextMilestone, "next"),
-    (Action::Open, "Pod"),
-    (Action::NextPane, "pane"),
-    (Action::Search, "search"),
-    (Action::Sort, "sort"),
+const HINTS: [(&[Action], &str); 9] = [
+    (&[Action::Help], "help"),
+    (&[Action::Quit], "quit"),
+    (&[Action::Pause], "pause/play"),
+    (&[Action::StepBack, Action::StepForward], "event"),
+    (&[Action::PreviousMilestone, Action::NextMilestone], "milestone"),
+    (&[Action::Open], "Pod"),
+    (&[Action::NextPane], "pane"),
+    (&[Action::Search], "search"),
+    (&[Action::Sort], "sort"),
 ];
 
 /// Draws it.
@@ -51,8 +51,9 @@ fn typed<'a>(scene: &Scene<'a>, what: &str, text: &str, notice: Option<&String>)
 
 fn hints<'a>(scene: &Scene<'a>) -> Line<'a> {
     let mut line = Line::default();
-    for (action, what) in HINTS {
-        line.push_span(scene.span(Role::Key, format!(" {}", keys::of(action))));
+    for (actions, what) in HINTS {
+        let keys: Vec<String> = actions.iter().map(|action| keys::of(*action)).collect();
+        line.push_span(scene.span(Role::Key, format!(" {}", keys.join(" "))));
         line.push_span(scene.span(Role::Dim, format!(" {what} ")));
     }
     line

@@ -10,7 +10,7 @@ use tracer_core::report::{Pod, Restart};
 use tracer_core::timeline::{State, milestones};
 
 use crate::tui::moment::Origin;
-use crate::tui::rows::{about, label, standing, word};
+use crate::tui::rows::{about, label, losses, standing, word};
 use crate::tui::screen::REAL_TIME;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
@@ -158,24 +158,24 @@ fn glance<'a>(scene: &Scene<'a>) -> Line<'a> {
 }
 
 fn state(scene: &Scene<'_>, restart: &Restart) -> String {
-    let name = format!("restart {} ({})", restart.id, word(restart.kind));
-    let seen = &restart.milestones;
-    if seen.flush_ns.is_none() {
+    if restart.milestones.flush_ns.is_none() {
         let last = milestones(restart).pop();
         let since = last.map_or_else(String::new, |(name, at)| {
             format!(", {name} {} ago", about(scene.moment.at.since(at)))
         });
-        return format!("{name} is on: no flush yet{since}");
+        return format!("restart {} is on, no flush yet{since}", restart.id);
     }
     let sum = &restart.summary;
-    let hole = sum
-        .max_observed_ns
-        .map_or_else(String::new, |most| format!(", hole ≤ {}", about(most)));
+    let seen = restart.pods.iter().any(|pod| losses(pod).next().is_some());
+    let lost = match (seen, sum.max_observed_ns, sum.max_exposed_ns) {
+        (true, Some(most), _) => format!("{} lost, ≤ {}", sum.lost_packets, about(most)),
+        (true, None, _) => format!("{} lost", sum.lost_packets),
+        (false, _, Some(most)) => format!("exposed ≤ {}, no packet seen", about(most)),
+        (false, ..) => "no packet seen".to_owned(),
+    };
     format!(
-        "{name}: {} of {} affected, {} lost{hole}",
-        sum.affected,
-        sum.pods,
-        count(sum.lost_packets, "packet")
+        "restart {}: {}/{} affected, {lost}",
+        restart.id, sum.affected, sum.pods
     )
 }
 

@@ -40,7 +40,7 @@ const fn column(
 }
 
 /// The columns from left to right.
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 8] = [
     column("POD", |_, pod| label(pod), false, Some(Sort::Name)),
     column("NOW", now, false, None),
     column("EXPOSED ms", exposed, true, Some(Sort::Exposed)),
@@ -48,12 +48,11 @@ const COLUMNS: [Column; 9] = [
     column("HOLE ms", hole, true, Some(Sort::Hole)),
     column("REASON", why_lost, false, None),
     column("CAUSE", cause, false, Some(Sort::Cause)),
-    column("FROM", from, true, None),
-    column("TO", to, true, None),
+    column("WINDOW", window, true, None),
 ];
 
 /// Which columns are kept where there is no room for all, the most important first.
-const PRIORITY: [usize; 9] = [0, 3, 4, 6, 2, 5, 1, 7, 8];
+const PRIORITY: [usize; 8] = [0, 3, 4, 6, 2, 5, 1, 7];
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -169,7 +168,7 @@ fn head<'a>(scene: &Scene<'a>, columns: &[(&'static Column, usize)]) -> Line<'a>
         let role = if sorted { Role::Focus } else { Role::Label };
         scene.span(role, pad(column.head, *width, column.numeric))
     });
-    Line::from_iter(cells)
+    cells.collect()
 }
 
 fn line<'a>(scene: &Scene<'a>, pod: &Pod, columns: &[(&'static Column, usize)]) -> Line<'a> {
@@ -184,7 +183,7 @@ fn line<'a>(scene: &Scene<'a>, pod: &Pod, columns: &[(&'static Column, usize)]) 
         };
         scene.span(role, pad(&text, *width, column.numeric))
     });
-    Line::from_iter(cells)
+    cells.collect()
 }
 
 fn now(scene: &Scene<'_>, pod: &Pod) -> String {
@@ -236,12 +235,17 @@ fn cause(_: &Scene<'_>, pod: &Pod) -> String {
     pod.cause.map_or_else(|| "-".to_owned(), word)
 }
 
-fn from(scene: &Scene<'_>, pod: &Pod) -> String {
-    let start = pod.exposed.as_ref().map(|exposed| exposed.start_ns);
-    start.map_or_else(|| "-".to_owned(), |at| scene.point(at))
-}
-
-fn to(scene: &Scene<'_>, pod: &Pod) -> String {
-    let end = pod.exposed.as_ref().and_then(|exposed| exposed.end_ns);
-    end.map_or_else(|| "-".to_owned(), |at| scene.point(at))
+fn window(scene: &Scene<'_>, pod: &Pod) -> String {
+    let Some(exposed) = &pod.exposed else {
+        return "-".to_owned();
+    };
+    let end = exposed
+        .end_ns
+        .map_or_else(|| "…".to_owned(), |at| scene.point(at));
+    let (start, end) = (scene.point(exposed.start_ns), end);
+    format!(
+        "{} – {}",
+        start.trim_end_matches(" ms"),
+        end.trim_end_matches(" ms")
+    )
 }
