@@ -23,12 +23,27 @@ const QUIET: u64 = 10 * SECOND;
 /// Names wider than this are cut.
 const WIDEST_NAME: u16 = 40;
 
-/// The stretch of time that is shown.
+/// The stretch of time that is shown. Unless the user has chosen another: the shown restart, widened to its first sign or
+/// moved so that the shown point is in sight.
 pub fn shown(screen: &Screen, moment: &Moment) -> (Timestamp, Timestamp) {
-    screen.axis.unwrap_or_else(|| match moment.whole_restart() {
-        Some(restart) => span(restart, moment.reach.1),
-        None => (Timestamp(moment.at.0.saturating_sub(QUIET)), moment.at),
-    })
+    if let Some(axis) = screen.axis {
+        return axis;
+    }
+    let Some(restart) = moment.whole_restart() else {
+        return (Timestamp(moment.at.0.saturating_sub(QUIET)), moment.at);
+    };
+    let (from, to) = span(restart, moment.reach.1);
+    let length = to.since(from);
+    let at = moment.at;
+    if moment.following || (from..=to).contains(&at) {
+        (from, to)
+    } else if (restart.began_ns..from).contains(&at) {
+        let margin = to.since(restart.began_ns) / 12;
+        (Timestamp(restart.began_ns.0.saturating_sub(margin)), to)
+    } else {
+        let begin = Timestamp(at.0.saturating_sub(length / 2));
+        (begin, begin.plus(length))
+    }
 }
 
 /// Changes what is shown.

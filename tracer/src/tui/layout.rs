@@ -63,7 +63,7 @@ fn tiled(screen: &Screen, body: Rect, lanes: u16) -> Vec<(Pane, Rect)> {
         places.take(body.height.saturating_sub(top + bottom)),
         places.rest(),
     );
-    let (milestones, timeline) = beside(top, 44);
+    let (milestones, timeline) = beside(top, 47);
     let mut panes = vec![(Pane::Milestones, milestones), (Pane::Timeline, timeline)];
     if very_wide {
         let (pods, detail) = beside(middle, middle.width / 2);

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod layout;
 pub mod moment;
 pub mod pane;
+pub mod paper;
 pub mod rows;
 pub mod screen;
 pub mod terminal;

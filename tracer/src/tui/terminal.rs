@@ -14,6 +14,8 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
+use super::paper::Paper;
+
 /// Exit status after a panic: that of an error.
 const BROKEN: i32 = 2;
 
@@ -23,7 +25,7 @@ const LEAST: (u16, u16) = (80, 24);
 /// A terminal that is ours until this is dropped.
 pub struct Guard {
     /// What is drawn on.
-    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    pub terminal: Terminal<CrosstermBackend<Paper<Stdout>>>,
     /// Its columns and rows.
     pub size: (u16, u16),
 }
@@ -67,8 +69,11 @@ fn open(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Guard> {
         // A serial line: the kernel does not know who is at its other end, and will not tell of a change.
         None => Viewport::Fixed(Rect::new(0, 0, size.0, size.1)),
     };
-    let terminal = Terminal::with_options(CrosstermBackend::new(stdout()), TerminalOptions { viewport })
-        .context("cannot draw on the terminal")?;
+    let terminal = Terminal::with_options(
+        CrosstermBackend::new(Paper::new(stdout())),
+        TerminalOptions { viewport },
+    )
+    .context("cannot draw on the terminal")?;
     Ok(Guard { terminal, size })
 }
 

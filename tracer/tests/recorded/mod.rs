@@ -6,8 +6,11 @@
 #[allow(dead_code, reason = "not every test tells every story")]
 pub mod story;
 
-use story::{DP, Story, ms};
 pub use story::Plot;
+#[allow(dead_code, reason = "not every test draws")]
+pub mod session;
+
+use story::{DP, Story, ms};
 use tracer_core::event::{Event, EventKind, UpcallCommand, Upcalls};
 use tracer_core::id::PortNo;
 use tracer_core::log::{self, Header, VERSION};
@@ -53,9 +56,14 @@ pub fn events(plot: &Plot) -> Vec<Event> {
 
 /// A whole recording of a plot.
 pub fn recording(plot: &Plot) -> Vec<u8> {
+    recording_of(events(plot))
+}
+
+/// A recording of events.
+pub fn recording_of(events: impl IntoIterator<Item = Event>) -> Vec<u8> {
     let mut bytes = Vec::new();
     log::write_header(&mut bytes, &header()).unwrap();
-    for (seq, event) in (0..).zip(events(plot)) {
+    for (seq, event) in (0..).zip(events) {
         log::write_entry(&mut bytes, seq, &event).unwrap();
     }
     bytes

@@ -111,7 +111,7 @@ fn glance<'a>(scene: &Scene<'a>) -> Line<'a> {
         })
         .collect();
     let mut spans = Vec::new();
-    if let Some((longest, nanos, _)) = dark.iter().max_by_key(|(_, nanos, _)| *nanos) {
+    if let Some((longest, nanos, _)) = dark.iter().rev().max_by_key(|(_, nanos, _)| *nanos) {
         let losing = dark
             .iter()
             .filter(|(_, _, state)| *state == State::Losing)

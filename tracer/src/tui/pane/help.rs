@@ -4,6 +4,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::symbols::border::Set;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Paragraph, Widget as _};
 use tracer_core::timeline::State;
@@ -11,6 +12,18 @@ use tracer_core::timeline::State;
 use crate::tui::keys::{Group, TABLE, name};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
+
+/// A frame of ASCII.
+const ASCII: Set<'_> = Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
 
 /// Columns for keys.
 const KEYS: usize = 10;
@@ -43,9 +56,12 @@ pub fn draw(scene: &Scene<'_>, scrolled: u16, area: Rect, buffer: &mut Buffer) {
         .title(scene.span(Role::Focus, " ovsgap: keys and signs "))
         .title_bottom(scene.span(Role::Dim, " j/k scroll · any other key closes "));
     let inside = block.inner(place);
-    if !scene.theme.ascii {
-        block.render(place, buffer);
-    }
+    let block = if scene.theme.ascii {
+        block.border_set(ASCII)
+    } else {
+        block
+    };
+    block.render(place, buffer);
     let (left, right) = (keys(scene, &Group::ALL[..2]), keys(scene, &Group::ALL[2..]));
     if wide {
         let half = Rect {

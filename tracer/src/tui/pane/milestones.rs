@@ -5,7 +5,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Widget as _, Wrap};
+use ratatui::widgets::Widget as _;
 use tracer_core::report::Restart;
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::milestones;
@@ -21,7 +21,10 @@ use crate::tui::writing::{millis, right};
 const LIST: u16 = 7;
 
 /// Columns of a milestone's name.
-const NAME: usize = 20;
+const NAME: usize = 22;
+
+/// Columns of the time since the milestone before.
+const STEP: usize = 10;
 
 /// A milestone that has been reached, or that is still to come.
 struct Stop {
@@ -29,6 +32,25 @@ struct Stop {
     name: &'static str,
     at: Timestamp,
     reached: bool,
+}
+
+impl Stop {
+    fn roles(&self) -> (Role, Role) {
+        if self.reached {
+            (Role::Note, Role::Text)
+        } else {
+            (Role::Dim, Role::Dim)
+        }
+    }
+
+    /// What is still to come stands in brackets.
+    fn named(&self, name: &str) -> String {
+        if self.reached {
+            name.to_owned()
+        } else {
+            format!("({name})")
+        }
+    }
 }
 
 /// Draws them: a list, or where there is no room for one, two lines.
@@ -45,10 +67,9 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     if area.height >= LIST {
         list(scene, &stops, below(area, 1), buffer);
     } else {
-        let line = Line::from(strip(scene, &stops));
-        Paragraph::new(line)
-            .wrap(Wrap { trim: true })
-            .render(below(area, 1), buffer);
+        for (row, line) in below(area, 1).rows().zip(strip(scene, &stops, area.width)) {
+            line.render(row, buffer);
+        }
     }
 }
 
@@ -76,44 +97,55 @@ fn stops(scene: &Scene<'_>, restart: &Restart) -> Vec<Stop> {
 }
 
 fn list(scene: &Scene<'_>, stops: &[Stop], area: Rect, buffer: &mut Buffer) {
+    let times: Vec<String> = stops.iter().map(|stop| scene.point(stop.at)).collect();
+    let times: Vec<&str> = times.iter().map(|time| time.trim_end_matches(" ms")).collect();
+    let width = times.iter().map(|time| time.len()).max().unwrap_or(0).max(10);
     let before = [None].into_iter().chain(stops.iter().map(|stop| Some(stop.at)));
-    for (row, (stop, before)) in area.rows().zip(stops.iter().zip(before)) {
-        let role = if stop.reached { Role::Text } else { Role::Dim };
+    let rows = area.rows().zip(stops.iter().zip(before).zip(&times));
+    for (row, ((stop, before), time)) in rows {
         let step = before.map_or_else(String::new, |before| {
             format!("+{}", millis(stop.at.since(before)))
         });
-        let line = Line::from(vec![
-            scene.span(
-                if stop.reached { Role::Note } else { Role::Dim },
-                format!(" {} ", stop.letter),
-            ),
-            scene.span(role, format!("{:NAME$}", stop.name)),
-            scene.span(role, right(scene.point(stop.at).trim_end_matches(" ms"), 10)),
-            scene.span(Role::Dim, right(&step, 10)),
+        let (letter, role) = stop.roles();
+        let mut line = Line::from(vec![
+            scene.span(letter, format!(" {} ", stop.letter)),
+            scene.span(role, format!("{:NAME$} ", stop.named(stop.name))),
+            scene.span(role, right(time, width)),
         ]);
+        if line.width() + STEP < usize::from(area.width) {
+            line.push_span(scene.span(Role::Dim, right(&step, STEP)));
+        }
         line.render(row, buffer);
     }
 }
 
-/// `A exit  +50.000  B flag set …`
-fn strip<'a>(scene: &Scene<'a>, stops: &[Stop]) -> Vec<Span<'a>> {
-    let mut spans = Vec::new();
+/// `A exit +50.000 B flag set …`, broken between milestones.
+fn strip<'a>(scene: &Scene<'a>, stops: &[Stop], width: u16) -> Vec<Line<'a>> {
+    let mut lines = vec![Line::default()];
     let mut before: Option<Timestamp> = None;
     for stop in stops {
-        if let Some(before) = before {
-            spans.push(scene.span(Role::Dim, format!(" +{} ", millis(stop.at.since(before)))));
+        let step = before.map_or_else(String::new, |before| {
+            format!(" +{}", millis(stop.at.since(before)))
+        });
+        let (letter, name) = stop.roles();
+        let parts = [
+            scene.span(Role::Dim, step),
+            scene.span(letter, format!(" {} ", stop.letter)),
+            scene.span(name, stop.named(short(stop.name))),
+        ];
+        let long: usize = parts.iter().map(Span::width).sum();
+        if lines
+            .last()
+            .is_some_and(|line| line.width() + long > width.into())
+        {
+            lines.push(Line::default());
         }
-        let (letter, name) = if stop.reached {
-            (Role::Note, Role::Text)
-        } else {
-            (Role::Dim, Role::Dim)
-        };
-        spans.push(scene.span(letter, format!(" {}", stop.letter)));
-        // A name is not broken over two lines.
-        spans.push(scene.span(name, format!("\u{a0}{}", short(stop.name).replace(' ', "\u{a0}"))));
+        if let Some(line) = lines.last_mut() {
+            line.spans.extend(parts);
+        }
         before = Some(stop.at);
     }
-    spans
+    lines
 }
 
 fn short(name: &'static str) -> &'static str {

@@ -77,30 +77,47 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     );
 }
 
-/// The times at both ends.
+/// The times at both ends, and of the shown point, which wins where there is no room for all.
 fn ruler(scene: &Scene<'_>, axis: (Timestamp, Timestamp), lanes: Rect, buffer: &mut Buffer) {
     let row = Rect {
         y: lanes.y - 2,
         height: 1,
         ..lanes
     };
-    let (begin, end) = (scene.point(axis.0), scene.point(axis.1));
-    let style = scene.theme.style(Role::Label);
-    buffer.set_stringn(row.x, row.y, &begin, row.width.into(), style);
-    let width = u16::try_from(end.chars().count())
-        .unwrap_or(row.width)
-        .min(row.width);
-    buffer.set_stringn(row.right() - width, row.y, &end, width.into(), style);
-    if scene.moment.following {
-        return;
+    let columns = usize::from(row.width);
+    let length = |text: &str| text.chars().count();
+    let (begin, end, now) = (
+        scene.point(axis.0),
+        scene.point(axis.1),
+        scene.point(scene.moment.at),
+    );
+    let cursor = (!scene.moment.following)
+        .then(|| column(scene.moment.at, axis, row.width.into()))
+        .flatten()
+        .and_then(|at| usize::try_from(at).ok())
+        .map(|at| {
+            at.saturating_sub(length(&now) / 2)
+                .min(columns.saturating_sub(length(&now)))
+        });
+    let mut put = |at: usize, text: &str, role: Role| {
+        let x = row.x + u16::try_from(at).unwrap_or(row.width).min(row.width);
+        buffer.set_stringn(
+            x,
+            row.y,
+            text,
+            columns.saturating_sub(at),
+            scene.theme.style(role),
+        );
+    };
+    if cursor.is_none_or(|at| at > length(&begin)) {
+        put(0, &begin, Role::Label);
     }
-    let now = scene.point(scene.moment.at);
-    let width = u16::try_from(now.chars().count()).unwrap_or(row.width);
-    if let Some(at) = column(scene.moment.at, axis, row.width.into()).and_then(|at| u16::try_from(at).ok()) {
-        let x = (row.x + at.saturating_sub(width / 2))
-            .min(row.right().saturating_sub(width))
-            .max(row.x);
-        buffer.set_stringn(x, row.y, &now, row.width.into(), scene.theme.style(Role::Cursor));
+    let last = columns.saturating_sub(length(&end));
+    if cursor.is_none_or(|at| at + length(&now) < last) {
+        put(last, &end, Role::Label);
+    }
+    if let Some(at) = cursor {
+        put(at, &now, Role::Cursor);
     }
 }
 
