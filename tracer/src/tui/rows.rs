@@ -32,8 +32,15 @@ pub fn rows<'a>(moment: &'a Moment, screen: &Screen) -> Vec<&'a Pod> {
     rows
 }
 
+/// Which row is selected: the first where none is, or the selected one is not shown.
+pub fn picked(screen: &Screen, rows: &[&Pod]) -> usize {
+    let place = rows
+        .iter()
+        .position(|pod| Some(&pod.interface) == screen.selected.as_ref());
+    place.unwrap_or(0)
+}
+
 fn compare(sort: Sort, one: &Pod, other: &Pod) -> Ordering {
-    let name = |pod: &Pod| (pod.namespace.is_none(), label(pod));
     let rank = |pod: &Pod| Reverse((lost(pod), exposed_rank(pod)));
     let order = match sort {
         Sort::Lost => rank(one).cmp(&rank(other)),
@@ -43,6 +50,10 @@ fn compare(sort: Sort, one: &Pod, other: &Pod) -> Ordering {
         Sort::Cause => (one.cause.is_none(), one.cause).cmp(&(other.cause.is_none(), other.cause)),
     };
     order.then_with(|| name(one).cmp(&name(other)))
+}
+
+fn name(pod: &Pod) -> (bool, Option<&str>, &str) {
+    (pod.namespace.is_none(), pod.namespace.as_deref(), &pod.name)
 }
 
 /// An open window is longer than any that has ended.

@@ -6,7 +6,7 @@ use super::action::{Action, Effect, Target};
 use super::axis;
 use super::layout;
 use super::moment::{Moment, Origin};
-use super::rows::{label, rows};
+use super::rows::{label, picked, rows};
 use super::screen::{Mode, Pane, REAL_TIME, Screen};
 
 /// Rows that a page moves.
@@ -257,11 +257,7 @@ fn seek_match(screen: &mut Screen, moment: &Moment, by: i64) {
 
 /// The row of the selected Pod; the first where none is.
 pub fn selected(screen: &Screen, moment: &Moment) -> usize {
-    let rows = rows(moment, screen);
-    let place = rows
-        .iter()
-        .position(|pod| Some(&pod.interface) == screen.selected.as_ref());
-    place.unwrap_or(0)
+    picked(screen, &rows(moment, screen))
 }
 
 /// The selected Pod, by its interface.
@@ -343,9 +339,9 @@ fn stepped(place: usize, by: i64, count: usize, round: bool) -> usize {
 /// A click selects the Pod or goes to the time under the mouse; anywhere else it moves the focus.
 fn click(screen: &mut Screen, column: u16, row: u16, moment: &Moment) -> Vec<Effect> {
     let rows = rows(moment, screen);
-    let under = ratatui::layout::Position::new(column, row);
+    let point = ratatui::layout::Position::new(column, row);
     let panes = layout::panes(screen, rows.len());
-    let Some((pane, area)) = panes.into_iter().find(|(_, area)| area.contains(under)) else {
+    let Some((pane, area)) = panes.into_iter().find(|(_, area)| area.contains(point)) else {
         return Vec::new();
     };
     let place = if pane == Pane::Timeline {
@@ -354,12 +350,12 @@ fn click(screen: &mut Screen, column: u16, row: u16, moment: &Moment) -> Vec<Eff
         layout::table(area)
     };
     let first = layout::scroll(selected(screen, moment), rows.len(), place.height.into());
-    let picked = rows
+    let under = rows
         .get(first + usize::from(row.saturating_sub(place.y)))
         .filter(|_| place.rows().any(|line| line.y == row))
         .map(|pod| pod.interface.clone());
     set_focus(screen, pane);
-    if let Some(interface) = picked.filter(|_| matches!(pane, Pane::Pods | Pane::Timeline)) {
+    if let Some(interface) = under.filter(|_| matches!(pane, Pane::Pods | Pane::Timeline)) {
         select(screen, interface);
     }
     if pane == Pane::Timeline && column >= place.x {

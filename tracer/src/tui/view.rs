@@ -11,10 +11,11 @@ use ratatui::widgets::Widget as _;
 use super::layout;
 use super::moment::Moment;
 use super::pane;
-use super::rows::rows;
+use super::rows::{picked, rows};
 use super::screen::{Mode, Pane, Screen};
 use super::theme::{Role, Theme, ascii};
 use super::writing::Clock;
+use tracer_core::report::Pod;
 use tracer_core::time::Timestamp;
 
 /// What every pane draws from.
@@ -24,6 +25,10 @@ pub struct Scene<'a> {
     pub moment: &'a Moment,
     /// What the user has chosen.
     pub screen: &'a Screen,
+    /// The Pods that are shown, in order.
+    pub rows: &'a [&'a Pod],
+    /// Which of them is selected.
+    pub picked: usize,
     /// How it looks.
     pub theme: Theme,
 }
@@ -71,9 +76,12 @@ impl<'a> Scene<'a> {
 
 /// Draws everything.
 pub fn view(moment: &Moment, screen: &Screen, theme: Theme, frame: &mut Frame<'_>) {
+    let rows = rows(moment, screen);
     let scene = Scene {
         moment,
         screen,
+        rows: &rows,
+        picked: picked(screen, &rows),
         theme,
     };
     let area = frame.area();
@@ -86,7 +94,7 @@ pub fn view(moment: &Moment, screen: &Screen, theme: Theme, frame: &mut Frame<'_
         },
         buffer,
     );
-    for (pane, place) in layout::panes(screen, rows(moment, screen).len()) {
+    for (pane, place) in layout::panes(screen, rows.len()) {
         let place = place.intersection(area);
         if !place.is_empty() {
             pane::draw(pane, &scene, place, buffer);

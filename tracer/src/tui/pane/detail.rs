@@ -12,10 +12,9 @@ use tracer_core::time::Timestamp;
 use tracer_core::traffic::Hole;
 
 use super::{Row, below, text};
-use crate::tui::rows::{rows, standing, word};
+use crate::tui::rows::{standing, word};
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
-use crate::tui::update::selected;
 use crate::tui::view::Scene;
 use crate::tui::writing::{count, left, millis, right, span};
 
@@ -27,8 +26,7 @@ const BAR: (usize, usize) = (8, 40);
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
-    let rows = rows(scene.moment, scene.screen);
-    let Some(pod) = rows.get(selected(scene.screen, scene.moment)) else {
+    let Some(pod) = scene.rows.get(scene.picked) else {
         scene.heading(
             Pane::Detail,
             vec![scene.span(Role::Dim, "· no Pod selected")],

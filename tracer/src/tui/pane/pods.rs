@@ -10,10 +10,9 @@ use tracer_core::report::Pod;
 use tracer_core::timeline::State;
 
 use crate::tui::layout;
-use crate::tui::rows::{self, label, longest, lost, reason, rows, standing, word};
+use crate::tui::rows::{self, label, longest, lost, reason, standing, word};
 use crate::tui::screen::{Pane, Sort};
 use crate::tui::theme::{Role, Theme};
-use crate::tui::update::selected;
 use crate::tui::view::Scene;
 use crate::tui::writing::{left, millis, right};
 
@@ -56,10 +55,10 @@ const PRIORITY: [usize; 8] = [0, 3, 4, 6, 2, 5, 1, 7];
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
-    let rows = rows(scene.moment, scene.screen);
+    let rows = scene.rows;
     scene.heading(Pane::Pods, title(scene, rows.len()), area, buffer);
     let table = layout::table(area);
-    let picked = selected(scene.screen, scene.moment);
+    let picked = scene.picked;
     let first = layout::scroll(picked, rows.len(), table.height.into());
     let shown: Vec<&Pod> = rows
         .iter()

@@ -12,10 +12,9 @@ use tracer_core::timeline::{State, column, milestones, paint};
 
 use crate::tui::axis;
 use crate::tui::layout;
-use crate::tui::rows::{label, rows, stretches};
+use crate::tui::rows::{label, stretches};
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
-use crate::tui::update::selected;
 use crate::tui::view::Scene;
 use crate::tui::writing::{left, span};
 
@@ -31,9 +30,9 @@ const LEGEND: [(State, &str); 6] = [
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
-    let rows = rows(scene.moment, scene.screen);
+    let rows = scene.rows;
     let axis = axis::shown(scene.screen, scene.moment);
-    let names = axis::names(&rows).max(6);
+    let names = axis::names(rows).max(6);
     let lanes = layout::lanes(area, names);
     let zoomed = if scene.screen.axis.is_some() {
         ", zoomed (0: all)"
@@ -47,7 +46,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     }
     ruler(scene, axis, lanes, buffer);
     marks(scene, axis, lanes, buffer);
-    let picked = selected(scene.screen, scene.moment);
+    let picked = scene.picked;
     let first = layout::scroll(picked, rows.len(), lanes.height.into());
     let shown = rows.iter().enumerate().skip(first);
     for (row, (number, pod)) in lanes.rows().zip(shown) {
