@@ -3,6 +3,7 @@
 pub mod capture;
 pub mod cli;
 pub mod command;
+pub mod historian;
 pub mod pipeline;
 pub mod ready;
 pub mod settled;
@@ -10,3 +11,4 @@ pub mod sink;
 pub mod source;
 pub mod tui;
 pub mod words;
+pub mod writing;

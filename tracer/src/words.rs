@@ -57,7 +57,7 @@ mod tests {
     fn what_is_said_while_held_is_kept_up_to_a_bound() {
         let mut words = Words::default();
         words.hold();
-        words.write_all(&[b'x'; MOST]).unwrap();
+        words.write_all(&vec![b'x'; MOST]).unwrap();
         words.write_all(b"too much").unwrap();
         assert_eq!(words.held(|held| held.as_ref().map(Vec::len)), Some(MOST));
     }

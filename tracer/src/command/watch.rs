@@ -16,10 +16,11 @@ use tracer_core::log::{Entry, Reader};
 use super::record::plan;
 use crate::capture;
 use crate::cli::Watch;
+use crate::historian::export::Scribe;
+use crate::historian::{Historian, Order};
 use crate::ready::Ready;
+use crate::source::clock;
 use crate::tui::Tui;
-use crate::tui::export::Scribe;
-use crate::tui::historian::{Historian, Order};
 use crate::tui::theme::Theme;
 use crate::words::Words;
 
@@ -49,7 +50,7 @@ async fn recording(file: &Path, theme: Theme, words: &Words) -> anyhow::Result<E
     let (orders, obeyed) = mpsc::channel(WAITING);
     let mut signals = Signals::new()?;
     words.hold();
-    let mut tui = Tui::start(historian, orders, obeyed, theme);
+    let mut tui = Tui::start(historian, orders, obeyed, theme, clock::now);
     let ended = until_closed(&mut tui, &mut signals).await;
     let finished = tui.finish();
     words.release();
@@ -113,7 +114,7 @@ async fn live(args: &Watch, verbose: u8, theme: Theme, words: &Words) -> anyhow:
         }
     });
     words.hold();
-    let mut tui = Tui::start(historian, orders, obeyed, theme);
+    let mut tui = Tui::start(historian, orders, obeyed, theme, clock::now);
     let ended = until_closed(&mut tui, &mut signals).await;
     sources.stop().await;
     let finished = tokio::task::spawn_blocking(|| tui.finish())

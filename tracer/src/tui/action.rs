@@ -2,7 +2,7 @@
 //!
 //! May not know: keys, terminals.
 
-use tracer_core::time::Timestamp;
+use crate::historian::Target;
 
 /// Something the user did, or that happened to the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,19 +63,6 @@ pub enum Action {
     Click(u16, u16),
     /// This much time has passed on the wall, in ns.
     Passed(u64),
-}
-
-/// Where to go in a capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// To the newest point, and on with it.
-    Newest,
-    /// To the first point.
-    Begin,
-    /// To a time.
-    Time(Timestamp),
-    /// So many events on, or back.
-    Step(i64),
 }
 
 /// What has to be done outside of the screen.

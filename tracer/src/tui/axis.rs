@@ -7,9 +7,9 @@ use tracer_core::time::{SECOND, Timestamp};
 use tracer_core::timeline::span;
 
 use super::action::Action;
-use super::moment::Moment;
 use super::rows::label;
 use super::screen::Screen;
+use crate::historian::moment::Moment;
 
 /// The shortest axis, in ns: a cell is then still more than the clock's grain.
 const SHORTEST: u64 = 10_000;

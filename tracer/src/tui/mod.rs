@@ -6,12 +6,8 @@
 
 pub mod action;
 pub mod axis;
-pub mod describe;
-pub mod export;
-pub mod historian;
 pub mod keys;
 pub mod layout;
-pub mod moment;
 pub mod pane;
 pub mod paper;
 pub mod rows;
@@ -20,7 +16,6 @@ pub mod terminal;
 pub mod theme;
 pub mod update;
 pub mod view;
-pub mod writing;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -32,16 +27,18 @@ use crossterm::event::{self, Event as Input, MouseButton, MouseEventKind};
 use tokio::sync::{mpsc, oneshot};
 use tracer_core::time::{MILLISECOND, Timestamp};
 
-use crate::source::clock;
+use crate::historian::moment::Moment;
+use crate::historian::{Historian, News, Order};
 use action::{Action, Effect};
-use historian::{Historian, News, Order};
-use moment::Moment;
 use screen::Screen;
 use terminal::Guard;
 use theme::Theme;
 
 /// The shortest time between two frames: 25 a second.
 const FRAME: u64 = 40 * MILLISECOND;
+
+/// Reads the clock.
+pub type Now = fn() -> Timestamp;
 
 /// What can happen to the screen.
 enum Message {
@@ -65,6 +62,7 @@ impl Tui {
         orders: mpsc::Sender<Order>,
         obeyed: mpsc::Receiver<Order>,
         theme: Theme,
+        now: Now,
     ) -> Self {
         let (messages, arriving) = channel();
         let news = messages.clone();
@@ -74,7 +72,7 @@ impl Tui {
         let (tell, closed) = oneshot::channel();
         let input = messages.clone();
         thread::spawn(move || {
-            let ended = draw(&orders, &arriving, input, theme);
+            let ended = draw(&orders, &arriving, input, theme, now);
             // The screen is no longer there; nobody may be left to be told.
             let _ = tell.send(ended);
         });
@@ -107,6 +105,7 @@ struct Loop<'a> {
     closeup: Option<String>,
     closed: bool,
     orders: &'a mpsc::Sender<Order>,
+    now: Now,
 }
 
 fn draw(
@@ -114,6 +113,7 @@ fn draw(
     arriving: &Receiver<Message>,
     input: Sender<Message>,
     theme: Theme,
+    now: Now,
 ) -> anyhow::Result<()> {
     let guard = Guard::take(|name| std::env::var(name).ok())?;
     thread::spawn(move || while input.send(Message::Input(event::read())).is_ok() {});
@@ -125,16 +125,17 @@ fn draw(
         closeup: None,
         closed: false,
         orders,
+        now,
     };
     turn.run(arriving)
 }
 
 impl Loop<'_> {
     fn run(&mut self, arriving: &Receiver<Message>) -> anyhow::Result<()> {
-        let (mut drawn, mut played) = (Timestamp(0), clock::now());
+        let (mut drawn, mut played) = (Timestamp(0), (self.now)());
         let mut changed = false;
         loop {
-            let now = clock::now();
+            let now = (self.now)();
             if self.screen.playing && now.since(played) >= FRAME {
                 changed |= self.act(Action::Passed(now.since(played)))?;
             }

@@ -4,13 +4,12 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use serde::Serialize;
 use tracer_core::report::{Loss, Pod, Reason};
-use tracer_core::time::{SECOND, Timestamp};
+use tracer_core::time::Timestamp;
 use tracer_core::timeline::{State, Stretch, lane};
 
-use super::moment::Moment;
 use super::screen::{Screen, Sort};
+use crate::historian::moment::Moment;
 
 /// A Pod whose last loss is this long ago is no longer losing: its traffic has ended or changed.
 const LOSING: u64 = 1_500 * 1_000_000;
@@ -114,14 +113,6 @@ pub fn reason(pod: &Pod) -> Option<(Reason, usize)> {
     Some((*reason, sums.len() - 1))
 }
 
-/// How a value is called in JSON: `flag_before_flows`.
-pub fn word(value: impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
-}
-
 /// A Pod's lane at a moment. A window that has no end yet is exposed so far; at the end of a recording its end is
 /// not known.
 pub fn stretches(pod: &Pod, moment: &Moment) -> Vec<Stretch> {
@@ -159,17 +150,4 @@ pub fn standing(pod: &Pod, moment: &Moment) -> (State, Option<Timestamp>) {
         .map_or((State::Forwarding, None), |stretch| {
             (stretch.state, Some(stretch.from))
         })
-}
-
-/// A length of time for people: `312.345 ms`, `4.2 s`, `3 min`.
-pub fn about(nanos: u64) -> String {
-    if nanos < 10 * SECOND {
-        format!("{}.{:03} ms", nanos / 1_000_000, nanos / 1_000 % 1_000)
-    } else if nanos < 600 * SECOND {
-        format!("{}.{} s", nanos / SECOND, nanos / (SECOND / 10) % 10)
-    } else if nanos < 36_000 * SECOND {
-        format!("{} min", nanos / SECOND / 60)
-    } else {
-        format!("{} h", nanos / SECOND / 3600)
-    }
 }

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use tracer_core::report::Verdict;
 use tracer_core::timeline::State;
 
-use super::moment::Weight;
+use crate::historian::moment::Weight;
 
 /// How many colours a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

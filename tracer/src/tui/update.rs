@@ -2,12 +2,13 @@
 //!
 //! May not know: terminals, colours, files. Pure: the same screen, action and moment give the same.
 
-use super::action::{Action, Effect, Target};
+use super::action::{Action, Effect};
 use super::axis;
 use super::layout;
-use super::moment::{Moment, Origin};
 use super::rows::{label, picked, rows};
 use super::screen::{Mode, Pane, REAL_TIME, Screen};
+use crate::historian::Target;
+use crate::historian::moment::{Moment, Origin};
 
 /// Rows that a page moves.
 const PAGE: i64 = 10;

@@ -9,12 +9,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
 use super::layout;
-use super::moment::Moment;
 use super::pane;
 use super::rows::{picked, rows};
 use super::screen::{Mode, Pane, Screen};
 use super::theme::{Role, Theme, ascii};
-use super::writing::Clock;
+use crate::historian::moment::Moment;
+use crate::writing::Clock;
 use tracer_core::report::Pod;
 use tracer_core::time::Timestamp;
 

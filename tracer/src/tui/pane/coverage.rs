@@ -8,11 +8,11 @@ use ratatui::text::Line;
 use tracer_core::report::{Finding, Hook, Reconciliation};
 
 use super::{below, text};
-use crate::tui::rows::word;
+
 use crate::tui::screen::Pane;
 use crate::tui::theme::Role;
 use crate::tui::view::Scene;
-use crate::tui::writing::count;
+use crate::writing::{count, word};
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

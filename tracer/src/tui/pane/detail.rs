@@ -12,11 +12,11 @@ use tracer_core::time::Timestamp;
 use tracer_core::traffic::Hole;
 
 use super::{Row, below, text};
-use crate::tui::rows::{standing, word};
+use crate::tui::rows::standing;
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
-use crate::tui::writing::{count, left, millis, right, span};
+use crate::writing::{count, left, millis, right, span, word};
 
 /// Columns of a label.
 const LABEL: usize = 10;

@@ -8,11 +8,11 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget as _;
 
 use super::below;
-use crate::tui::moment::LogLine;
+use crate::historian::moment::LogLine;
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
-use crate::tui::writing::{left, right, time_of_day};
+use crate::writing::{left, right, time_of_day};
 
 /// Columns of the time, and of the kind of event.
 const TIME: usize = 12;

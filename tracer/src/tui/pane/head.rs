@@ -9,12 +9,12 @@ use ratatui::widgets::Widget as _;
 use tracer_core::report::{Pod, Restart};
 use tracer_core::timeline::{State, milestones};
 
-use crate::tui::moment::Origin;
-use crate::tui::rows::{about, label, losses, standing, word};
+use crate::historian::moment::Origin;
+use crate::tui::rows::{label, losses, standing};
 use crate::tui::screen::REAL_TIME;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
-use crate::tui::writing::count;
+use crate::writing::{about, count, word};
 
 /// Draws them.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {

@@ -11,11 +11,11 @@ use tracer_core::time::Timestamp;
 use tracer_core::timeline::milestones;
 
 use super::below;
-use crate::tui::rows::word;
+
 use crate::tui::screen::Pane;
 use crate::tui::theme::Role;
 use crate::tui::view::Scene;
-use crate::tui::writing::{millis, right};
+use crate::writing::{millis, right, word};
 
 /// Fewer rows than this hold no list.
 const LIST: u16 = 7;

@@ -10,11 +10,11 @@ use tracer_core::report::Pod;
 use tracer_core::timeline::State;
 
 use crate::tui::layout;
-use crate::tui::rows::{self, label, longest, lost, reason, standing, word};
+use crate::tui::rows::{self, label, longest, lost, reason, standing};
 use crate::tui::screen::{Pane, Sort};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
-use crate::tui::writing::{left, millis, right};
+use crate::writing::{left, millis, right, word};
 
 /// A column: its head, what stands in it, whether it is set to the right, and what is sorted by it.
 struct Column {

@@ -16,7 +16,7 @@ use crate::tui::rows::{label, stretches};
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
-use crate::tui::writing::{left, span};
+use crate::writing::{left, span};
 
 /// The states, as they are named below the lanes.
 const LEGEND: [(State, &str); 6] = [

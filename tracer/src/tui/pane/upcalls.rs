@@ -11,12 +11,11 @@ use tracer_core::meter::SLOT;
 use tracer_core::time::SECOND;
 
 use super::below;
-use crate::tui::describe::result;
-use crate::tui::rows::word;
+
 use crate::tui::screen::Pane;
 use crate::tui::theme::Role;
 use crate::tui::view::Scene;
-use crate::tui::writing::{left, right};
+use crate::writing::{left, right};
 
 /// Rows of the bars.
 const BARS: u16 = 2;
@@ -24,13 +23,9 @@ const BARS: u16 = 2;
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let figures = &scene.moment.upcalls;
-    let failed: u64 = figures
-        .totals
-        .iter()
-        .filter(|(_, result, _)| *result != 0)
-        .map(|(.., count)| count)
-        .sum();
-    let all: u64 = figures.totals.iter().map(|(.., count)| count).sum();
+    let failed = figures.totals.iter().filter(|row| row.returned != 0);
+    let failed: u64 = failed.map(|row| row.count).sum();
+    let all: u64 = figures.totals.iter().map(|row| row.count).sum();
     let role = if failed > 0 { Role::Bad } else { Role::Text };
     let beside = vec![
         scene.span(Role::Text, format!("· {all}, ")),
@@ -95,13 +90,17 @@ fn rate(scene: &Scene<'_>, area: Rect, bars: u16, buffer: &mut Buffer) {
 
 fn totals(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let totals = &scene.moment.upcalls.totals;
-    for (row, (command, returned, count)) in area.rows().zip(totals) {
-        let role = if *returned == 0 { Role::Text } else { Role::Bad };
+    for (row, upcalls) in area.rows().zip(totals) {
+        let role = if upcalls.returned == 0 {
+            Role::Text
+        } else {
+            Role::Bad
+        };
         let line = Line::from(vec![
-            scene.span(Role::Text, format!(" {} ", left(&word(command), 7))),
-            scene.span(role, left(&result(*returned), 14)),
-            scene.span(role, right(&count.to_string(), 10)),
-            scene.span(Role::Dim, meaning(*returned)),
+            scene.span(Role::Text, format!(" {} ", left(&upcalls.why, 7))),
+            scene.span(role, left(&upcalls.result, 14)),
+            scene.span(role, right(&upcalls.count.to_string(), 10)),
+            scene.span(Role::Dim, meaning(upcalls.returned)),
         ]);
         line.render(row, buffer);
     }

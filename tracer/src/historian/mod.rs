@@ -3,6 +3,10 @@
 //! May not know: keys, terminals, what is drawn. It runs on a thread of its own, so that judging never waits for
 //! drawing; orders that have piled up are answered by one moment.
 
+pub mod describe;
+pub mod export;
+pub mod moment;
+
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -14,11 +18,11 @@ use tracer_core::report::Report;
 use tracer_core::sorter::Sorter;
 use tracer_core::time::{SECOND, Timestamp};
 
-use super::action::Target;
-use super::describe::describe;
-use super::export::{self, Scribe};
-use super::moment::{Closeup, LogLine, Moment, Origin, UpcallFigures};
+use self::describe::{describe, result};
+use self::export::Scribe;
+use self::moment::{Closeup, LogLine, Moment, Origin, UpcallCount, UpcallFigures};
 use crate::ready::Ready;
+use crate::writing::word;
 
 /// Events kept of a live capture: hours of an ordinary node, and a bound on memory.
 const KEPT: usize = 200_000;
@@ -37,6 +41,19 @@ const SLOTS: usize = 128;
 
 /// How often a conclusion is drawn from a live capture in which little happens.
 const PACE: u64 = SECOND / 5;
+
+/// Where to go in a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To the newest point, and on with it.
+    Newest,
+    /// To the first point.
+    Begin,
+    /// To a time.
+    Time(Timestamp),
+    /// So many events on, or back.
+    Step(i64),
+}
 
 /// What the historian is told.
 #[derive(Debug)]
@@ -287,7 +304,12 @@ impl Historian {
             closeup,
             upcalls: UpcallFigures {
                 totals: totals
-                    .map(|((command, result), count)| (*command, *result, *count))
+                    .map(|((command, returned), count)| UpcallCount {
+                        why: word(command),
+                        result: result(*returned),
+                        returned: *returned,
+                        count: *count,
+                    })
                     .collect(),
                 recent: book.meter.recent(at, SLOTS),
             },

@@ -11,7 +11,7 @@ use tracer_core::packet::{Destination, PacketFate, Run};
 use tracer_core::time::Timestamp;
 
 use super::moment::Weight;
-use super::rows::{about, word};
+use crate::writing::{about, word};
 
 type Words = (&'static str, String, Weight);
 

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use tracer_core::detail::Traffic;
-use tracer_core::event::UpcallCommand;
 use tracer_core::meter::Slot;
 use tracer_core::report::{Pod, Report, Restart};
 use tracer_core::time::Timestamp;
@@ -57,11 +56,24 @@ pub struct Closeup {
     pub traffic: Vec<Traffic>,
 }
 
+/// Upcalls that were made for the same reason and had the same result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpcallCount {
+    /// Why they were sent up, in a word.
+    pub why: String,
+    /// What came of it, in a word.
+    pub result: String,
+    /// What `ovs_dp_upcall` returned: 0 or a negative errno.
+    pub returned: i32,
+    /// How many.
+    pub count: u64,
+}
+
 /// Upcalls up to the moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpcallFigures {
     /// How many, by why they were sent up and what the kernel returned.
-    pub totals: Vec<(UpcallCommand, i32, u64)>,
+    pub totals: Vec<UpcallCount>,
     /// The last slots, oldest first.
     pub recent: Vec<Slot>,
 }
