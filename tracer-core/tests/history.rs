@@ -11,6 +11,7 @@ use tracer_core::history::{History, Limits};
 use tracer_core::judge::{Judge, judge};
 use tracer_core::log::{Entry, Header};
 use tracer_core::time::Timestamp;
+use tracer_core::traffic::Hole;
 use tracer_core::{detail, report};
 
 fn entries(events: &[Event]) -> Vec<Entry> {
@@ -154,7 +155,7 @@ fn traffic_of_a_pod_is_told_from_both_ends() {
     let seen: Vec<(Direction, &str, u64)> = rows
         .iter()
         .map(|row| {
-            let lost = row.story.holes.iter().map(|hole| hole.packets()).sum();
+            let lost = row.story.holes.iter().map(Hole::packets).sum();
             (row.direction, row.peer.as_str(), lost)
         })
         .collect();

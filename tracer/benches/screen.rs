@@ -82,7 +82,7 @@ impl Figures {
     fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let began = spent();
         let done = work();
-        self.times.push(spent() - began);
+        self.times.push(spent().saturating_sub(began));
         done
     }
 

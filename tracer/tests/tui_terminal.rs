@@ -6,9 +6,12 @@ mod tmux;
 
 use std::path::Path;
 
+use crossterm::event::KeyCode;
+use recorded::session::Session;
 use recorded::{Plot, recording};
 use tmux::Tmux;
-use tracer::tui::keys::{self, TABLE};
+use tracer::tui::keys::{self, Key, TABLE};
+use tracer::tui::screen::Mode;
 
 fn bug() -> Plot {
     Plot {
@@ -19,91 +22,72 @@ fn bug() -> Plot {
 
 /// A folder with a recording in it, and a terminal in which it is watched.
 fn watching(size: (u16, u16), environment: &str) -> Option<(tempfile::TempDir, Tmux)> {
+    watching_this(&recording(&bug()), size, environment)
+}
+
+fn watching_this(recording: &[u8], size: (u16, u16), environment: &str) -> Option<(tempfile::TempDir, Tmux)> {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("story.jsonl"), recording(&bug())).unwrap();
+    std::fs::write(folder.path().join("story.jsonl"), recording).unwrap();
     let command = format!("{environment} {} watch story.jsonl", env!("CARGO_BIN_EXE_ovsgap"));
     let tmux = Tmux::start(size, folder.path(), &command)?;
     tmux.until("coverage:");
     Some((folder, tmux))
 }
 
-/// What the screen says once a key has had its effect.
-const EFFECTS: &[(&str, &str)] = &[
-    ("Space", "PLAYING"),
-    ("<", "×1/2"),
-    (">", "×1 "),
-    ("^", "event 0 of"),
-    ("$", "end +7000.000 ms"),
-    ("h", "at +5000.000 ms"),
-    ("l", "end +7000.000 ms"),
-    ("Left", "at +5000.000 ms"),
-    ("Right", "end +7000.000 ms"),
-    ("[", "at +1320.000 ms"),
-    ("]", "nothing there"),
-    ("{", "nothing there"),
-    ("}", "end +7000.000 ms"),
-    ("j", "Detail · default/web-3"),
-    ("k", "Detail · default/web-1"),
-    ("Down", "Detail · default/web-3"),
-    ("Up", "Detail · default/web-1"),
-    ("G", "Detail · default/web-2"),
-    ("g", "Detail · default/web-1"),
-    ("End", "Detail · default/web-2"),
-    ("Home", "Detail · default/web-1"),
-    ("C-d", "Detail · default/web-2"),
-    ("C-u", "Detail · default/web-1"),
-    ("PgDn", "Detail · default/web-2"),
-    ("PgUp", "Detail · default/web-1"),
-    ("s", "by exposed"),
-    ("S", "by exposed, reversed"),
-    ("a", "affected only"),
-    ("Esc", "of 3 · by exposed, reversed ─"),
-    ("Tab", "▌Detail"),
-    ("S-Tab", "▌Pods"),
-    ("z", "WINDOW"),
-    ("Enter", "TRAFFIC"),
-    ("+", "zoomed"),
-    ("-", "zoomed"),
-    ("=", "zoomed"),
-    ("H", "zoomed"),
-    ("L", "zoomed"),
-    ("0", "584.500 ms wide ─"),
-    ("u", "22:13:28.000000Z"),
-    ("w", "this is a recording already"),
-    ("e", "wrote story-report.txt and story-report.json"),
-    ("m", "584.500 ms wide"),
-    ("?", "keys and signs"),
-    ("F1", "keys and signs"),
-    ("/", "search:"),
-    ("n", "Detail · default/web-1"),
-    ("N", "Detail · default/web-1"),
-    ("f", "show Pods with:"),
-    ("q", "left with 0"),
-    ("C-c", "left with 0"),
+/// Each key, what is pressed before it, and what the screen says once it has had its effect.
+const EFFECTS: &[(&str, &[&str], &str)] = &[
+    ("Space", &[], "PLAYING"),
+    ("<", &[], "at ×1/2"),
+    (">", &["<"], "at ×1"),
+    ("^", &[], "event 0 of"),
+    ("$", &[], "end +7000.000 ms"),
+    ("h", &["$"], "at +5000.000 ms"),
+    ("l", &["$", "h"], "end +7000.000 ms"),
+    ("Left", &["$"], "at +5000.000 ms"),
+    ("Right", &["$", "h"], "end +7000.000 ms"),
+    ("[", &["$"], "at +1320.000 ms"),
+    ("]", &["["], "nothing there"),
+    ("{", &["$"], "nothing there"),
+    ("}", &["["], "end +7000.000 ms"),
+    ("j", &[], "Detail · default/web-3"),
+    ("k", &["j"], "Detail · default/web-1"),
+    ("Down", &[], "Detail · default/web-3"),
+    ("Up", &["j"], "Detail · default/web-1"),
+    ("G", &[], "Detail · default/web-2"),
+    ("g", &["G"], "Detail · default/web-1"),
+    ("End", &[], "Detail · default/web-2"),
+    ("Home", &["G"], "Detail · default/web-1"),
+    ("C-d", &[], "Detail · default/web-2"),
+    ("C-u", &["G"], "Detail · default/web-1"),
+    ("PgDn", &[], "Detail · default/web-2"),
+    ("PgUp", &["G"], "Detail · default/web-1"),
+    ("s", &[], "by exposed"),
+    ("S", &["s"], "by exposed, reversed"),
+    ("a", &[], "affected only"),
+    ("Esc", &["s", "S", "a"], "of 3 · by exposed, reversed ─"),
+    ("Tab", &[], "▌Detail"),
+    ("S-Tab", &["Tab"], "▌Pods"),
+    ("z", &["["], "WINDOW"),
+    ("Enter", &[], "TRAFFIC"),
+    ("+", &[], "zoomed"),
+    ("-", &[], "zoomed"),
+    ("=", &[], "zoomed"),
+    ("H", &["+"], "zoomed"),
+    ("L", &["+"], "zoomed"),
+    ("0", &["+"], "584.500 ms wide ─"),
+    ("u", &[], "22:13:28.000000Z"),
+    ("w", &[], "this is a recording already"),
+    ("e", &[], "wrote story-report.txt and story-report.json"),
+    ("m", &[], "584.500 ms wide"),
+    ("?", &[], "keys and signs"),
+    ("F1", &[], "keys and signs"),
+    ("/", &[], "search:"),
+    ("n", &["/", "web-1", "Enter"], "Detail · default/web-1"),
+    ("N", &["/", "web-1", "Enter"], "Detail · default/web-1"),
+    ("f", &[], "show Pods with:"),
+    ("q", &[], "left with 0"),
+    ("C-c", &[], "left with 0"),
 ];
-
-/// Keys that need others around them: what is pressed before, and after.
-fn around(key: &str) -> (&'static [&'static str], &'static [&'static str]) {
-    match key {
-        "h" | "[" | "Left" => (&["$"], &[]),
-        "l" | "Right" => (&["$", "h"], &[]),
-        "]" => (&["["], &[]),
-        "{" => (&["$"], &[]),
-        "}" => (&["["], &[]),
-        "<" => (&["Space"], &[]),
-        ">" => (&["<", "Space"], &[]),
-        "k" | "Up" => (&["j"], &[]),
-        "g" | "Home" | "C-u" | "PgUp" => (&["G"], &[]),
-        "S" => (&["s"], &[]),
-        "Esc" => (&["s", "S", "a"], &[]),
-        "S-Tab" => (&["Tab"], &[]),
-        "z" => (&["["], &[]),
-        "H" | "L" => (&["+"], &[]),
-        "0" => (&["+"], &[]),
-        "n" | "N" => (&["/", "web-1", "Enter"], &[]),
-        _ => (&[], &[]),
-    }
-}
 
 /// As tmux calls a key.
 fn tmux_name(key: &str) -> &str {
@@ -121,13 +105,13 @@ fn every_key_of_the_table_does_something_that_can_be_read() {
     for binding in TABLE {
         for key in binding.keys {
             let name = keys::name(*key);
-            let Some((_, expected)) = EFFECTS.iter().find(|(known, _)| *known == name) else {
+            let Some((_, before, expected)) = EFFECTS.iter().find(|(known, ..)| *known == name) else {
                 panic!("nothing is expected of {name}");
             };
             let Some((folder, tmux)) = watching((120, 40), "") else {
                 return;
             };
-            for before in around(&name).0 {
+            for before in *before {
                 tmux.press(tmux_name(before));
             }
             tmux.press(tmux_name(&name));
@@ -139,6 +123,56 @@ fn every_key_of_the_table_does_something_that_can_be_read() {
             }
         }
     }
+}
+
+/// Where the recording that ships with the sources lies; the lab makes it.
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo/restart.jsonl");
+
+/// Keys after which the screen goes on by itself, or says what was written where; and the ends.
+const APART: [&str; 5] = ["Space", "w", "e", "q", "C-c"];
+
+#[test]
+fn over_the_shipped_recording_the_terminal_shows_what_the_model_draws() {
+    let path = std::env::var("OVSGAP_DEMO").unwrap_or_else(|_| SHIPPED.to_owned());
+    let Ok(shipped) = std::fs::read(&path) else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{path} is missing: the lab makes it"
+        );
+        eprintln!("{path} is missing: nothing is tested over it");
+        return;
+    };
+    same_as_the_model(&shipped);
+}
+
+#[test]
+fn the_terminal_shows_what_the_model_draws() {
+    same_as_the_model(&recording(&bug()));
+}
+
+/// Presses every key, one after another, in both.
+fn same_as_the_model(recording: &[u8]) {
+    let Some((_folder, tmux)) = watching_this(recording, (120, 40), "") else {
+        return;
+    };
+    let mut model = Session::over(recording).sized(120, 40);
+    tmux.until_it_is(&model.draw());
+    let keys = TABLE.iter().flat_map(|binding| binding.keys);
+    for key in keys.filter(|key| !APART.contains(&keys::name(**key).as_str())) {
+        tmux.press(tmux_name(&keys::name(*key)));
+        model.key(*key);
+        tmux.until_it_is(&model.draw());
+        if !matches!(model.screen.mode, Mode::Normal) {
+            tmux.press("Enter");
+            model.key(Key {
+                code: KeyCode::Enter,
+                ctrl: false,
+            });
+            tmux.until_it_is(&model.draw());
+        }
+    }
+    tmux.press("q");
+    tmux.until("left with 0");
 }
 
 #[test]

@@ -179,4 +179,13 @@ impl Screen {
             notice: None,
         }
     }
+
+    /// The speed in words: `×1/4`.
+    pub fn pace(&self) -> String {
+        if self.speed >= REAL_TIME {
+            format!("×{}", self.speed / REAL_TIME)
+        } else {
+            format!("×1/{}", REAL_TIME / self.speed.max(1))
+        }
+    }
 }

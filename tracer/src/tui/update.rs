@@ -125,6 +125,7 @@ fn travel(screen: &mut Screen, action: Action, moment: &Moment) -> Vec<Effect> {
 
 fn speed(screen: &mut Screen, speed: u64) -> Vec<Effect> {
     screen.speed = speed.clamp(SPEEDS.0, SPEEDS.1);
+    screen.notice = Some(format!("a recording is played at {}", screen.pace()));
     Vec::new()
 }
 
@@ -147,8 +148,8 @@ fn pause(screen: &mut Screen, moment: &Moment) -> Vec<Effect> {
 }
 
 fn passed(screen: &mut Screen, nanos: u64, moment: &Moment) -> Vec<Effect> {
+    // While the newest point is still shown, the first one to play is on its way.
     if !screen.playing || moment.following {
-        screen.playing &= !moment.following;
         return Vec::new();
     }
     let on = u64::try_from(u128::from(nanos) * u128::from(screen.speed) / u128::from(REAL_TIME));

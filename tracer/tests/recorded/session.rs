@@ -9,7 +9,7 @@ use tracer::command::watch::historian;
 use tracer::historian::moment::Moment;
 use tracer::historian::{Historian, Order};
 use tracer::tui::action::{Action, Effect};
-use tracer::tui::keys;
+use tracer::tui::keys::{self, Key};
 use tracer::tui::screen::Screen;
 use tracer::tui::theme::{Depth, Theme};
 use tracer::tui::update::{update, wanted};
@@ -60,22 +60,29 @@ impl Session {
         let mut rest = keys;
         while let Some(letter) = rest.chars().next() {
             let named = rest.strip_prefix('<').and_then(|rest| rest.split_once('>'));
-            let code = match named.filter(|(name, _)| name.len() > 1) {
-                Some((name, after)) => {
-                    rest = after;
-                    named_key(name)
-                }
-                None => {
-                    rest = &rest[letter.len_utf8()..];
-                    KeyCode::Char(letter)
-                }
+            let code = if let Some((name, after)) = named.filter(|(name, _)| name.len() > 1) {
+                rest = after;
+                named_key(name)
+            } else {
+                rest = &rest[letter.len_utf8()..];
+                KeyCode::Char(letter)
             };
-            let event = KeyEvent::new(code, KeyModifiers::NONE);
-            if let Some(action) = keys::action(&self.screen.mode, event) {
-                self.act(action);
-            }
+            self.key(Key { code, ctrl: false });
         }
         self
+    }
+
+    /// Presses one key.
+    pub fn key(&mut self, key: Key) {
+        let modifiers = if key.ctrl {
+            KeyModifiers::CONTROL
+        } else {
+            KeyModifiers::NONE
+        };
+        let event = KeyEvent::new(key.code, modifiers);
+        if let Some(action) = keys::action(&self.screen.mode, event) {
+            self.act(action);
+        }
     }
 
     /// Does something, and everything that follows from it; what has to be done outside.

@@ -11,6 +11,9 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(50);
 const LOOKS: u32 = 400;
 
+/// Terminals so far: each has a socket of its own.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
 /// A running terminal; it ends with this.
 pub struct Tmux {
     socket: String,
@@ -28,7 +31,6 @@ impl Tmux {
             eprintln!("tmux is not installed: nothing is tested in a terminal");
             return None;
         }
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let tmux = Self {
             socket: format!("ovsgap-{}-{number}", std::process::id()),
@@ -95,6 +97,17 @@ impl Tmux {
             std::thread::sleep(LOOK);
         }
         panic!("`{expected}` does not come:\n{}", self.screen());
+    }
+
+    /// Waits until the screen is this, and nothing else.
+    pub fn until_it_is(&self, expected: &str) {
+        for _ in 0..LOOKS {
+            if self.screen().trim_end() == expected.trim_end() {
+                return;
+            }
+            std::thread::sleep(LOOK);
+        }
+        assert_eq!(self.screen().trim_end(), expected.trim_end());
     }
 
     /// Changes the terminal's size.

@@ -11,7 +11,6 @@ use tracer_core::timeline::{State, milestones};
 
 use crate::historian::moment::Origin;
 use crate::tui::rows::{label, losses, standing};
-use crate::tui::screen::REAL_TIME;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
 use crate::writing::{about, count, word};
@@ -74,24 +73,16 @@ fn place<'a>(scene: &Scene<'a>) -> Line<'a> {
             (Role::Warn, format!("PAUSED at {at}, {behind} behind"))
         }
         (Origin::Recording(name), true) => (Role::Note, format!("{name} · end {at}")),
-        (Origin::Recording(name), false) if scene.screen.playing => {
-            (Role::Good, format!("{name} · PLAYING {} {at}", speed(scene)))
-        }
+        (Origin::Recording(name), false) if scene.screen.playing => (
+            Role::Good,
+            format!("{name} · PLAYING {} {at}", scene.screen.pace()),
+        ),
         (Origin::Recording(name), false) => (Role::Warn, format!("{name} · at {at}")),
     };
     spans.push(scene.span(role, text));
     let events = format!(" · event {} of {} ", moment.position, moment.end);
     spans.push(scene.span(Role::Dim, events));
     Line::from(spans)
-}
-
-fn speed(scene: &Scene<'_>) -> String {
-    let speed = scene.screen.speed;
-    if speed >= REAL_TIME {
-        format!("×{}", speed / REAL_TIME)
-    } else {
-        format!("×1/{}", REAL_TIME / speed.max(1))
-    }
 }
 
 /// Is everything forwarding; which restart is on; who is dark, and for how long.
