@@ -30,7 +30,12 @@ pub struct Session {
 impl Session {
     /// Over a recording.
     pub fn over(recording: &[u8]) -> Self {
-        Self::of(historian("story.jsonl".to_owned(), recording).unwrap())
+        Self::named("story.jsonl", recording)
+    }
+
+    /// Over a recording in a file of this name.
+    pub fn named(name: &str, recording: &[u8]) -> Self {
+        Self::of(historian(name.to_owned(), recording).unwrap())
     }
 
     /// Over anything.

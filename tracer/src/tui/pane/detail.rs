@@ -284,7 +284,7 @@ fn traffic<'a>(scene: &Scene<'a>, pod: &Pod, width: usize) -> Vec<Line<'a>> {
     else {
         return Vec::new();
     };
-    let peer = width.saturating_sub(11 + 13 + 10 + 21).clamp(10, 40);
+    let peer = width.saturating_sub(12 + 13 + 10 + 21).clamp(10, 40);
     let head = format!(
         " TRAFFIC {} {:12} {:>9} {:>20}",
         left("WITH", peer),
@@ -328,14 +328,18 @@ fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
 
 fn protocol(row: &Traffic) -> String {
     let key = &row.key;
-    let name = match (key.eth_type, key.proto) {
-        (0x806, _) => return "ARP".to_owned(),
-        (0x800 | 0x86dd, 1 | 58) => return "ICMP".to_owned(),
-        (0x800 | 0x86dd, 6) => "TCP",
-        (0x800 | 0x86dd, 17) => "UDP",
-        (0x800 | 0x86dd, 132) => "SCTP",
-        (0x800 | 0x86dd, proto) => return format!("IP {proto}"),
-        (eth_type, _) => return format!("0x{eth_type:04x}"),
+    let version = match key.eth_type {
+        0x806 => return "ARP".to_owned(),
+        0x800 => "",
+        0x86dd => "6",
+        eth_type => return format!("0x{eth_type:04x}"),
     };
-    format!("{name} {}", key.port)
+    let name = match key.proto {
+        1 | 58 => return format!("ICMP{version}"),
+        6 => "TCP",
+        17 => "UDP",
+        132 => "SCTP",
+        proto => return format!("IP{version} {proto}"),
+    };
+    format!("{name}{version} {}", key.port)
 }

@@ -73,10 +73,10 @@ pub fn draw(scene: &Scene<'_>, scrolled: u16, area: Rect, buffer: &mut Buffer) {
             width: inside.width - half.width,
             ..inside
         };
-        lines([left, signs(scene)].concat(), scrolled, half, buffer);
+        lines([signs(scene), left].concat(), scrolled, half, buffer);
         lines(right, scrolled, other, buffer);
     } else {
-        lines([left, right, signs(scene)].concat(), scrolled, inside, buffer);
+        lines([signs(scene), left, right].concat(), scrolled, inside, buffer);
     }
 }
 
@@ -105,7 +105,7 @@ fn keys<'a>(scene: &Scene<'a>, groups: &[Group]) -> Vec<Line<'a>> {
 }
 
 fn signs<'a>(scene: &Scene<'a>) -> Vec<Line<'a>> {
-    let mut lines = vec![Line::from(scene.span(Role::Focus, " Signs in the timeline"))];
+    let mut lines = vec![Line::from(scene.span(Role::Focus, " How to read it"))];
     for (state, words) in STATES {
         let sign = scene.theme.sign(state).to_string().repeat(3);
         lines.push(Line::from(vec![
@@ -115,15 +115,13 @@ fn signs<'a>(scene: &Scene<'a>) -> Vec<Line<'a>> {
     }
     let more = [
         ("A B C …", "milestones, named in the pane Milestones; * several"),
+        ("EXPOSED", "from the flush until forwarding was back"),
         (
-            "EXPOSED",
-            "from the flush until forwarding was back: known without traffic",
+            "LOST",
+            "packets; the table is sorted by it: the first row lost most",
         ),
-        (
-            "HOLE",
-            "at least – at most: how long packets were lost for sure, and could have been",
-        ),
-        ("CAUSE", "why; in words in the pane Detail (Enter)"),
+        ("HOLE", "at least – at most: how long packets were lost"),
+        ("CAUSE", "why; Enter says it in words, with the evidence"),
     ];
     lines.extend(more.map(|(sign, words)| {
         Line::from(vec![
