@@ -3,6 +3,7 @@
 //! `OVSGAP_UPDATE=1 cargo test -p tracer --test tui_docs` writes them anew.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "not every test needs every story")]
 mod recorded;
 
 use std::fmt::Write as _;

@@ -1,6 +1,7 @@
 //! Drawn screens: every pane and every state, at three sizes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "not every test needs every story")]
 mod recorded;
 
 use recorded::session::Session;

@@ -1,6 +1,7 @@
 //! The real binary in a real terminal (tmux): every key of the table, and the terminal given back whatever happens.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "not every test needs every story")]
 mod recorded;
 mod tmux;
 

@@ -1,6 +1,7 @@
 //! What keys change: the model alone, without a terminal.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "not every test needs every story")]
 mod recorded;
 
 use recorded::session::Session;
