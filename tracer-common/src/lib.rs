@@ -26,6 +26,10 @@ pub mod names {
     pub const CONTROL: &str = "CONTROL";
     /// Hash: [`crate::run::RunKey`] → [`crate::run::Run`].
     pub const RUNS: &str = "RUNS";
+    /// When the fate of each traffic last changed, as [`RUNS`] without the CPU.
+    pub const CHANGES: &str = "CHANGES";
+    /// When the fate of any traffic last changed.
+    pub const GENERATION: &str = "GENERATION";
     /// Read-only global of type [`crate::offsets::Offsets`].
     pub const OFFSETS: &str = "OFFSETS";
 }

@@ -64,6 +64,14 @@ pub static SCRATCH: PerCpuArray<[u64; SCRATCH_LEN / 8]> = PerCpuArray::with_max_
 #[map]
 pub static RUNS: HashMap<RunKey, Run> = HashMap::with_max_entries(16_384, 0);
 
+/// When the fate of each traffic last changed on any CPU; the CPU of the key is 0.
+#[map]
+pub static CHANGES: HashMap<RunKey, u64> = HashMap::with_max_entries(16_384, 0);
+
+/// When the fate of any traffic last changed: as long as it has not, no run need look into [`CHANGES`].
+#[map]
+pub static GENERATION: Array<u64> = Array::with_max_entries(1, 0);
+
 /// The packet that this CPU is inside.
 #[map]
 pub static CURRENT: PerCpuArray<Current> = PerCpuArray::with_max_entries(1, 0);

@@ -9,7 +9,7 @@ use tracer_common::run::{FLAP_WINDOW, MAX_FLAPS, Run, RunKey, fate};
 
 use crate::emit::{self, Draft};
 use crate::kernel::{self, Address};
-use crate::maps::RUNS;
+use crate::maps::{CHANGES, GENERATION, RUNS};
 
 /// What became of a packet.
 #[derive(Clone, Copy)]
@@ -35,7 +35,9 @@ pub fn book(key: &mut RunKey, booking: Booking) {
     let (cpu, now) = unsafe { (bpf_get_smp_processor_id(), bpf_ktime_get_ns()) };
     key.cpu = cpu;
     let Some(run) = RUNS.get_ptr_mut(&*key) else {
-        if RUNS.insert(&*key, begin(booking, now), 0).is_err() {
+        changed(key, now);
+        let run = begin(key, booking, now);
+        if RUNS.insert(&*key, run, 0).is_err() {
             emit::lost(Hook::Execute);
         }
         return;
@@ -46,18 +48,70 @@ pub fn book(key: &mut RunKey, booking: Booking) {
         && run.fate == booking.fate
         && run.executed == booking.executed
         && run.session == booking.session;
-    if same {
+    if same && is_current(key, run) {
         run.packets += 1;
         run.bytes += u64::from(booking.len);
         run.last = now;
-    } else {
-        end(key, run, now);
-        replace(run, begin(booking, now));
+        return;
+    }
+    if !same {
+        changed(key, now);
+    }
+    end(key, run, now);
+    replace(run, begin(key, booking, now));
+}
+
+/// Says to the runs of this traffic on other CPUs that its fate has changed.
+#[inline(always)]
+fn changed(key: &mut RunKey, now: u64) {
+    let cpu = key.cpu;
+    key.cpu = 0;
+    let noted = CHANGES.insert(&*key, now, 0);
+    key.cpu = cpu;
+    if noted.is_err() {
+        return emit::lost(Hook::Execute);
+    }
+    if let Some(generation) = GENERATION.get_ptr_mut(0) {
+        // SAFETY: an aligned word of a map; whichever CPU writes last is as good.
+        unsafe { core::ptr::write_volatile(generation, now) }
     }
 }
 
+/// When the fate of this traffic last changed.
 #[inline(always)]
-fn begin(booking: Booking, now: u64) -> Run {
+fn last_change(key: &mut RunKey) -> u64 {
+    let cpu = key.cpu;
+    key.cpu = 0;
+    let change = CHANGES.get_ptr(&*key);
+    key.cpu = cpu;
+    // SAFETY: an element of a hash that is not freed before this program ends.
+    change.map_or(0, |change| unsafe { *change })
+}
+
+#[inline(always)]
+fn generation() -> u64 {
+    GENERATION.get(0).map_or(0, |generation| *generation)
+}
+
+/// Whether no CPU has seen another fate of this traffic since the run began.
+#[inline(always)]
+fn is_current(key: &mut RunKey, run: &mut Run) -> bool {
+    let generation = generation();
+    if run.generation == generation {
+        return true;
+    }
+    if last_change(key) != run.change {
+        return false;
+    }
+    run.generation = generation;
+    true
+}
+
+#[inline(always)]
+fn begin(key: &mut RunKey, booking: Booking, now: u64) -> Run {
+    // Read in this order: a change in between makes the run end early, never late.
+    let generation = generation();
+    let change = last_change(key);
     let detail = match booking.fate {
         fate::DELIVERED => kernel::vport_number(Address(booking.subject)).map_or(-1, i32::from),
         _ => booking.subject as i32,
@@ -74,6 +128,8 @@ fn begin(booking: Booking, now: u64) -> Run {
         detail,
         executed: booking.executed,
         session: booking.session,
+        generation,
+        change,
         window: now,
         flaps: 0,
         lost: 0,
@@ -127,6 +183,8 @@ fn replace(run: &mut Run, by: Run) {
         detail = by.detail,
         executed = by.executed,
         session = by.session,
+        generation = by.generation,
+        change = by.change,
         ended = replaced,
     }
 }

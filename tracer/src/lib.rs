@@ -1,3 +1,10 @@
 //! ovsgap: sources, pipeline and sinks around the pure judge of `tracer-core`.
 
+pub mod capture;
+pub mod cli;
+pub mod command;
+pub mod pipeline;
+pub mod ready;
+pub mod settled;
+pub mod sink;
 pub mod source;

@@ -1,3 +1,56 @@
-//! `ovsgap`: the command.
+//! `ovsgap`: reads the command line, runs one command, turns its end into an exit status.
 
-fn main() {}
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use tracer::cli::{Cli, Command};
+use tracer::command::{ERROR, doctor, record, report};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    speak(cli.verbose);
+    run(cli).unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        ExitCode::from(ERROR)
+    })
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Report(args) => report::run(&args),
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(&args)),
+        Command::Record(args) => runtime()?.block_on(record::run(&args, cli.verbose)),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    // Two threads: attaching hooks keeps one busy for up to hundreds of milliseconds, and what OVSDB says
+    // meanwhile must still be stamped when it comes.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Our own words go to standard error, without time and place unless asked for.
+fn speak(verbose: u8) {
+    let level = match verbose {
+        0 => "info",
+        1 => "debug",
+        _ => "trace",
+    };
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(format!("tracer={level},ovsgap={level},aya=warn")))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false);
+    if verbose == 0 {
+        lines.without_time().init();
+    } else {
+        lines.init();
+    }
+}

@@ -81,6 +81,7 @@ impl Instance {
             .loader
             .map_max_entries(names::RECORDS, ring_bytes)
             .map_max_entries(names::RUNS, max_runs)
+            .map_max_entries(names::CHANGES, max_runs)
             .load(bytes)
             .map_err(|error| anyhow!(remedy::of_object(&error)))?;
         let logger = loader

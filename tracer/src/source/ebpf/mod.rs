@@ -25,7 +25,6 @@ use std::time::Duration;
 
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracer_core::event::{Event, EventKind, Hook};
@@ -37,7 +36,9 @@ use self::evidence::Watchfulness;
 use self::instance::{Instance, Loader};
 use self::offsets::Layout;
 pub use self::upcalls::UpcallReader;
+use self::watched::Watched;
 use super::EventSender;
+use super::clock::now;
 
 /// The name of this source in [`EventKind::Source`].
 const NAME: &str = "ebpf";
@@ -128,7 +129,9 @@ pub fn probe(config: Config) -> anyhow::Result<Vec<Hook>> {
     let mut attached = attach(config)?;
     let mut hooks = attached.hooks;
     if let Some(watched) = attached.datapath.watched() {
-        hooks.extend(watched.follow_packets()?);
+        for spec in hooks::PACKETS {
+            hooks.extend(watched.attach_packets(*spec)?);
+        }
     }
     Ok(hooks)
 }
@@ -153,7 +156,7 @@ impl Attached {
         let mut ticks = tokio::time::interval(self.config.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            let mut batch = tokio::select! {
+            let batch = tokio::select! {
                 () = &mut stop => break,
                 () = events.closed() => return Ok(()),
                 () = changed(&mut arm) => Vec::new(),
@@ -162,8 +165,10 @@ impl Attached {
                 batch = self.datapath.readable() => batch?,
             };
             let asked = arm.as_ref().is_some_and(|arm| *arm.borrow());
-            self.decide_evidence(&mut batch, asked)?;
+            self.watch(&batch, asked);
+            // What was seen goes out first: hooks on every packet take their time to be attached or taken off.
             send(&events, batch).await;
+            self.decide_evidence(&events).await?;
         }
         let last = self.let_go()?;
         send(&events, last).await;
@@ -186,31 +191,29 @@ impl Attached {
         Ok(batch)
     }
 
-    /// Follows packets, or lets them go, by what was seen last; what comes of it goes to the end of `batch`.
-    fn decide_evidence(&mut self, batch: &mut Vec<Event>, asked: bool) -> anyhow::Result<()> {
+    /// Looks for signs of a restart in what was seen.
+    fn watch(&mut self, batch: &[Event], asked: bool) {
         let at = now();
-        for event in &*batch {
+        for event in batch {
             self.watchfulness.see(&event.kind, at);
         }
         if asked {
             self.watchfulness.restart(at);
         }
+    }
+
+    /// Follows packets, or lets them go, by what was seen last.
+    async fn decide_evidence(&mut self, events: &EventSender) -> anyhow::Result<()> {
+        let at = now();
         let wanted = self.watchfulness.wants(at);
         let Some(watched) = self.datapath.watched() else {
             return Ok(());
         };
         if wanted && !watched.follows_packets() && self.watchfulness.is_new_since(self.refused) {
-            let hooks = watched.follow_packets()?;
-            let armed = hooks.iter().all(|hook| hook.ok);
+            let armed = follow_packets(watched, events).await?;
             self.refused = (!armed).then(|| self.watchfulness.until());
-            let mut kinds: Vec<_> = hooks.into_iter().map(EventKind::Hook).collect();
-            kinds.extend(armed.then_some(EventKind::Evidence { armed }));
-            batch.extend(stamped(kinds));
         } else if !wanted && watched.follows_packets() {
-            let kinds = watched.let_packets_go(at)?;
-            let kind = EventKind::Evidence { armed: false };
-            batch.push(Event { at, kind });
-            batch.extend(stamped(kinds));
+            let_packets_go(watched, events).await?;
             self.watchfulness.let_go();
         }
         Ok(())
@@ -223,6 +226,40 @@ impl Attached {
         last.extend(self.datapath.let_go()?);
         Ok(last)
     }
+}
+
+/// Attaches the hooks on every packet, all or none; whether they are. What the kernel tells meanwhile is sent in
+/// between: it would be late after all of them.
+async fn follow_packets(watched: &mut Watched, events: &EventSender) -> anyhow::Result<bool> {
+    let mut reports = Vec::new();
+    for spec in hooks::PACKETS {
+        reports.extend(watched.attach_packets(*spec)?);
+        let seen = watched.drain()?;
+        send(events, seen).await;
+    }
+    let armed = reports.iter().all(|hook| hook.ok);
+    let hooks = reports.into_iter().map(EventKind::Hook);
+    if armed {
+        watched.follow_packets(true)?;
+        send(events, stamped(hooks.chain([EventKind::Evidence { armed }]))).await;
+    } else {
+        send(events, stamped(hooks)).await;
+        let_packets_go(watched, events).await?;
+    }
+    Ok(armed)
+}
+
+/// Lets go of the hooks on every packet.
+async fn let_packets_go(watched: &mut Watched, events: &EventSender) -> anyhow::Result<()> {
+    watched.follow_packets(false)?;
+    send(events, stamped([EventKind::Evidence { armed: false }])).await;
+    while watched.detach_packets()? {
+        let seen = watched.drain()?;
+        send(events, seen).await;
+    }
+    let last = watched.last_of_packets(now())?;
+    send(events, stamped(last)).await;
+    Ok(())
 }
 
 /// Waits until the sign from outside changes.
@@ -238,7 +275,7 @@ async fn changed(arm: &mut Option<watch::Receiver<bool>>) {
 }
 
 /// What is known now.
-fn stamped(kinds: Vec<EventKind>) -> impl Iterator<Item = Event> {
+fn stamped(kinds: impl IntoIterator<Item = EventKind>) -> impl Iterator<Item = Event> {
     let at = now();
     kinds.into_iter().map(move |kind| Event { at, kind })
 }
@@ -258,19 +295,9 @@ fn losses(instance: &mut Instance) -> anyhow::Result<Vec<EventKind>> {
     Ok(lost.collect())
 }
 
-async fn send(events: &EventSender, batch: Vec<Event>) {
+async fn send(events: &EventSender, batch: impl IntoIterator<Item = Event>) {
     for event in batch {
         // That the receiver is gone is seen where it is waited for.
         let _gone = events.send(event).await;
     }
-}
-
-/// `CLOCK_MONOTONIC`, the clock of `bpf_ktime_get_ns`.
-fn now() -> Timestamp {
-    let now = clock_gettime(ClockId::Monotonic);
-    let nanos = now
-        .tv_sec
-        .saturating_mul(1_000_000_000)
-        .saturating_add(now.tv_nsec);
-    Timestamp(u64::try_from(nanos).unwrap_or(0))
 }

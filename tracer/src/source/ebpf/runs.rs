@@ -16,6 +16,9 @@ use tracer_core::packet::{Destination, PacketFate, Run, TrafficKey};
 use tracer_core::time::Timestamp;
 use zerocopy::{FromBytes, IntoBytes};
 
+/// When the fate of each traffic last changed: only the programs look into it.
+type Changes = HashMap<MapData, [u8; size_of::<RunKey>()], u64>;
+
 type Map = HashMap<MapData, [u8; size_of::<RunKey>()], [u8; size_of::<run::Run>()]>;
 
 /// How often a value is read again that was replaced while it was copied.
@@ -24,17 +27,20 @@ const ATTEMPTS: u32 = 4;
 /// The runs of one loaded object.
 pub(super) struct Runs {
     map: Map,
+    changes: Changes,
     told: Told,
 }
 
 impl Runs {
     /// Takes the runs out of `ebpf`.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = ebpf
-            .take_map(names::RUNS)
-            .with_context(|| format!("the object has no map {}", names::RUNS))?;
+        let mut take = |name: &str| {
+            ebpf.take_map(name)
+                .with_context(|| format!("the object has no map {name}"))
+        };
         Ok(Self {
-            map: Map::try_from(map)?,
+            map: Map::try_from(take(names::RUNS)?)?,
+            changes: Changes::try_from(take(names::CHANGES)?)?,
             told: Told::default(),
         })
     }
@@ -71,10 +77,20 @@ impl Runs {
                 self.map.remove(&key)?;
                 if let Ok(key) = RunKey::read_from_bytes(key.as_bytes()) {
                     self.told.0.remove(&key);
+                    self.forget_change(key)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// A run of the same traffic on another CPU that stays just ends with its next packet.
+    fn forget_change(&mut self, key: RunKey) -> anyhow::Result<()> {
+        let traffic: [u8; size_of::<RunKey>()] = zerocopy::transmute!(RunKey { cpu: 0, ..key });
+        match self.changes.remove(&traffic) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn read_one(&self, key: &[u8; size_of::<RunKey>()]) -> anyhow::Result<Option<run::Run>> {

@@ -7,7 +7,7 @@ use tracer_core::event::{Event, EventKind, Hook};
 use tracer_core::time::{MILLISECOND, SECOND, Timestamp};
 
 use super::control::Control;
-use super::hooks::{self, Link};
+use super::hooks::{self, Link, Spec};
 use super::instance::{Instance, Loader};
 use super::offsets::Layout;
 use super::runs::Runs;
@@ -112,34 +112,37 @@ impl Watched {
         !self.packets.is_empty()
     }
 
-    /// Attaches the hooks on every packet, all or none, and says how that went.
-    pub(super) fn follow_packets(&mut self) -> anyhow::Result<Vec<Hook>> {
-        let attached = self.instance.attach(hooks::PACKETS, &self.layout)?;
+    /// Attaches one of the hooks on every packet, and says how that went. Each takes long: what the ring holds
+    /// should be read in between.
+    pub(super) fn attach_packets(&mut self, spec: Spec) -> anyhow::Result<Vec<Hook>> {
+        let attached = self.instance.attach(&[spec], &self.layout)?;
         let (reports, links): (Vec<_>, Vec<_>) = attached.into_iter().unzip();
-        self.packets = links.into_iter().flatten().collect();
-        if reports.iter().all(|hook: &Hook| hook.ok) {
-            self.control.follow_packets(true)?;
-        } else {
-            self.detach_packets()?;
-        }
+        self.packets.extend(links.into_iter().flatten());
         Ok(reports)
     }
 
-    /// Lets go of the hooks on every packet; what they counted is read once more.
-    pub(super) fn let_packets_go(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
-        self.control.follow_packets(false)?;
-        self.detach_packets()?;
+    /// Follows packets, from here on, or not: the programs do nothing until they are told to.
+    pub(super) fn follow_packets(&mut self, follow: bool) -> anyhow::Result<()> {
+        self.control.follow_packets(follow)
+    }
+
+    /// Lets go of one of the hooks on every packet; whether there was one.
+    pub(super) fn detach_packets(&mut self) -> anyhow::Result<bool> {
+        let ebpf = self.instance.ebpf()?;
+        match self.packets.pop() {
+            Some(link) => {
+                link.let_go(ebpf)?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// What the hooks on every packet counted, once more, after they are gone.
+    pub(super) fn last_of_packets(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
         let kinds = self.read_runs(now)?;
         self.runs.forget(Timestamp(now.0.saturating_sub(IDLE)))?;
         Ok(kinds)
-    }
-
-    fn detach_packets(&mut self) -> anyhow::Result<()> {
-        let ebpf = self.instance.ebpf()?;
-        for link in self.packets.drain(..) {
-            link.let_go(ebpf)?;
-        }
-        Ok(())
     }
 
     /// Makes room for runs where those of failed upcalls alone have filled it.

@@ -1,0 +1,208 @@
+//! Draws the report from everything the engine remembers.
+//!
+//! May not know: events, formats.
+
+use crate::coverage::finding;
+use crate::engine::{Engine, Reading};
+use crate::evidence::{Evidence, steady_drops};
+use crate::log::Header;
+use crate::pods;
+use crate::report::{
+    Capture, Finding, Hook, Node, Reconciliation, Report, Restart, SCHEMA, Summary, Verdict,
+};
+
+/// What is known beside the events: the header, and what went wrong with their transport.
+#[derive(Clone, Debug, Default)]
+pub struct Provenance {
+    /// The recording's header.
+    pub header: Header,
+    /// Findings of the transport: gaps, late events, a cut.
+    pub findings: Vec<Finding>,
+    /// Events known to be missing.
+    pub missing: u64,
+}
+
+/// The report over the events so far.
+pub fn conclude(engine: &Engine, provenance: &Provenance) -> Report {
+    let reconciliation = reconciliation(engine);
+    let mut coverage = engine.coverage.findings();
+    coverage.extend(provenance.findings.iter().cloned());
+    coverage.extend(reconciliation.iter().filter_map(disagreement));
+    if engine.restarts.list.is_empty() {
+        coverage.push(finding(
+            "no_restart",
+            None,
+            None,
+            "no restart of Open vSwitch was seen: nothing to judge".to_owned(),
+            true,
+        ));
+    }
+    let evidence = Evidence::gather(engine);
+    let restarts: Vec<Restart> = (0..engine.restarts.list.len())
+        .map(|index| restart(engine, &evidence, &coverage, index))
+        .collect();
+    let verdict = restarts
+        .iter()
+        .map(|restart| restart.verdict)
+        .max()
+        .unwrap_or(Verdict::Inconclusive);
+    Report {
+        schema: SCHEMA.to_owned(),
+        node: node(engine, &provenance.header),
+        capture: capture(engine, provenance, reconciliation),
+        command: engine.command.clone(),
+        restarts,
+        steady_drops: steady_drops(&evidence),
+        conditions: engine.conditions.list(),
+        coverage,
+        verdict,
+    }
+}
+
+fn node(engine: &Engine, header: &Header) -> Node {
+    Node {
+        hostname: header.hostname.clone(),
+        kernel: header.kernel.clone(),
+        ovs: engine.ovs_version.clone(),
+    }
+}
+
+fn capture(engine: &Engine, provenance: &Provenance, reconciliation: Vec<Reconciliation>) -> Capture {
+    let hooks = engine.coverage.hooks().map(|hook| Hook {
+        name: hook.name.clone(),
+        attach: hook.attach.clone(),
+        ok: hook.ok,
+        error: (!hook.ok).then(|| hook.error.clone()),
+    });
+    Capture {
+        started_ns: provenance.header.started_ns,
+        ended_ns: engine.now.max(provenance.header.started_ns),
+        wall_offset_ns: provenance.header.wall_offset_ns,
+        hooks: hooks.collect(),
+        events: engine.events,
+        lost_events: engine.coverage.lost_total() + provenance.missing,
+        reconciliation,
+    }
+}
+
+fn reconciliation(engine: &Engine) -> Vec<Reconciliation> {
+    let pairs = engine.readings.iter().map(|(dp, (first, last))| {
+        let name = engine
+            .topology
+            .datapath_name(*dp)
+            .map_or_else(|| dp.to_string(), str::to_owned);
+        compare(name, first, last)
+    });
+    pairs.collect()
+}
+
+/// The hooks' counts are read just before and just after the datapath's, which therefore lies between.
+fn compare(datapath: String, first: &Reading, last: &Reading) -> Reconciliation {
+    let datapath_missed = last.missed.saturating_sub(first.missed);
+    let datapath_lost = last.lost.saturating_sub(first.lost);
+    let span = |last_before: u64, last_after: u64, first_before: u64, first_after: u64| {
+        [
+            last_before.saturating_sub(first_after),
+            last_after.saturating_sub(first_before),
+        ]
+    };
+    let seen_missed = span(
+        last.before.missed,
+        last.after.missed,
+        first.before.missed,
+        first.after.missed,
+    );
+    let seen_lost = span(
+        last.before.failed,
+        last.after.failed,
+        first.before.failed,
+        first.after.failed,
+    );
+    let within = |[least, most]: [u64; 2], value: u64| least <= value && value <= most;
+    let agrees = within(seen_missed, datapath_missed) && within(seen_lost, datapath_lost);
+    Reconciliation {
+        datapath,
+        datapath_missed,
+        seen_missed,
+        datapath_lost,
+        seen_lost,
+        agrees,
+    }
+}
+
+fn disagreement(counts: &Reconciliation) -> Option<Finding> {
+    let Reconciliation {
+        datapath,
+        datapath_missed,
+        seen_missed,
+        datapath_lost,
+        seen_lost,
+        agrees,
+    } = counts;
+    let detail = format!(
+        "datapath {datapath} counted {datapath_missed} misses and {datapath_lost} lost upcalls, the hooks {} to {} and {} to {}: \
+         upcalls went by unseen (or the datapath was made anew)",
+        seen_missed[0], seen_missed[1], seen_lost[0], seen_lost[1]
+    );
+    (!agrees).then(|| finding("counters_differ", None, None, detail, true))
+}
+
+fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: usize) -> Restart {
+    let state = &engine.restarts.list[index];
+    let until = engine.restarts.list.get(index + 1).map(|next| next.began);
+    let view = pods::View {
+        engine,
+        evidence,
+        coverage,
+        restart: state,
+        until,
+    };
+    let pods = pods::pods(&view);
+    let mut milestones = state.milestones.clone();
+    let named = || pods.iter().filter(|pod| pod.namespace.is_some());
+    milestones.last_flows_installed_ns = named().filter_map(|pod| pod.flows_installed_ns).max();
+    milestones.converged_ns = named().filter_map(|pod| pod.converged_ns).max();
+    let verdict = pods::restart_verdict(&view, &pods);
+    Restart {
+        id: u32::try_from(index + 1).unwrap_or(u32::MAX),
+        datapath: datapath(engine, state.dp),
+        kind: state.kind(),
+        began_ns: state.began,
+        milestones,
+        summary: summary(&view, &pods),
+        pods,
+        verdict,
+    }
+}
+
+/// The flushed datapath, else the only one there is.
+fn datapath(engine: &Engine, dp: Option<crate::id::DpIfindex>) -> Option<String> {
+    let mut all = engine.topology.datapaths();
+    let only = all.next().filter(|_| all.next().is_none()).map(|(_, name)| name);
+    dp.and_then(|dp| engine.topology.datapath_name(dp))
+        .or(only)
+        .map(str::to_owned)
+}
+
+fn summary(view: &pods::View<'_>, pods: &[crate::report::Pod]) -> Summary {
+    let named: Vec<_> = pods.iter().filter(|pod| pod.namespace.is_some()).collect();
+    let losses = || {
+        pods.iter()
+            .flat_map(|pod| [&pod.observed.to_pod, &pod.observed.from_pod])
+            .flatten()
+    };
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Summary {
+        pods: count(named.len()),
+        affected: count(named.iter().filter(|pod| pod.cause.is_some()).count()),
+        lost_packets: view.evidence.lost_packets(view.span()),
+        max_observed_ns: losses()
+            .filter(|loss| loss.lost_packets > 0)
+            .filter_map(|loss| loss.max_ns)
+            .max(),
+        max_exposed_ns: named
+            .iter()
+            .filter_map(|pod| pod.exposed.as_ref()?.duration_ns)
+            .max(),
+    }
+}

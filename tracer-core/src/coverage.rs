@@ -1,0 +1,149 @@
+//! What could not be seen, and whether that weakens a verdict.
+//!
+//! May not know: Pods, windows.
+
+use std::collections::BTreeMap;
+
+use crate::event::Hook;
+use crate::report::Finding;
+use crate::time::Timestamp;
+
+/// Hooks without which a verdict about windows is not possible, and what is missed without each.
+const ESSENTIAL: [(&str, &str); 5] = [
+    ("ovs_flow_tbl_flush", "when the datapath was flushed"),
+    ("ovs_flow_tbl_insert", "when forwarding came back"),
+    ("ovs_flow_cmd_set", "when a drop became an output"),
+    ("ovs_dp_upcall", "which upcalls failed"),
+    ("sched_process_exit", "when ovs-vswitchd exited"),
+];
+
+/// Findings about the capture, collected as events come.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    hooks: BTreeMap<(String, String), Hook>,
+    lost: BTreeMap<String, (u64, Timestamp, Timestamp)>,
+    down: BTreeMap<String, (Timestamp, String)>,
+    past: Vec<Finding>,
+}
+
+impl Coverage {
+    /// A hook's state.
+    pub fn hook(&mut self, at: Timestamp, hook: &Hook) {
+        let id = (hook.name.clone(), hook.attach.clone());
+        let before = self.hooks.insert(id, hook.clone());
+        // Attached late or again: what happened before could not be seen.
+        if hook.ok && before.is_some_and(|before| !before.ok) {
+            let detail = format!(
+                "{} was attached late: what happened before was not seen",
+                hook.name
+            );
+            self.past
+                .push(finding("hook_missing", None, Some(at), detail, true));
+        }
+    }
+
+    /// All hooks, as they stand.
+    pub fn hooks(&self) -> impl Iterator<Item = &Hook> {
+        self.hooks.values()
+    }
+
+    /// Records of a hook were lost.
+    pub fn lost(&mut self, at: Timestamp, hook: &str, count: u64) {
+        let (total, _, last) = self.lost.entry(hook.to_owned()).or_insert((0, at, at));
+        *total += count;
+        *last = at;
+    }
+
+    /// Records known to be lost.
+    pub fn lost_total(&self) -> u64 {
+        self.lost.values().map(|(count, ..)| count).sum()
+    }
+
+    /// A source sees, or does not.
+    pub fn source(&mut self, at: Timestamp, name: &str, ok: bool, detail: &str, weakens: bool) {
+        if !ok {
+            self.down
+                .entry(name.to_owned())
+                .or_insert_with(|| (at, detail.to_owned()));
+        } else if let Some((since, detail)) = self.down.remove(name) {
+            self.past.push(finding(
+                "source_down",
+                Some(since),
+                Some(at),
+                format!("{name}: {detail}"),
+                weakens,
+            ));
+        }
+    }
+
+    /// A finding about a time that is over.
+    pub fn note(&mut self, finding: Finding) {
+        self.past.push(finding);
+    }
+
+    /// All findings.
+    pub fn findings(&self) -> Vec<Finding> {
+        let missing = self.hooks.values().filter(|hook| !hook.ok).map(missing_hook);
+        let lost = self.lost.iter().map(|(hook, (count, from, to))| {
+            // They were lost at some time since the counters had been read before.
+            let from = Timestamp(from.0.saturating_sub(crate::time::SECOND));
+            let detail = format!(
+                "{count} records of {hook} did not fit: enlarge the ring (--ring-size) or trace fewer bridges"
+            );
+            finding("records_lost", Some(from), Some(*to), detail, true)
+        });
+        let down = self.down.iter().map(|(name, (since, detail))| {
+            finding(
+                "source_down",
+                Some(*since),
+                None,
+                format!("{name}: {detail}"),
+                name == "ebpf",
+            )
+        });
+        missing
+            .chain(lost)
+            .chain(down)
+            .chain(self.past.iter().cloned())
+            .collect()
+    }
+}
+
+fn missing_hook(hook: &Hook) -> Finding {
+    let essential = ESSENTIAL.iter().find(|(name, _)| *name == hook.name);
+    let unseen = essential
+        .map(|(_, unseen)| format!("; it cannot be told {unseen}"))
+        .unwrap_or_default();
+    let detail = format!(
+        "{} ({}) is not attached: {}{unseen}",
+        hook.name, hook.attach, hook.error
+    );
+    finding("hook_missing", None, None, detail, essential.is_some())
+}
+
+/// A finding in the report's shape.
+pub fn finding(
+    kind: &str,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    detail: String,
+    weakens: bool,
+) -> Finding {
+    Finding {
+        kind: kind.to_owned(),
+        from_ns: from,
+        to_ns: to,
+        detail,
+        weakens,
+    }
+}
+
+/// Whether something that weakens verdicts touches the span from `from` to `to` (`None`: open).
+pub fn weakened(findings: &[Finding], from: Timestamp, to: Option<Timestamp>) -> bool {
+    findings.iter().filter(|finding| finding.weakens).any(|finding| {
+        finding
+            .from_ns
+            .is_none_or(|began| to.is_none_or(|to| began <= to))
+            && finding.to_ns.is_none_or(|ended| ended >= from)
+    })
+}

@@ -1,0 +1,329 @@
+//! Dispatches each event to the parts that remember it.
+//!
+//! May not know: clocks, files, formats. `step` cannot fail: contradictions become findings.
+
+use std::collections::BTreeMap;
+
+use crate::condition::Conditions;
+use crate::coverage::{Coverage, finding};
+use crate::event::{Event, EventKind, Process, UpcallTotals};
+use crate::flow::{Actions, FlowKey};
+use crate::id::{DpIfindex, Pid};
+use crate::megaflow::{FlowName, Megaflows, subjects};
+use crate::openflow::OpenFlow;
+use crate::report::Command;
+use crate::restart::Restarts;
+use crate::time::Timestamp;
+use crate::topology::Topology;
+use crate::traffic::Traffic;
+
+/// A reading of a datapath's counters, with what the hooks had counted just before and just after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub missed: u64,
+    pub lost: u64,
+    pub before: UpcallTotals,
+    pub after: UpcallTotals,
+}
+
+/// Everything that is remembered of the events so far.
+#[derive(Clone, Debug, Default)]
+pub struct Engine {
+    pub(crate) now: Timestamp,
+    pub(crate) events: u64,
+    pub(crate) ovs_version: Option<String>,
+    pub(crate) command: Option<Command>,
+    pub(crate) topology: Topology,
+    pub(crate) megaflows: Megaflows,
+    pub(crate) openflow: OpenFlow,
+    pub(crate) traffic: Traffic,
+    pub(crate) restarts: Restarts,
+    pub(crate) coverage: Coverage,
+    pub(crate) conditions: Conditions,
+    pub(crate) readings: BTreeMap<DpIfindex, (Reading, Reading)>,
+    /// From when to when packets were seen.
+    pub(crate) evidence: Vec<(Timestamp, Option<Timestamp>)>,
+}
+
+impl Engine {
+    /// Takes one event in.
+    pub fn step(&mut self, event: &Event) {
+        let at = event.at;
+        self.now = self.now.max(at);
+        self.events += 1;
+        let restarts = self.restarts.list.len();
+        self.dispatch(at, &event.kind);
+        if self.restarts.list.len() > restarts {
+            self.begin(at);
+        }
+    }
+
+    /// A restart has begun: remember what there was before.
+    fn begin(&mut self, at: Timestamp) {
+        self.topology.settle();
+        let earlier = self
+            .restarts
+            .list
+            .iter()
+            .rev()
+            .nth(1)
+            .map(|earlier| &earlier.baseline);
+        let baseline = self.openflow.baseline(&self.topology, at, earlier);
+        if let Some(restart) = self.restarts.current() {
+            restart.baseline = baseline;
+        }
+    }
+
+    fn dispatch(&mut self, at: Timestamp, kind: &EventKind) {
+        use EventKind as Kind;
+        match kind {
+            Kind::Tick => self.conditions.tick(at, &self.restarts),
+            Kind::CaptureEnded => {}
+            Kind::CommandStarted { .. } | Kind::CommandExited { .. } => self.command(at, kind),
+            Kind::Hook(_)
+            | Kind::RecordsLost { .. }
+            | Kind::Source { .. }
+            | Kind::PacketsLost { .. }
+            | Kind::Evidence { .. } => {
+                self.capture(at, kind);
+            }
+            Kind::ProcessSeen(process) => self.restarts.daemon.seen(process),
+            Kind::ProcessExec(process) | Kind::ProcessFork(process) => self.restarts.daemon.born(at, process),
+            Kind::ProcessExit {
+                process,
+                code: _,
+                signal,
+            } => self.exited(at, process, *signal),
+            Kind::OvsdbUp
+            | Kind::OvsdbSnapshot
+            | Kind::OvsdbDown { .. }
+            | Kind::OpenVswitchRow { .. }
+            | Kind::BridgeRow { .. }
+            | Kind::PortRow { .. }
+            | Kind::InterfaceRow { .. } => self.ovsdb(at, kind),
+            Kind::Datapath { .. }
+            | Kind::DatapathGone { .. }
+            | Kind::Vport { .. }
+            | Kind::VportGone { .. }
+            | Kind::DatapathStats { .. } => self.datapath(at, kind),
+            Kind::DpChange { .. }
+            | Kind::VportPortids { .. }
+            | Kind::Reconfigured { .. }
+            | Kind::FlowFlush { .. }
+            | Kind::FlowInsert { .. }
+            | Kind::FlowSet { .. }
+            | Kind::FlowRemove { .. } => self.kernel(at, kind),
+            Kind::Upcalls(upcalls) => self.conditions.upcalls(upcalls, &self.restarts),
+            Kind::Packets(run) => self.traffic.run(run),
+            Kind::OpenFlowUp { .. }
+            | Kind::OpenFlowSnapshot { .. }
+            | Kind::OpenFlowDown { .. }
+            | Kind::OpenFlowFlows { .. }
+            | Kind::OpenFlowPaused { .. } => self.openflow(at, kind),
+        }
+    }
+
+    fn command(&mut self, at: Timestamp, kind: &EventKind) {
+        if let EventKind::CommandStarted { argv } = kind {
+            self.command = Some(Command {
+                argv: argv.clone(),
+                started_ns: at,
+                ..Command::default()
+            });
+        }
+        if let (EventKind::CommandExited { code, signal }, Some(command)) = (kind, &mut self.command) {
+            command.ended_ns = Some(at);
+            (command.exit_code, command.signal) = (*code, *signal);
+        }
+    }
+
+    fn capture(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::Hook(hook) => self.coverage.hook(at, hook),
+            EventKind::RecordsLost { hook, count } => self.coverage.lost(at, hook, *count),
+            EventKind::PacketsLost { runs, .. } => self.coverage.lost(at, "packet evidence", *runs),
+            EventKind::Source { name, ok, detail } => {
+                self.coverage.source(at, name, *ok, detail, name == "ebpf");
+                if name == "ebpf" && !ok {
+                    self.restarts.module_gone(at);
+                }
+            }
+            EventKind::Evidence { armed: true } => self.evidence.push((at, None)),
+            EventKind::Evidence { armed: false } => {
+                if let Some((_, until)) = self.evidence.last_mut() {
+                    until.get_or_insert(at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn exited(&mut self, at: Timestamp, process: &Process, signal: Option<i32>) {
+        self.restarts.exited(at, process, signal);
+    }
+
+    fn ovsdb(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::OvsdbUp => {
+                self.coverage.source(at, "ovsdb", true, "", false);
+                self.topology.snapshot_begins();
+            }
+            EventKind::OvsdbSnapshot => self.topology.snapshot_ends(at),
+            EventKind::OvsdbDown { error } => self.coverage.source(at, "ovsdb", false, error, false),
+            EventKind::OpenVswitchRow {
+                ovs_version,
+                flow_restore_wait,
+            } => {
+                self.ovs_version = ovs_version.clone().or(self.ovs_version.take());
+                self.restarts
+                    .flag_is(at, flow_restore_wait.as_deref() == Some("true"));
+            }
+            EventKind::BridgeRow { uuid, row } => self.topology.bridge(uuid, row.clone()),
+            EventKind::PortRow { uuid, row } => self.topology.port(uuid, row.clone()),
+            EventKind::InterfaceRow { uuid, row } => self.topology.interface(at, uuid, row.clone()),
+            _ => {}
+        }
+    }
+
+    fn datapath(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::Datapath { dp, name } => self.topology.datapath(*dp, name),
+            EventKind::DatapathGone { dp } => self.topology.datapath_gone(at, *dp),
+            EventKind::Vport {
+                dp, port_no, name, ..
+            } => self.topology.vport(at, *dp, *port_no, name),
+            EventKind::VportGone { dp, port_no } => self.topology.vport_gone(at, *dp, *port_no),
+            EventKind::DatapathStats {
+                dp,
+                missed,
+                lost,
+                upcalls_before: Some(before),
+                upcalls_after: Some(after),
+                ..
+            } => {
+                let reading = Reading {
+                    missed: *missed,
+                    lost: *lost,
+                    before: *before,
+                    after: *after,
+                };
+                self.readings.entry(*dp).or_insert((reading, reading)).1 = reading;
+            }
+            _ => {}
+        }
+    }
+
+    fn kernel(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::DpChange { dp: _, tgid, pids } => {
+                self.restarts.commands(at, *tgid);
+                if let Some(pids) = pids {
+                    self.restarts.portids(at, *tgid, pids);
+                }
+            }
+            EventKind::VportPortids { tgid, pids, .. } => {
+                self.restarts.commands(at, *tgid);
+                self.restarts.portids(at, *tgid, pids);
+            }
+            EventKind::Reconfigured { tgid, .. } => drop(self.restarts.commands(at, *tgid)),
+            EventKind::FlowFlush { dp, tgid } => {
+                self.restarts.commands(at, *tgid);
+                self.megaflows.flush(*dp);
+                self.restarts.flushed(at, *dp, *tgid);
+            }
+            EventKind::FlowInsert {
+                dp,
+                tgid,
+                ufid,
+                key,
+                actions,
+            } => self.inserted(at, (*dp, *ufid), *tgid, key, actions),
+            EventKind::FlowSet {
+                dp,
+                tgid: _,
+                ufid,
+                entered: _,
+                actions,
+            } => self.replaced(at, (*dp, *ufid), actions),
+            EventKind::FlowRemove { dp, ufid, .. } => self.removed(at, (*dp, *ufid)),
+            _ => {}
+        }
+    }
+
+    fn inserted(&mut self, at: Timestamp, name: FlowName, tgid: Pid, key: &FlowKey, actions: &Actions) {
+        self.restarts.commands(at, tgid);
+        self.megaflows.insert(name, key.clone(), actions.clone());
+        self.carries(at, name, key, actions);
+    }
+
+    fn replaced(&mut self, at: Timestamp, name: FlowName, actions: &Actions) {
+        // A megaflow whose insertion was not seen has no key: its outputs alone say whom it serves.
+        let key = self
+            .megaflows
+            .replace(name, actions)
+            .map_or_else(unknown_key, |(key, _)| key);
+        self.carries(at, name, &key, actions);
+    }
+
+    fn carries(&mut self, at: Timestamp, name: FlowName, key: &FlowKey, actions: &Actions) {
+        self.topology.settle();
+        let Some(restart) = self
+            .restarts
+            .list
+            .last_mut()
+            .filter(|restart| restart.dp == Some(name.0))
+        else {
+            return;
+        };
+        let subjects = subjects(&self.topology, at, name.0, key, actions);
+        restart.converging.flow(at, name, &subjects, actions.fate());
+    }
+
+    fn removed(&mut self, at: Timestamp, name: FlowName) {
+        self.megaflows.remove(name);
+        if let Some(restart) = self.restarts.current() {
+            restart.converging.drop_gone(at, name);
+        }
+    }
+
+    fn openflow(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::OpenFlowUp { bridge, .. } => {
+                self.topology.settle();
+                self.coverage.source(at, &monitor(bridge), true, "", false);
+                self.openflow.up(at, bridge);
+                if let Some(restart) = self.restarts.current() {
+                    restart.baseline.up(at, bridge);
+                }
+            }
+            EventKind::OpenFlowDown { bridge, error } => {
+                self.coverage.source(at, &monitor(bridge), false, error, false);
+            }
+            EventKind::OpenFlowFlows { bridge, changes } => {
+                let moved = self.openflow.changes(at, bridge, changes);
+                if let Some(restart) = self.restarts.current() {
+                    restart.baseline.moved(at, &moved);
+                }
+            }
+            EventKind::OpenFlowPaused { bridge, paused: true } => {
+                let detail =
+                    format!("the flow monitor of {bridge} was paused: times of its flows are upper bounds");
+                self.coverage
+                    .note(finding("monitor_paused", Some(at), Some(at), detail, true));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn monitor(bridge: &str) -> String {
+    format!("openflow {bridge}")
+}
+
+/// Port 65535 (`DP_MAX_PORTS`) is nobody's.
+fn unknown_key() -> FlowKey {
+    FlowKey {
+        in_port: crate::id::PortNo(65535),
+        ..FlowKey::default()
+    }
+}

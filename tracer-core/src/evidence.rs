@@ -1,0 +1,244 @@
+//! Packet evidence attributed to endpoints: whose packets were lost, delayed, or dropped all the time.
+//!
+//! May not know: milestones, causes.
+
+use std::collections::BTreeMap;
+
+use crate::engine::Engine;
+use crate::packet::{Destination, TrafficKey};
+use crate::report::{Delayed, KEYS, KeyLoss, Loss, Reason, SteadyDrop};
+use crate::time::Timestamp;
+use crate::traffic::{Hole, Story, Wait};
+
+/// From a restart's first sign to the next one's (`None`: open).
+pub type Span = (Timestamp, Option<Timestamp>);
+
+/// What became of all traffic, and whose it was.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    keys: Vec<Track>,
+    from: BTreeMap<String, Vec<usize>>,
+    to: BTreeMap<String, Vec<usize>>,
+}
+
+/// One traffic key.
+#[derive(Clone, Debug)]
+struct Track {
+    key: TrafficKey,
+    story: Story,
+    /// The device at which it comes in.
+    interface: String,
+}
+
+/// Which way a packet goes, seen from a Pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// It is addressed to the Pod.
+    ToPod,
+    /// It came in at the Pod's port.
+    FromPod,
+}
+
+impl Evidence {
+    /// Attributes every key's packets.
+    pub fn gather(engine: &Engine) -> Self {
+        let mut evidence = Self::default();
+        for (key, story) in engine.traffic.stories(engine.now) {
+            let index = evidence.keys.len();
+            let first = story.holes.first().map_or(engine.now, |hole| hole.first_lost);
+            let device = engine.topology.device_at(key.dp, key.in_port, first);
+            if let Some(name) = device {
+                evidence.from.entry(name.to_owned()).or_default().push(index);
+            }
+            if let Some(name) = addressee(engine, key) {
+                evidence.to.entry(name.to_owned()).or_default().push(index);
+            }
+            let interface = device.map_or_else(|| format!("port {}", key.in_port), str::to_owned);
+            evidence.keys.push(Track {
+                key: *key,
+                story,
+                interface,
+            });
+        }
+        evidence
+    }
+
+    fn of(&self, endpoint: &str, direction: Direction) -> impl Iterator<Item = &Track> {
+        let indices = match direction {
+            Direction::ToPod => self.to.get(endpoint),
+            Direction::FromPod => self.from.get(endpoint),
+        };
+        indices.into_iter().flatten().map(|index| &self.keys[*index])
+    }
+
+    /// What one endpoint lost in one direction; `None`: no packet of it was seen.
+    pub fn loss(&self, endpoint: &str, direction: Direction, span: Span) -> Option<Loss> {
+        let mut seen = self.of(endpoint, direction).peekable();
+        seen.peek()?;
+        let losing: Vec<(&Track, Vec<&Hole>)> = seen
+            .map(|track| (track, track.losses(span)))
+            .filter(|(_, holes)| !holes.is_empty())
+            .collect();
+        let holes: Vec<&Hole> = losing
+            .iter()
+            .flat_map(|(_, holes)| holes.iter().copied())
+            .collect();
+        Some(Loss {
+            keys: keys(&losing),
+            ..sum(&joined(&holes), &holes)
+        })
+    }
+
+    /// What waited in a socket and was delivered, both directions.
+    pub fn delayed(&self, endpoint: &str, span: Span) -> Option<Delayed> {
+        let stories = self
+            .of(endpoint, Direction::FromPod)
+            .chain(self.of(endpoint, Direction::ToPod));
+        let waits: Vec<&Wait> = stories
+            .flat_map(|track| &track.story.waits)
+            .filter(|wait| within(wait.executed, span))
+            .collect();
+        Some(Delayed {
+            packets: waits.iter().map(|wait| wait.packets).sum(),
+            first_queued_ns: waits.iter().map(|wait| wait.queued).min()?,
+            last_executed_ns: waits.iter().map(|wait| wait.executed).max()?,
+            max_ns: waits.iter().map(|wait| wait.executed.since(wait.queued)).max()?,
+        })
+    }
+
+    /// All packets lost in a span, each counted once.
+    pub fn lost_packets(&self, span: Span) -> u64 {
+        self.keys
+            .iter()
+            .flat_map(|track| track.losses(span))
+            .map(Hole::packets)
+            .sum()
+    }
+}
+
+impl Track {
+    /// Its holes in a span. What was never forwarded has lost nothing.
+    fn losses(&self, span: Span) -> Vec<&Hole> {
+        let holes = self
+            .story
+            .holes
+            .iter()
+            .filter(|hole| within(hole.last_lost, span));
+        holes.filter(|_| self.story.forwarded).collect()
+    }
+
+    fn loss(&self, holes: &[&Hole]) -> Option<KeyLoss> {
+        let longest = holes
+            .iter()
+            .max_by_key(|hole| hole.last_lost.since(hole.first_lost))?;
+        Some(KeyLoss {
+            interface: self.interface.clone(),
+            eth_type: self.key.eth_type,
+            dst: destination(&self.key),
+            proto: self.key.proto,
+            port: self.key.port,
+            lost_packets: holes.iter().map(|hole| hole.packets()).sum(),
+            holes: u32::try_from(holes.len()).unwrap_or(u32::MAX),
+            last_delivered_before_ns: longest.before,
+            first_lost_ns: longest.first_lost,
+            last_lost_ns: longest.last_lost,
+            first_delivered_after_ns: longest.after,
+        })
+    }
+}
+
+fn keys(losing: &[(&Track, Vec<&Hole>)]) -> Vec<KeyLoss> {
+    let mut keys: Vec<KeyLoss> = losing
+        .iter()
+        .filter_map(|(track, holes)| track.loss(holes))
+        .collect();
+    keys.sort_by_key(|key| std::cmp::Reverse(key.lost_packets));
+    keys.truncate(KEYS);
+    keys
+}
+
+fn destination(key: &TrafficKey) -> String {
+    match key.dst {
+        Destination::Ip(ip) => ip.to_string(),
+        Destination::Mac(mac) => mac.to_string(),
+    }
+}
+
+fn addressee<'a>(engine: &'a Engine, key: &TrafficKey) -> Option<&'a str> {
+    match key.dst {
+        Destination::Ip(ip) => engine.topology.owner_of_ip(ip),
+        Destination::Mac(mac) => engine.topology.owner_of_mac(mac),
+    }
+}
+
+fn within(at: Timestamp, (from, to): Span) -> bool {
+    from <= at && to.is_none_or(|to| at < to)
+}
+
+/// Holes of several keys that overlap in time are one hole of their endpoint. It is bracketed by the
+/// deliveries of the key that opens it and of the key that closes it.
+fn joined(holes: &[&Hole]) -> Vec<Hole> {
+    let mut sorted: Vec<&Hole> = holes.to_vec();
+    sorted.sort_by_key(|hole| (hole.first_lost, hole.last_lost));
+    let mut joined: Vec<Hole> = Vec::new();
+    for hole in sorted {
+        match joined
+            .last_mut()
+            .filter(|last| hole.first_lost <= last.after.unwrap_or(last.last_lost))
+        {
+            Some(last) => {
+                if hole.last_lost > last.last_lost {
+                    (last.last_lost, last.after) = (hole.last_lost, hole.after);
+                }
+            }
+            None => joined.push(hole.clone()),
+        }
+    }
+    joined
+}
+
+fn sum(joined: &[Hole], holes: &[&Hole]) -> Loss {
+    let mut by_reason: BTreeMap<Reason, u64> = BTreeMap::new();
+    for (reason, count) in holes.iter().flat_map(|hole| &hole.by_reason) {
+        *by_reason.entry(*reason).or_default() += count;
+    }
+    let longest = joined
+        .iter()
+        .max_by_key(|hole| (hole.last_lost.since(hole.first_lost), hole.max_ns()));
+    Loss {
+        lost_packets: by_reason.values().sum(),
+        lost_bytes: holes.iter().map(|hole| hole.bytes).sum(),
+        last_delivered_before_ns: longest.and_then(|hole| hole.before),
+        first_lost_ns: longest.map(|hole| hole.first_lost),
+        last_lost_ns: longest.map(|hole| hole.last_lost),
+        first_delivered_after_ns: longest.and_then(|hole| hole.after),
+        min_ns: longest.map(|hole| hole.last_lost.since(hole.first_lost)),
+        max_ns: longest.and_then(Hole::max_ns),
+        by_reason,
+        holes: u32::try_from(joined.len()).unwrap_or(u32::MAX),
+        keys: Vec::new(),
+    }
+}
+
+/// Traffic that was dropped and never forwarded.
+pub fn steady_drops(evidence: &Evidence) -> Vec<SteadyDrop> {
+    let steady = evidence
+        .keys
+        .iter()
+        .filter(|track| !track.story.forwarded && !track.story.holes.is_empty());
+    let rows = steady.map(
+        |Track {
+             key,
+             story,
+             interface,
+         }| SteadyDrop {
+            interface: interface.clone(),
+            eth_type: key.eth_type,
+            dst: destination(key),
+            proto: key.proto,
+            port: key.port,
+            packets: story.holes.iter().map(Hole::packets).sum(),
+        },
+    );
+    rows.collect()
+}

@@ -1,0 +1,133 @@
+//! The way of an event through the judge: sequence check, sorter, engine, report.
+//!
+//! May not know: where events come from. Live, replay and the CI gate all pass through here, so the same
+//! events give the same report.
+
+use std::collections::BTreeSet;
+
+use crate::conclude::{Provenance, conclude};
+use crate::coverage::finding;
+use crate::engine::Engine;
+use crate::event::{Event, EventKind};
+use crate::log::{Entry, Header};
+use crate::report::{Finding, Report};
+use crate::sorter::Sorter;
+use crate::time::Timestamp;
+
+/// Gaps in the sequence that are remembered one by one; beyond, the recording is merely "full of gaps".
+const GAPS: usize = 4096;
+
+/// Judges entries as they come.
+#[derive(Clone, Debug, Default)]
+pub struct Judge {
+    header: Header,
+    next: u64,
+    gaps: BTreeSet<u64>,
+    more_gaps: u64,
+    repeated: u64,
+    newest: Timestamp,
+    ended: bool,
+    sorter: Sorter,
+    engine: Engine,
+}
+
+impl Judge {
+    /// Begins with a recording's header.
+    pub fn new(header: Header) -> Self {
+        Self {
+            header,
+            ..Self::default()
+        }
+    }
+
+    /// Takes one entry in.
+    pub fn push(&mut self, entry: Entry) {
+        if !self.is_new(entry.seq) {
+            self.repeated += 1;
+            return;
+        }
+        self.newest = self.newest.max(entry.event.at);
+        self.ended |= entry.event.kind == EventKind::CaptureEnded;
+        self.sorter.push(entry.event);
+        while let Some(event) = self.sorter.pop() {
+            self.engine.step(&event);
+        }
+    }
+
+    fn is_new(&mut self, seq: u64) -> bool {
+        if seq < self.next {
+            return self.gaps.remove(&seq);
+        }
+        for missing in self.next..seq {
+            if self.gaps.len() == GAPS {
+                self.more_gaps += seq - missing;
+                break;
+            }
+            self.gaps.insert(missing);
+        }
+        self.next = seq + 1;
+        true
+    }
+
+    /// Whether the recording's own end has been taken in.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The report over what has passed the sorter.
+    pub fn report(&self) -> Report {
+        conclude(&self.engine, &self.provenance(None))
+    }
+
+    /// The last report: no entry follows. `cut`: why, where it is not the recording's own end.
+    pub fn finish(mut self, cut: Option<&str>) -> Report {
+        while let Some(event) = self.sorter.take() {
+            self.engine.step(&event);
+        }
+        let cut = cut.map(str::to_owned).or_else(|| {
+            (!self.ended).then(|| "the recording has no end mark: the recorder was interrupted".to_owned())
+        });
+        conclude(&self.engine, &self.provenance(cut))
+    }
+
+    fn provenance(&self, cut: Option<String>) -> Provenance {
+        let missing = self.gaps.len() as u64 + self.more_gaps;
+        let mut findings: Vec<Finding> = Vec::new();
+        let mut whole = |kind: &str, detail: String| findings.push(finding(kind, None, None, detail, true));
+        if missing > 0 {
+            whole(
+                "log_gap",
+                format!("{missing} events are missing from the recording"),
+            );
+        }
+        if self.repeated > 0 {
+            whole(
+                "log_gap",
+                format!("{} events stand in the recording more than once", self.repeated),
+            );
+        }
+        if self.sorter.late() > 0 {
+            whole(
+                "late_events",
+                format!("{} events came too late to be put in order", self.sorter.late()),
+            );
+        }
+        if let Some(cut) = cut {
+            findings.push(finding("log_truncated", Some(self.newest), None, cut, true));
+        }
+        Provenance {
+            header: self.header.clone(),
+            findings,
+            missing,
+        }
+    }
+}
+
+/// Judges a whole list of events.
+pub fn judge(header: Header, events: impl IntoIterator<Item = Event>) -> Report {
+    let mut judge = Judge::new(header);
+    for (seq, event) in (0..).zip(events) {
+        judge.push(Entry { seq, event });
+    }
+    judge.finish(None)
+}

@@ -1,0 +1,257 @@
+//! OpenFlow flows that name an endpoint: which were there before a restart, and when all are there again.
+//!
+//! May not know: megaflows, packets, any controller's pipeline. The method works for every controller:
+//! a Pod's flows are installed when the flows that mentioned its port, MAC or IP before are back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::event::{Change, OpenFlowChange, OpenFlowMatch};
+use crate::time::{SECOND, Timestamp};
+use crate::topology::Topology;
+
+/// Flows that vanish this shortly before a restart's first sign still belong to the state before it: an
+/// ovs-vswitchd that leaves gracefully deletes its flows while the monitor is still connected
+/// (`ofproto_flush__`), which takes less than a second for 100 000 flows.
+const LEAVING: u64 = 2 * SECOND;
+
+/// A flow's identity: bridge, table, priority, match.
+type FlowId = (String, u8, u16, String);
+
+/// Flows of all bridges, as the monitors told them.
+#[derive(Clone, Debug, Default)]
+pub struct OpenFlow {
+    /// Flows that name a port or an address.
+    present: BTreeMap<FlowId, OpenFlowMatch>,
+    /// Flows that are gone, and since when.
+    gone: BTreeMap<FlowId, (Timestamp, OpenFlowMatch)>,
+    watched: BTreeSet<String>,
+}
+
+impl OpenFlow {
+    /// A monitor is on: its bridge's flows are told anew.
+    pub fn up(&mut self, at: Timestamp, bridge: &str) {
+        self.watched.insert(bridge.to_owned());
+        let ids: Vec<FlowId> = self.present.keys().filter(|id| id.0 == bridge).cloned().collect();
+        for id in ids {
+            self.remove(at, id);
+        }
+    }
+
+    /// Whether a monitor has ever been on for a bridge.
+    pub fn watches(&self, bridge: &str) -> bool {
+        self.watched.contains(bridge)
+    }
+
+    /// Flows changed; returns which flows came and which went.
+    pub fn changes(
+        &mut self,
+        at: Timestamp,
+        bridge: &str,
+        changes: &[OpenFlowChange],
+    ) -> Vec<(FlowId, bool)> {
+        let mut moved = Vec::new();
+        for change in changes.iter().filter(|change| names_something(&change.matches)) {
+            let id = (
+                bridge.to_owned(),
+                change.table,
+                change.priority,
+                change.matches.wire.clone(),
+            );
+            let came = change.change != Change::Removed;
+            if came {
+                self.gone.remove(&id);
+                self.present.insert(id.clone(), change.matches.clone());
+            } else {
+                self.remove(at, id.clone());
+            }
+            moved.push((id, came));
+        }
+        moved
+    }
+
+    fn remove(&mut self, at: Timestamp, id: FlowId) {
+        if let Some(matches) = self.present.remove(&id) {
+            self.gone.insert(id, (at, matches));
+        }
+        let oldest = at.0.saturating_sub(LEAVING);
+        if self.gone.len() > self.present.len() {
+            self.gone.retain(|_, (since, _)| since.0 >= oldest);
+        }
+    }
+
+    /// Which flows name which endpoint, as of just before `began`. Flows of an `earlier` restart that have
+    /// not come back by then still count: what a restart interrupts is not a new normal.
+    pub fn baseline(&self, topology: &Topology, began: Timestamp, earlier: Option<&Baseline>) -> Baseline {
+        let ports = ports(topology);
+        let oldest = began.0.saturating_sub(LEAVING);
+        let gone = self.gone.iter().filter(|(_, (since, _))| since.0 >= oldest);
+        let leaving = gone.map(|(id, (_, matches))| (id, matches));
+        let mut baseline = Baseline::default();
+        for (id, matches) in self.present.iter().chain(leaving) {
+            let endpoints = named(topology, &ports, &id.0, matches);
+            baseline.add(id, endpoints, self.present.contains_key(id));
+        }
+        for (id, endpoints) in earlier.into_iter().flat_map(Baseline::missing) {
+            baseline.add(id, endpoints, self.present.contains_key(id));
+        }
+        baseline
+    }
+}
+
+fn names_something(matches: &OpenFlowMatch) -> bool {
+    let OpenFlowMatch {
+        in_port,
+        eth_src,
+        eth_dst,
+        ip_src,
+        ip_dst,
+        wire: _,
+    } = matches;
+    in_port.is_some() || eth_src.is_some() || eth_dst.is_some() || ip_src.is_some() || ip_dst.is_some()
+}
+
+type Ports = BTreeMap<(String, u32), String>;
+
+fn ports(topology: &Topology) -> Ports {
+    let numbered = topology
+        .endpoints()
+        .iter()
+        .filter_map(|(name, endpoint)| Some(((endpoint.bridge.clone()?, endpoint.ofport?.0), name.clone())));
+    numbered.collect()
+}
+
+fn named(topology: &Topology, ports: &Ports, bridge: &str, matches: &OpenFlowMatch) -> BTreeSet<String> {
+    let by_port = matches
+        .in_port
+        .and_then(|port| ports.get(&(bridge.to_owned(), port.0)))
+        .map(String::as_str);
+    let by_mac = [matches.eth_src, matches.eth_dst]
+        .into_iter()
+        .flatten()
+        .filter_map(|mac| topology.owner_of_mac(mac));
+    let by_ip = [matches.ip_src, matches.ip_dst]
+        .into_iter()
+        .flatten()
+        .filter_map(|ip| topology.owner_of_ip(ip));
+    by_port
+        .into_iter()
+        .chain(by_mac)
+        .chain(by_ip)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The flows that named each endpoint before a restart, and which of them are missing.
+#[derive(Clone, Debug, Default)]
+pub struct Baseline {
+    endpoints: BTreeMap<String, Flows>,
+    named: BTreeMap<FlowId, BTreeSet<String>>,
+}
+
+/// Flows that come or go this long after an endpoint had all of its flows again belong to everyday life,
+/// not to the restart.
+const SETTLED: u64 = 5 * SECOND;
+
+#[derive(Clone, Debug, Default)]
+struct Flows {
+    missing: BTreeSet<FlowId>,
+    was_missing: bool,
+    installed: Option<Timestamp>,
+}
+
+/// Where an endpoint's OpenFlow flows stand in a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// No flow named it before, or no monitor was on: nothing can be said.
+    Unknown,
+    /// All of its flows were there all the time.
+    Kept,
+    /// They were gone and all are back since then (an upper bound: it is when the monitor told).
+    Installed(Timestamp),
+    /// Some are missing.
+    Missing,
+}
+
+impl Baseline {
+    fn add(&mut self, id: &FlowId, endpoints: BTreeSet<String>, present: bool) {
+        for endpoint in endpoints {
+            let flows = self.endpoints.entry(endpoint.clone()).or_default();
+            if !present {
+                flows.missing.insert(id.clone());
+                flows.was_missing = true;
+            }
+            self.named.entry(id.clone()).or_default().insert(endpoint);
+        }
+    }
+
+    /// Flows that have not come back, and whom they name.
+    fn missing(&self) -> impl Iterator<Item = (&FlowId, BTreeSet<String>)> {
+        self.named.iter().filter_map(|(id, endpoints)| {
+            let missing = |endpoint: &&String| {
+                self.endpoints
+                    .get(*endpoint)
+                    .is_some_and(|flows| flows.missing.contains(id))
+            };
+            let endpoints: BTreeSet<String> = endpoints.iter().filter(missing).cloned().collect();
+            (!endpoints.is_empty()).then_some((id, endpoints))
+        })
+    }
+
+    /// A monitor is on again: its bridge's flows are missing until they are told.
+    pub fn up(&mut self, at: Timestamp, bridge: &str) {
+        let ids: Vec<FlowId> = self.named.keys().filter(|id| id.0 == bridge).cloned().collect();
+        for id in ids {
+            self.lose(at, &id);
+        }
+    }
+
+    /// Flows came (`true`) or went.
+    pub fn moved(&mut self, at: Timestamp, moved: &[(FlowId, bool)]) {
+        for (id, came) in moved {
+            if *came {
+                self.regain(at, id);
+            } else {
+                self.lose(at, id);
+            }
+        }
+    }
+
+    fn lose(&mut self, at: Timestamp, id: &FlowId) {
+        for endpoint in self.named.get(id).into_iter().flatten() {
+            if let Some(flows) = self.endpoints.get_mut(endpoint)
+                && flows
+                    .installed
+                    .is_none_or(|installed| at.since(installed) < SETTLED)
+            {
+                flows.missing.insert(id.clone());
+                flows.was_missing = true;
+                flows.installed = None;
+            }
+        }
+    }
+
+    fn regain(&mut self, at: Timestamp, id: &FlowId) {
+        for endpoint in self.named.get(id).into_iter().flatten() {
+            if let Some(flows) = self.endpoints.get_mut(endpoint)
+                && flows.missing.remove(id)
+                && flows.missing.is_empty()
+            {
+                flows.installed = Some(at);
+            }
+        }
+    }
+
+    /// Where an endpoint's flows stand.
+    pub fn standing(&self, endpoint: &str) -> Standing {
+        match self.endpoints.get(endpoint) {
+            None => Standing::Unknown,
+            Some(Flows {
+                was_missing: false, ..
+            }) => Standing::Kept,
+            Some(Flows {
+                installed: Some(at), ..
+            }) => Standing::Installed(*at),
+            Some(_) => Standing::Missing,
+        }
+    }
+}

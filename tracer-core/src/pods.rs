@@ -1,0 +1,246 @@
+//! The row of each Pod in one restart: its windows, its cause, its verdict.
+//!
+//! May not know: events, other restarts.
+
+use std::collections::BTreeMap;
+
+use crate::cause::{Facts, cause};
+use crate::coverage::weakened;
+use crate::engine::Engine;
+use crate::evidence::{Direction, Evidence, Span};
+use crate::megaflow::Convergence;
+use crate::openflow::Standing;
+use crate::report::{Cause, Exposed, Finding, Leak, Loss, Observed, Pod, Reason, Verdict};
+use crate::restart::Restart;
+use crate::time::Timestamp;
+use crate::topology::Endpoint;
+use crate::window;
+
+/// Everything one restart's rows are drawn from.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What is remembered.
+    pub engine: &'a Engine,
+    /// Packets.
+    pub evidence: &'a Evidence,
+    /// What could not be seen.
+    pub coverage: &'a [Finding],
+    /// The restart.
+    pub restart: &'a Restart,
+    /// When the next one began.
+    pub until: Option<Timestamp>,
+}
+
+impl View<'_> {
+    /// From this restart's first sign to the next one's.
+    pub fn span(&self) -> Span {
+        (self.restart.began, self.until)
+    }
+
+    fn flag(&self) -> bool {
+        self.until.is_none() && self.engine.restarts.flag() == Some(true)
+    }
+}
+
+/// The rows: Pods by namespace and name, then ports that are no Pod.
+pub fn pods(view: &View<'_>) -> Vec<Pod> {
+    let (from, to) = view.span();
+    let there = |endpoint: &&Endpoint| {
+        endpoint.vport.is_some()
+            && to.is_none_or(|to| endpoint.since < to)
+            && endpoint.until.is_none_or(|until| until >= from)
+    };
+    let endpoints = view
+        .engine
+        .topology
+        .endpoints()
+        .iter()
+        .filter(|(_, endpoint)| there(endpoint));
+    let mut pods: Vec<Pod> = endpoints
+        .map(|(name, endpoint)| pod(view, name, endpoint))
+        .collect();
+    pods.sort_by(|one, other| order(one).cmp(&order(other)));
+    pods
+}
+
+fn order(pod: &Pod) -> (bool, Option<&str>, &str, &str) {
+    (
+        pod.namespace.is_none(),
+        pod.namespace.as_deref(),
+        &pod.name,
+        &pod.interface,
+    )
+}
+
+/// What the restart's parts say of one endpoint, before it is put into words.
+struct Findings {
+    standing: Standing,
+    exposed: Option<Exposed>,
+    converged: Option<Timestamp>,
+    dropped: bool,
+    observed: Observed,
+    lost: BTreeMap<Reason, u64>,
+    judged: bool,
+}
+
+fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
+    let standing = view.restart.baseline.standing(interface);
+    let state = view.restart.converging.endpoint(interface);
+    let observed = Observed {
+        to_pod: view.evidence.loss(interface, Direction::ToPod, view.span()),
+        from_pod: view.evidence.loss(interface, Direction::FromPod, view.span()),
+    };
+    Findings {
+        standing,
+        exposed: view
+            .restart
+            .milestones
+            .flush_ns
+            .map(|flush| window::exposed(flush, standing, state)),
+        converged: state.and_then(Convergence::converged),
+        dropped: state.is_some_and(|state| state.first_drop.is_some()),
+        lost: lost(&observed),
+        observed,
+        judged: judged(endpoint, view),
+    }
+}
+
+fn pod(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Pod {
+    let found = findings(view, interface, endpoint);
+    let (why, verdict) = (why(view, endpoint, &found), verdict(view, &found));
+    let installed = if let Standing::Installed(at) = found.standing {
+        Some(at)
+    } else {
+        None
+    };
+    let delivered = losses(&found.observed)
+        .filter_map(|loss| loss.first_delivered_after_ns)
+        .min();
+    let leak = leak(view, endpoint, &found);
+    let waterfall = |exposed: &Exposed| window::waterfall(exposed, installed, delivered);
+    let (namespace, name) = match &endpoint.identity.pod {
+        Some((namespace, name)) => (Some(namespace.clone()), name.clone()),
+        None => (None, interface.to_owned()),
+    };
+    Pod {
+        namespace,
+        name,
+        bridge: endpoint.bridge.clone(),
+        interface: interface.to_owned(),
+        ofport: endpoint.ofport.map(|ofport| ofport.0),
+        port_no: endpoint.vport.map(|(_, port_no)| port_no.0),
+        mac: endpoint.identity.mac.map(|mac| mac.to_string()),
+        ips: endpoint.identity.ips.iter().map(ToString::to_string).collect(),
+        flows_installed_ns: installed,
+        converged_ns: found.converged,
+        waterfall: found.exposed.as_ref().map(waterfall).unwrap_or_default(),
+        exposed: found.exposed,
+        observed: found.observed,
+        delayed: view.evidence.delayed(interface, view.span()),
+        leak,
+        cause: why,
+        verdict,
+    }
+}
+
+fn why(view: &View<'_>, endpoint: &Endpoint, found: &Findings) -> Option<Cause> {
+    cause(&Facts {
+        kind: view.restart.kind(),
+        milestones: &view.restart.milestones,
+        standing: found.standing,
+        exposed: found.exposed.as_ref().filter(|_| found.judged),
+        lost: &found.lost,
+        dropped: found.dropped,
+        recreated: [endpoint.recreated, endpoint.renumbered]
+            .into_iter()
+            .flatten()
+            .any(|at| at >= view.span().0),
+        flag: view.flag(),
+        bound_nobody: view.restart.bound_nobody,
+        now: view.engine.now,
+    })
+}
+
+fn losses(observed: &Observed) -> impl Iterator<Item = &Loss> {
+    [&observed.to_pod, &observed.from_pod].into_iter().flatten()
+}
+
+/// Only a Pod that is there to the end of the restart is judged by its exposed window: the window of a
+/// port that is no Pod, or of one that was deleted, says nothing about traffic that anybody wanted.
+fn judged(endpoint: &Endpoint, view: &View<'_>) -> bool {
+    endpoint.identity.pod.is_some()
+        && endpoint
+            .until
+            .is_none_or(|until| view.until.is_some_and(|to| until > to))
+}
+
+fn lost(observed: &Observed) -> BTreeMap<Reason, u64> {
+    let mut lost = BTreeMap::new();
+    for (reason, count) in losses(observed).flat_map(|loss| &loss.by_reason) {
+        *lost.entry(*reason).or_default() += count;
+    }
+    lost
+}
+
+/// Traffic was forwarded although the endpoint's flows were absent: a megaflow that outputs came first. Only a
+/// bridge that is not `secure` forwards by itself (`connmgr_flushed`, ofproto/connmgr.c).
+fn leak(view: &View<'_>, endpoint: &Endpoint, found: &Findings) -> Option<Leak> {
+    let start = found.converged.filter(|_| !is_secure(view, endpoint))?;
+    match found.standing {
+        Standing::Missing => Some(Leak {
+            start_ns: start,
+            end_ns: None,
+        }),
+        Standing::Installed(end) if end.since(start) > MONITOR_DELAY => Some(Leak {
+            start_ns: start,
+            end_ns: Some(end),
+        }),
+        Standing::Installed(_) | Standing::Kept | Standing::Unknown => None,
+    }
+}
+
+fn is_secure(view: &View<'_>, endpoint: &Endpoint) -> bool {
+    let mut bridges = view.engine.topology.bridges();
+    let row = bridges.find(|row| Some(&row.name) == endpoint.bridge.as_ref());
+    row.is_none_or(|row| row.fail_mode.as_deref() == Some("secure"))
+}
+
+/// The flow monitor tells of a flow after it has taken effect: ovs-vswitchd sends at the end of its main
+/// loop's pass, and we must be scheduled, which on a busy emulated node took 240 ms. A megaflow that is no
+/// earlier than this is no leak.
+const MONITOR_DELAY: u64 = crate::time::SECOND;
+
+fn verdict(view: &View<'_>, found: &Findings) -> Verdict {
+    if !found.lost.is_empty() {
+        return Verdict::Fail;
+    }
+    let exposed = found.exposed.as_ref().filter(|_| found.judged);
+    let by_window = match exposed.map(|exposed| (exposed.duration_ns, found.standing)) {
+        None | Some((Some(0), _)) => Verdict::Pass,
+        // Without an OpenFlow monitor and without a drop megaflow, packets may just have waited.
+        Some((_, Standing::Unknown)) if !found.dropped => Verdict::Inconclusive,
+        Some(_) => Verdict::Fail,
+    };
+    let (from, to) = view.span();
+    if by_window == Verdict::Pass && weakened(view.coverage, from, to) {
+        Verdict::Inconclusive
+    } else {
+        by_window
+    }
+}
+
+/// The worst of the Pods; a restart that was not seen to its end cannot pass.
+pub fn restart_verdict(view: &View<'_>, pods: &[Pod]) -> Verdict {
+    let worst = pods
+        .iter()
+        .map(|pod| pod.verdict)
+        .max()
+        .unwrap_or(Verdict::Inconclusive);
+    let unfinished = view.restart.is_waiting() && view.until.is_none();
+    let (from, to) = view.span();
+    if unfinished || weakened(view.coverage, from, to) {
+        worst.max(Verdict::Inconclusive)
+    } else {
+        worst
+    }
+}

@@ -1,0 +1,333 @@
+//! Restarts and their milestones, from the flag, the processes and the kernel.
+//!
+//! May not know: Pods' fate, packets. Signs of one restart come in many orders (Antrea: exit, flag,
+//! start, flag removed; `ovs-ctl`: flag after exit; a crash: no flag), so a sign opens a new restart only
+//! where the current one can no longer take it.
+
+use crate::daemon::Daemon;
+use crate::event::{Portids, Process};
+use crate::id::{DpIfindex, Pid};
+use crate::megaflow::Converging;
+use crate::openflow::Baseline;
+use crate::report::{Kind, Milestones};
+use crate::time::{SECOND, Timestamp};
+
+/// `exit --cleanup` flushes the datapath on the way out: an exit this soon after a flush by the same
+/// process is the same restart.
+const LEAVING: u64 = 5 * SECOND;
+
+/// One restart, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub struct Restart {
+    /// When its first sign was seen.
+    pub began: Timestamp,
+    /// The datapath that was flushed.
+    pub dp: Option<DpIfindex>,
+    /// Milestones, but for those that need Pods.
+    pub milestones: Milestones,
+    /// The signal that ended ovs-vswitchd (0: it left by itself), where it could be read.
+    pub signal: Option<i32>,
+    /// The flag was set when the capture began, so when it was set is not known.
+    pub flag_was_set: bool,
+    /// A datapath was deleted or the module unloaded.
+    pub module_gone: Option<Timestamp>,
+    /// The process that flushed.
+    flusher: Option<Pid>,
+    /// Portids were given and none of them is bound.
+    pub bound_nobody: bool,
+    /// Megaflows since the flush.
+    pub converging: Converging,
+    /// OpenFlow flows before the restart.
+    pub baseline: Baseline,
+}
+
+impl Restart {
+    /// Whether the datapath still waits for the flush.
+    pub fn is_waiting(&self) -> bool {
+        self.milestones.flush_ns.is_none()
+    }
+
+    /// How it went.
+    pub fn kind(&self) -> Kind {
+        let Milestones {
+            vswitchd_exit_ns,
+            vswitchd_start_ns,
+            flag_set_ns,
+            flag_removed_ns,
+            ..
+        } = &self.milestones;
+        if self.module_gone.is_some() {
+            return Kind::ModuleReload;
+        }
+        match (vswitchd_exit_ns, self.signal) {
+            (Some(_), Some(0)) => Kind::Graceful,
+            (Some(_), Some(_)) => Kind::Killed,
+            (Some(_), None) => Kind::Restarted,
+            (None, _) if vswitchd_start_ns.is_some() => Kind::Restarted,
+            (None, _) if flag_set_ns.or(*flag_removed_ns).is_some() || self.flag_was_set => Kind::FlagOnly,
+            (None, _) => Kind::FlushOnly,
+        }
+    }
+}
+
+/// What a sign did to the list of restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A new restart began with it.
+    Began,
+    /// The datapath was flushed (in the current restart, perhaps a new one).
+    Flushed,
+    /// Nothing that others must act on.
+    None,
+}
+
+/// All restarts and what tells them apart.
+#[derive(Clone, Debug, Default)]
+pub struct Restarts {
+    /// Oldest first.
+    pub list: Vec<Restart>,
+    /// Processes of ovs-vswitchd.
+    pub daemon: Daemon,
+    /// flow-restore-wait as OVSDB last said; `None`: not yet heard.
+    flag: Option<bool>,
+}
+
+impl Restarts {
+    /// The restart that is under way or was the last.
+    pub fn current(&mut self) -> Option<&mut Restart> {
+        self.list.last_mut()
+    }
+
+    /// flow-restore-wait, as OVSDB last said.
+    pub fn flag(&self) -> Option<bool> {
+        self.flag
+    }
+
+    /// OVSDB says what flow-restore-wait is.
+    pub fn flag_is(&mut self, at: Timestamp, value: bool) -> Effect {
+        let before = self.flag.replace(value);
+        match (before, value) {
+            (Some(false), true) => {
+                let (restart, effect) = self.take(at, |now| {
+                    now.flag_set_ns.is_none() && now.flag_removed_ns.is_none()
+                });
+                restart.milestones.flag_set_ns = Some(at);
+                effect
+            }
+            (None, true) => {
+                let (restart, effect) = self.take(at, |now| now.flag_set_ns.is_none());
+                restart.flag_was_set = true;
+                effect
+            }
+            (Some(true), false) => self.flag_removed(at),
+            (Some(false) | None, false) | (Some(true), true) => Effect::None,
+        }
+    }
+
+    fn flag_removed(&mut self, at: Timestamp) -> Effect {
+        let (restart, effect) = self.latest(at);
+        restart.milestones.flag_removed_ns.get_or_insert(at);
+        effect
+    }
+
+    /// A process of OVS ended.
+    pub fn exited(&mut self, at: Timestamp, process: &Process, signal: Option<i32>) -> Effect {
+        if !self.daemon.exited(at, process.pid) {
+            return Effect::None;
+        }
+        let leaving = self.list.last().is_some_and(|now| {
+            now.flusher == Some(process.pid)
+                && now.milestones.vswitchd_exit_ns.is_none()
+                && now
+                    .milestones
+                    .flush_ns
+                    .is_some_and(|flush| at.since(flush) < LEAVING)
+        });
+        let (restart, effect) = if leaving {
+            self.latest(at)
+        } else {
+            self.take(at, |now| now.vswitchd_exit_ns.is_none())
+        };
+        restart.milestones.vswitchd_exit_ns = Some(at);
+        restart.signal = signal;
+        effect
+    }
+
+    /// A process commands the kernel's datapath: the sign that a new ovs-vswitchd is there.
+    pub fn commands(&mut self, at: Timestamp, pid: Pid) -> Effect {
+        let Some(started) = self.daemon.commands(pid) else {
+            return Effect::None;
+        };
+        let (restart, effect) = self.take(at, |now| now.vswitchd_start_ns.is_none());
+        restart.milestones.vswitchd_start_ns = Some(started);
+        effect
+    }
+
+    /// Portids that get upcalls were set by a process.
+    pub fn portids(&mut self, at: Timestamp, pid: Pid, pids: &Portids) {
+        if !self.daemon.knows(pid) {
+            return;
+        }
+        let Some(now) = self.list.last_mut() else { return };
+        now.bound_nobody = pids.given > 0 && pids.bound == 0;
+        // What the leaving ovs-vswitchd sets is no binding: it must have exited, or never have been there.
+        let leaving = now.milestones.vswitchd_exit_ns.is_none() && now.milestones.vswitchd_start_ns.is_none();
+        if pids.bound > 0 && !leaving {
+            now.milestones.upcalls_bound_ns.get_or_insert(at);
+        }
+    }
+
+    /// The datapath was flushed.
+    pub fn flushed(&mut self, at: Timestamp, dp: DpIfindex, pid: Pid) -> Effect {
+        let (restart, _) = self.take(at, |_| true);
+        restart.milestones.flush_ns = Some(at);
+        restart.dp = Some(dp);
+        restart.flusher = Some(pid);
+        restart.converging = Converging::default();
+        Effect::Flushed
+    }
+
+    /// The module was unloaded.
+    pub fn module_gone(&mut self, at: Timestamp) -> Effect {
+        let (restart, effect) = self.take(at, |_| true);
+        restart.module_gone.get_or_insert(at);
+        effect
+    }
+
+    /// The current restart if it has not been flushed yet and `fits`, else a new one.
+    fn take(&mut self, at: Timestamp, fits: impl Fn(&Milestones) -> bool) -> (&mut Restart, Effect) {
+        let open = self
+            .list
+            .last()
+            .is_some_and(|now| now.is_waiting() && fits(&now.milestones));
+        self.latest_or_new(at, open)
+    }
+
+    /// The latest restart, whatever its state; a new one if there was none.
+    fn latest(&mut self, at: Timestamp) -> (&mut Restart, Effect) {
+        let any = !self.list.is_empty();
+        self.latest_or_new(at, any)
+    }
+
+    fn latest_or_new(&mut self, at: Timestamp, latest: bool) -> (&mut Restart, Effect) {
+        if !latest {
+            self.list.push(Restart {
+                began: at,
+                ..Restart::default()
+            });
+        }
+        let index = self.list.len() - 1;
+        (
+            &mut self.list[index],
+            if latest { Effect::None } else { Effect::Began },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::VSWITCHD;
+
+    const DP: DpIfindex = DpIfindex(5);
+
+    fn process(pid: u32) -> Process {
+        Process {
+            pid: Pid(pid),
+            parent: Pid(1),
+            comm: VSWITCHD.to_owned(),
+        }
+    }
+
+    fn running() -> Restarts {
+        let mut restarts = Restarts::default();
+        restarts.daemon.seen(&process(10));
+        restarts.flag_is(Timestamp(1), false);
+        restarts
+    }
+
+    fn bound() -> Portids {
+        Portids { given: 2, bound: 2 }
+    }
+
+    fn come_back(restarts: &mut Restarts, at: u64, pid: u32) {
+        restarts.daemon.born(Timestamp(at), &process(pid));
+        restarts.commands(Timestamp(at + 5), Pid(pid));
+    }
+
+    #[test]
+    fn a_graceful_restart_with_the_flag_is_one_restart() {
+        let mut restarts = running();
+        assert_eq!(
+            restarts.exited(Timestamp(100), &process(10), Some(0)),
+            Effect::Began
+        );
+        assert_eq!(restarts.flag_is(Timestamp(110), true), Effect::None);
+        come_back(&mut restarts, 120, 20);
+        restarts.flag_is(Timestamp(200), false);
+        restarts.portids(Timestamp(201), Pid(20), &bound());
+        assert_eq!(restarts.flushed(Timestamp(202), DP, Pid(20)), Effect::Flushed);
+        assert_eq!(restarts.list.len(), 1);
+        let expected = Milestones {
+            flag_set_ns: Some(Timestamp(110)),
+            vswitchd_exit_ns: Some(Timestamp(100)),
+            vswitchd_start_ns: Some(Timestamp(120)),
+            flag_removed_ns: Some(Timestamp(200)),
+            upcalls_bound_ns: Some(Timestamp(201)),
+            flush_ns: Some(Timestamp(202)),
+            ..Milestones::default()
+        };
+        assert_eq!(restarts.list[0].milestones, expected);
+        assert_eq!(restarts.list[0].kind(), Kind::Graceful);
+    }
+
+    #[test]
+    fn a_second_exit_begins_a_second_restart() {
+        let mut restarts = running();
+        restarts.exited(Timestamp(100), &process(10), Some(9));
+        come_back(&mut restarts, 120, 20);
+        restarts.flushed(Timestamp(130), DP, Pid(20));
+        assert_eq!(
+            restarts.exited(Timestamp(LEAVING * 2), &process(20), Some(0)),
+            Effect::Began
+        );
+        assert_eq!(
+            restarts.list.iter().map(Restart::kind).collect::<Vec<_>>(),
+            [Kind::Killed, Kind::Graceful]
+        );
+    }
+
+    #[test]
+    fn a_crash_while_waiting_is_a_restart_of_its_own() {
+        let mut restarts = running();
+        restarts.exited(Timestamp(100), &process(10), Some(0));
+        come_back(&mut restarts, 120, 20);
+        restarts.exited(Timestamp(140), &process(20), Some(11));
+        assert_eq!(restarts.list.len(), 2);
+    }
+
+    #[test]
+    fn cleanup_on_exit_flushes_first() {
+        let mut restarts = running();
+        restarts.flushed(Timestamp(90), DP, Pid(10));
+        restarts.exited(Timestamp(100), &process(10), Some(0));
+        assert_eq!(restarts.list.len(), 1);
+        assert_eq!(restarts.list[0].kind(), Kind::Graceful);
+    }
+
+    #[test]
+    fn a_flag_that_was_set_before_the_capture_has_no_time() {
+        let mut restarts = Restarts::default();
+        assert_eq!(restarts.flag_is(Timestamp(5), true), Effect::Began);
+        assert_eq!(restarts.list[0].milestones.flag_set_ns, None);
+        assert_eq!(restarts.list[0].kind(), Kind::FlagOnly);
+    }
+
+    #[test]
+    fn a_stranger_binds_no_upcalls() {
+        let mut restarts = running();
+        restarts.exited(Timestamp(100), &process(10), Some(0));
+        restarts.portids(Timestamp(110), Pid(99), &bound());
+        assert_eq!(restarts.list[0].milestones.upcalls_bound_ns, None);
+    }
+}

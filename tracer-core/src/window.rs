@@ -1,0 +1,239 @@
+//! The exposed window of one endpoint: when traffic would have been lost.
+//!
+//! May not know: packets. Its start is the flush. Its end is the earliest point at which the evidence
+//! says that a packet would have been forwarded.
+
+use crate::megaflow::Convergence;
+use crate::openflow::Standing;
+use crate::report::{EndedBy, Exposed, Phase};
+use crate::time::{SECOND, Timestamp};
+
+/// OVS removes a megaflow that is idle for this long (`max-idle`, ofproto/ofproto-provider.h). A drop megaflow that
+/// outlives its endpoint's OpenFlow flows for longer was translated with them and kept: a standing policy.
+const MAX_IDLE: u64 = 10 * SECOND;
+
+/// The exposed window after a flush.
+pub fn exposed(flush: Timestamp, standing: Standing, state: Option<&Convergence>) -> Exposed {
+    match end(flush, standing, state) {
+        None => Exposed {
+            start_ns: flush,
+            end_ns: None,
+            duration_ns: None,
+            ended_by: None,
+        },
+        Some((end, ended_by)) => Exposed {
+            start_ns: flush,
+            end_ns: Some(end),
+            duration_ns: Some(end.since(flush)),
+            ended_by: Some(ended_by),
+        },
+    }
+}
+
+fn end(flush: Timestamp, standing: Standing, state: Option<&Convergence>) -> Option<(Timestamp, EndedBy)> {
+    let converged = state
+        .and_then(Convergence::converged)
+        .map(|at| (at, EndedBy::Converged));
+    match standing {
+        Standing::Kept => Some((flush, EndedBy::FlowsBeforeFlush)),
+        Standing::Installed(installed) if installed <= flush => Some((flush, EndedBy::FlowsBeforeFlush)),
+        Standing::Installed(installed) => Some(after_flows(installed, converged, state)),
+        Standing::Missing | Standing::Unknown => converged,
+    }
+}
+
+/// The end of a window whose OpenFlow flows came: the first megaflow that outputs, or the last drop megaflow's
+/// removal. Where nothing dropped its traffic, or what did is a standing policy, the flows alone end it.
+fn after_flows(
+    installed: Timestamp,
+    converged: Option<(Timestamp, EndedBy)>,
+    state: Option<&Convergence>,
+) -> (Timestamp, EndedBy) {
+    let earliest = converged
+        .into_iter()
+        .chain(freed(installed, state))
+        .min_by_key(|(at, _)| *at);
+    match earliest {
+        Some(end) if end.0 <= installed => end,
+        Some(end) if dropped_at(installed, state) && end.0 <= installed.plus(MAX_IDLE) => end,
+        _ => (installed, EndedBy::FlowsInstalled),
+    }
+}
+
+/// Whether a drop megaflow stood in the way of the endpoint's next packet when its OpenFlow flows came.
+fn dropped_at(installed: Timestamp, state: Option<&Convergence>) -> bool {
+    state.is_some_and(|state| {
+        let before = state.first_drop.is_some_and(|first| first <= installed);
+        before && (state.is_dropping() || state.drops_gone.is_some_and(|gone| gone > installed))
+    })
+}
+
+/// When, after its OpenFlow flows came, the last drop megaflow was gone.
+fn freed(installed: Timestamp, state: Option<&Convergence>) -> Option<(Timestamp, EndedBy)> {
+    let gone = state
+        .filter(|state| !state.is_dropping())
+        .and_then(|state| state.drops_gone);
+    gone.filter(|gone| *gone > installed)
+        .map(|gone| (gone, EndedBy::DropFlowsRemoved))
+}
+
+/// How an exposed window and what follows it were spent.
+pub fn waterfall(
+    exposed: &Exposed,
+    installed: Option<Timestamp>,
+    delivered: Option<Timestamp>,
+) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    let (Some(end), Some(duration)) = (exposed.end_ns, exposed.duration_ns) else {
+        return phases;
+    };
+    if duration == 0 {
+        return phases;
+    }
+    let ended = exposed.ended_by.map_or("end", ending);
+    match installed.filter(|at| exposed.start_ns < *at && *at < end) {
+        Some(installed) => {
+            phases.push(phase("flush→flows_installed", exposed.start_ns, installed));
+            phases.push(phase(&format!("flows_installed→{ended}"), installed, end));
+        }
+        None => phases.push(phase(&format!("flush→{ended}"), exposed.start_ns, end)),
+    }
+    if let Some(delivered) = delivered.filter(|at| *at >= end) {
+        phases.push(phase(&format!("{ended}→first delivered"), end, delivered));
+    }
+    phases
+}
+
+fn ending(ended_by: EndedBy) -> &'static str {
+    match ended_by {
+        EndedBy::Converged => "converged",
+        EndedBy::FlowsInstalled => "flows_installed",
+        EndedBy::DropFlowsRemoved => "drop_flows_removed",
+        EndedBy::FlowsBeforeFlush => "flush",
+    }
+}
+
+fn phase(name: &str, from: Timestamp, to: Timestamp) -> Phase {
+    Phase {
+        phase: name.to_owned(),
+        ns: to.since(from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Fate;
+    use crate::id::{DpIfindex, Ufid};
+    use crate::megaflow::{Converging, FlowName, Subjects};
+
+    const FLOW: FlowName = (DpIfindex(1), Ufid([1; 16]));
+
+    fn states(steps: &[(u64, Fate)]) -> Converging {
+        let subjects = Subjects {
+            from: Some("veth1".to_owned()),
+            to: None,
+        };
+        let mut converging = Converging::default();
+        for (at, fate) in steps {
+            converging.flow(Timestamp(*at), FLOW, &subjects, *fate);
+        }
+        converging
+    }
+
+    #[track_caller]
+    fn check(standing: Standing, converging: &Converging, expected: Option<(u64, EndedBy)>) {
+        let found = exposed(Timestamp(100), standing, converging.endpoint("veth1"));
+        assert_eq!(
+            found.end_ns.zip(found.ended_by),
+            expected.map(|(at, by)| (Timestamp(at), by))
+        );
+    }
+
+    #[test]
+    fn a_drop_that_becomes_an_output_ends_it() {
+        let steps = states(&[(110, Fate::Drop), (420, Fate::Output)]);
+        check(
+            Standing::Installed(Timestamp(400)),
+            &steps,
+            Some((420, EndedBy::Converged)),
+        );
+        check(Standing::Unknown, &steps, Some((420, EndedBy::Converged)));
+    }
+
+    #[test]
+    fn without_traffic_the_flows_end_it() {
+        check(
+            Standing::Installed(Timestamp(400)),
+            &states(&[]),
+            Some((400, EndedBy::FlowsInstalled)),
+        );
+        check(Standing::Missing, &states(&[]), None);
+        check(Standing::Unknown, &states(&[]), None);
+    }
+
+    #[test]
+    fn traffic_that_comes_later_does_not_lengthen_it() {
+        let steps = states(&[(20_000, Fate::Output)]);
+        check(
+            Standing::Installed(Timestamp(400)),
+            &steps,
+            Some((400, EndedBy::FlowsInstalled)),
+        );
+    }
+
+    #[test]
+    fn a_drop_that_is_removed_ends_it() {
+        let mut steps = states(&[(110, Fate::Drop)]);
+        steps.drop_gone(Timestamp(430), FLOW);
+        check(
+            Standing::Installed(Timestamp(400)),
+            &steps,
+            Some((430, EndedBy::DropFlowsRemoved)),
+        );
+    }
+
+    #[test]
+    fn a_standing_policy_drop_does_not_lengthen_it() {
+        check(
+            Standing::Installed(Timestamp(400)),
+            &states(&[(110, Fate::Drop)]),
+            Some((400, EndedBy::FlowsInstalled)),
+        );
+    }
+
+    #[test]
+    fn one_drop_that_stays_does_not_hide_another_that_heals() {
+        let mut steps = states(&[(110, Fate::Drop)]);
+        let other = (DpIfindex(1), Ufid([2; 16]));
+        let subjects = Subjects {
+            from: Some("veth1".to_owned()),
+            to: None,
+        };
+        steps.flow(Timestamp(115), other, &subjects, Fate::Drop);
+        steps.flow(Timestamp(440), FLOW, &subjects, Fate::Output);
+        check(
+            Standing::Installed(Timestamp(400)),
+            &steps,
+            Some((440, EndedBy::Converged)),
+        );
+        steps = states(&[(110, Fate::Drop)]);
+        steps.flow(Timestamp(20 * SECOND), other, &subjects, Fate::Output);
+        check(
+            Standing::Installed(Timestamp(400)),
+            &steps,
+            Some((400, EndedBy::FlowsInstalled)),
+        );
+    }
+
+    #[test]
+    fn flows_before_the_flush_leave_it_empty() {
+        let steps = states(&[(130, Fate::Output)]);
+        check(
+            Standing::Installed(Timestamp(90)),
+            &steps,
+            Some((100, EndedBy::FlowsBeforeFlush)),
+        );
+        check(Standing::Kept, &steps, Some((100, EndedBy::FlowsBeforeFlush)));
+    }
+}

@@ -1,0 +1,269 @@
+//! What the judge makes of whole stories, told in good order and in bad.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod story;
+
+use proptest::prelude::*;
+use story::{Plot, Story, ms};
+use tracer_core::event::Event;
+use tracer_core::judge::{Judge, judge};
+use tracer_core::log::{Entry, Header, Reader, write_entry, write_header};
+use tracer_core::report::{Cause, EndedBy, Kind, Pod, Reason, Report, Verdict};
+use tracer_core::time::MILLISECOND;
+
+fn report(plot: &Plot) -> Report {
+    judge(header(), Story::tell(plot))
+}
+
+fn header() -> Header {
+    Header {
+        ovsgap_log: 1,
+        ..Header::default()
+    }
+}
+
+fn pods(report: &Report) -> &[Pod] {
+    assert_eq!(report.restarts.len(), 1, "{report:#?}");
+    &report.restarts[0].pods
+}
+
+fn exposed(pod: &Pod) -> (Option<u64>, Option<EndedBy>) {
+    let exposed = pod.exposed.as_ref().unwrap();
+    (exposed.duration_ns.map(|ns| ns / MILLISECOND), exposed.ended_by)
+}
+
+#[test]
+fn the_bug_is_found_and_measured() {
+    let report = report(&Plot::default());
+    assert_eq!(report.verdict, Verdict::Fail);
+    let restart = &report.restarts[0];
+    assert_eq!(restart.kind, Kind::Graceful);
+    assert_eq!(restart.milestones.flush_ns, Some(ms(2000)));
+    assert_eq!(restart.milestones.vswitchd_start_ns, Some(ms(1100)));
+    assert_eq!(restart.milestones.last_flows_installed_ns, Some(ms(2300)));
+    assert_eq!(restart.summary.pods, 3);
+    // Each packet is one Pod's "from" and another's "to": counted once.
+    assert_eq!(restart.summary.lost_packets, 3 * 320);
+    for pod in pods(&report) {
+        assert_eq!(pod.cause, Some(Cause::FlagBeforeFlows), "{}", pod.name);
+        assert_eq!(exposed(pod), (Some(320), Some(EndedBy::Converged)));
+        let phases: Vec<_> = pod
+            .waterfall
+            .iter()
+            .map(|phase| (phase.phase.as_str(), phase.ns / MILLISECOND))
+            .collect();
+        assert_eq!(
+            phases,
+            [
+                ("flush→flows_installed", 300),
+                ("flows_installed→converged", 20),
+                ("converged→first delivered", 0)
+            ]
+        );
+        let loss = pod.observed.to_pod.as_ref().unwrap();
+        assert_eq!(
+            loss.by_reason,
+            [(Reason::DropFlow, 316), (Reason::UserspaceDrop, 4)].into()
+        );
+        assert_eq!(
+            (loss.min_ns, loss.max_ns),
+            (Some(319 * MILLISECOND), Some(321 * MILLISECOND))
+        );
+    }
+}
+
+#[test]
+fn the_fixed_order_only_delays() {
+    let report = report(&Plot {
+        flows_after_flush: Some(-100),
+        ..Plot::default()
+    });
+    assert_eq!(report.verdict, Verdict::Pass, "{:#?}", report.coverage);
+    for pod in pods(&report) {
+        assert_eq!(exposed(pod), (Some(0), Some(EndedBy::FlowsBeforeFlush)));
+        assert_eq!(pod.cause, None);
+        assert_eq!(pod.observed.to_pod.as_ref().unwrap().lost_packets, 0);
+        assert_eq!(
+            pod.delayed
+                .as_ref()
+                .map(|delayed| (delayed.packets, delayed.max_ns)),
+            Some((10, 9 * MILLISECOND))
+        );
+    }
+}
+
+#[test]
+fn without_packets_and_without_a_monitor_the_megaflows_tell() {
+    let report = report(&Plot {
+        monitored: false,
+        traffic: false,
+        ..Plot::default()
+    });
+    assert_eq!(report.verdict, Verdict::Fail);
+    for pod in pods(&report) {
+        assert_eq!(exposed(pod), (Some(320), Some(EndedBy::Converged)));
+        assert_eq!(pod.observed.to_pod, None);
+        assert_eq!(pod.cause, Some(Cause::FlagBeforeFlows));
+    }
+}
+
+#[test]
+fn flows_that_never_come_are_named_while_the_capture_runs() {
+    let mut judge = Judge::new(header());
+    let events = Story::tell(&Plot {
+        flows_after_flush: None,
+        ..Plot::default()
+    });
+    let mut named_at = None;
+    for (seq, event) in (0..).zip(events) {
+        let at = event.at;
+        judge.push(Entry { seq, event });
+        let report = judge.report();
+        let names = |pod: &Pod| pod.cause == Some(Cause::FlowsNeverInstalled);
+        if named_at.is_none()
+            && report
+                .restarts
+                .iter()
+                .flat_map(|restart| &restart.pods)
+                .any(names)
+        {
+            named_at = Some(at);
+        }
+    }
+    // 5 s after the flush, once the sorter has let go of that time.
+    let named_at = named_at.unwrap();
+    assert!(ms(7500) <= named_at && named_at <= ms(7600), "{named_at:?}");
+    let report = judge.finish(None);
+    assert_eq!(report.verdict, Verdict::Fail);
+    for pod in pods(&report) {
+        assert_eq!(exposed(pod), (None, None));
+        assert_eq!(pod.observed.to_pod.as_ref().unwrap().lost_packets, 3001);
+    }
+}
+
+#[test]
+fn a_restart_without_the_flag_says_so() {
+    let report = report(&Plot {
+        flag: false,
+        ..Plot::default()
+    });
+    assert!(pods(&report).iter().all(|pod| pod.cause == Some(Cause::NoFlag)));
+}
+
+#[test]
+fn a_recording_judges_like_the_live_run() {
+    let events = Story::tell(&Plot::default());
+    let mut bytes = Vec::new();
+    write_header(&mut bytes, &header()).unwrap();
+    for (seq, event) in (0..).zip(&events) {
+        write_entry(&mut bytes, seq, event).unwrap();
+    }
+    let mut reader = Reader::new(bytes.as_slice()).unwrap();
+    let mut replay = Judge::new(reader.header().clone());
+    (&mut reader).for_each(|entry| replay.push(entry.unwrap()));
+    let live = serde_json::to_string(&judge(header(), events)).unwrap();
+    assert_eq!(serde_json::to_string(&replay.finish(None)).unwrap(), live);
+}
+
+/// What can happen to a line of a recording.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Drop,
+    Duplicate,
+    /// It arrives this many lines later.
+    Delay(usize),
+}
+
+fn fault() -> impl Strategy<Value = (usize, Fault)> {
+    let kind = prop_oneof![
+        Just(Fault::Drop),
+        Just(Fault::Duplicate),
+        (1_usize..200).prop_map(Fault::Delay)
+    ];
+    (0_usize..10_000, kind)
+}
+
+fn plot() -> impl Strategy<Value = Plot> {
+    let after = prop_oneof![
+        Just(None),
+        (-200_i64..0).prop_map(Some),
+        (1_i64..1000).prop_map(Some)
+    ];
+    (
+        1_u8..4,
+        after,
+        1_u64..50,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(pods, flows_after_flush, revalidation, monitored, traffic, flag)| Plot {
+                pods,
+                flows_after_flush,
+                revalidation,
+                monitored,
+                traffic,
+                flag,
+            },
+        )
+}
+
+fn entries(events: Vec<Event>) -> Vec<Entry> {
+    (0..)
+        .zip(events)
+        .map(|(seq, event)| Entry { seq, event })
+        .collect()
+}
+
+fn judge_entries(entries: Vec<Entry>) -> Report {
+    let mut judge = Judge::new(header());
+    for entry in entries {
+        judge.push(entry);
+    }
+    judge.finish(None)
+}
+
+fn apply(entries: &mut Vec<Entry>, (place, fault): (usize, Fault)) {
+    let index = place % entries.len();
+    match fault {
+        Fault::Drop => drop(entries.remove(index)),
+        Fault::Duplicate => entries.push(entries[index].clone()),
+        Fault::Delay(by) => {
+            let entry = entries.remove(index);
+            entries.insert((index + by).min(entries.len()), entry);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Lost, repeated, late lines never make a bad report good.
+    #[test]
+    fn faults_never_make_it_pass(plot in plot(), faults in prop::collection::vec(fault(), 1..6)) {
+        let good = entries(Story::tell(&plot));
+        let verdict = judge_entries(good.clone()).verdict;
+        let mut bad = good;
+        for fault in faults {
+            apply(&mut bad, fault);
+        }
+        let found = judge_entries(bad).verdict;
+        prop_assert!(verdict == Verdict::Pass || found != Verdict::Pass, "{verdict:?} became {found:?}");
+    }
+
+    /// Inside the reorder window, the order of arrival changes nothing.
+    #[test]
+    fn arrival_order_is_irrelevant(plot in plot(), places in prop::collection::vec(any::<prop::sample::Index>(), 1..40)) {
+        let told = Story::tell(&plot);
+        let mut shuffled = told.clone();
+        for place in places {
+            let index = place.index(shuffled.len() - 1);
+            if shuffled[index + 1].at.since(shuffled[index].at) < 100 * MILLISECOND {
+                shuffled.swap(index, index + 1);
+            }
+        }
+        prop_assert_eq!(judge(header(), shuffled), judge(header(), told));
+    }
+}

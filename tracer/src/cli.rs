@@ -1,0 +1,155 @@
+//! The command line: what may be typed.
+//!
+//! May not know: how any of it is done.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::sink;
+use crate::source::ebpf;
+
+/// Tells exactly when and why each Pod lost packets while Open vSwitch (or the agent that programs it) restarted.
+#[derive(Debug, Parser)]
+#[command(name = "ovsgap", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on standard error; twice: the eBPF programs' own words too.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what can be seen on this node, hook by hook, with a remedy for each miss.
+    Doctor(Doctor),
+    /// Trace, run a command (or until Ctrl-C), write the recording, print the report.
+    Record(Record),
+    /// Print the report over a recording.
+    Report(ReportArgs),
+}
+
+/// Where Open vSwitch is, and what of it to watch.
+#[derive(Clone, Debug, Args)]
+pub struct Node {
+    /// Where Open vSwitch keeps its sockets [default: the first of /run/openvswitch, /var/run/openvswitch,
+    /// /var/run/antrea/openvswitch that has a db.sock].
+    #[arg(long, value_name = "DIR")]
+    pub ovs_rundir: Option<PathBuf>,
+    /// Socket of ovsdb-server [default: db.sock in the run directory].
+    #[arg(long, value_name = "SOCKET")]
+    pub db: Option<String>,
+    /// Watch the OpenFlow flows of this bridge only; may be repeated [default: all bridges].
+    #[arg(long, value_name = "NAME")]
+    pub bridge: Vec<String>,
+    /// When single packets are followed: while a restart goes on, always, or never (windows are then told
+    /// from flows alone, and losses are not counted).
+    #[arg(long, value_enum, default_value_t)]
+    pub evidence: Evidence,
+    /// Size of the ring that carries the kernel's records, in KiB: a power of two.
+    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_size)]
+    pub ring_size: u32,
+}
+
+/// How the report is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Print {
+    /// Format of the report.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Print times of day (UTC) instead of milliseconds since the restart began.
+    #[arg(long)]
+    pub utc: bool,
+}
+
+/// A format a report can be printed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: milestones, a timeline in characters, a row per Pod.
+    #[default]
+    Text,
+    /// For programs: schema `ovsgap.report/1`.
+    Json,
+}
+
+impl From<Format> for sink::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
+/// When single packets are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Evidence {
+    /// While a restart goes on; at rest, packets pass as if nobody looked.
+    #[default]
+    Auto,
+    /// At all times.
+    Always,
+    /// Never.
+    Off,
+}
+
+impl From<Evidence> for ebpf::Evidence {
+    fn from(evidence: Evidence) -> Self {
+        match evidence {
+            Evidence::Auto => Self::Auto,
+            Evidence::Always => Self::Always,
+            Evidence::Off => Self::Off,
+        }
+    }
+}
+
+/// `ovsgap doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Where Open vSwitch is.
+    #[command(flatten)]
+    pub node: Node,
+}
+
+/// `ovsgap record`.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// Where Open vSwitch is.
+    #[command(flatten)]
+    pub node: Node,
+    /// Write the recording to this file [default: ovsgap-DATE-TIME.jsonl in this folder].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How the report is printed.
+    #[command(flatten)]
+    pub print: Print,
+    /// How long to go on after the command has ended, at most, while a restart is not over.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub settle: u64,
+    /// The command to run; without one, trace until Ctrl-C.
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// `ovsgap report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The recording; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How the report is printed.
+    #[command(flatten)]
+    pub print: Print,
+}
+
+fn ring_size(text: &str) -> Result<u32, String> {
+    let kib: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    if kib.is_power_of_two() && (4..=1 << 20).contains(&kib) {
+        Ok(kib)
+    } else {
+        Err("must be a power of two from 4 to 1048576".to_owned())
+    }
+}

@@ -1,0 +1,170 @@
+//! `ovsgap doctor`: what can be seen on this node, with a remedy for each miss.
+//!
+//! May not know: how a source works; it asks each whether it could.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::net::UnixStream;
+use tracer_core::event::Hook;
+
+use crate::cli;
+use crate::source::{ebpf, rundir};
+
+/// One line of the answer.
+struct Check {
+    name: String,
+    ok: bool,
+    detail: String,
+}
+
+fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
+    Check {
+        name: name.to_owned(),
+        ok,
+        detail: detail.into(),
+    }
+}
+
+/// Prints every check; fails where a restart could not be traced.
+pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
+    let (dir, db) = super::sockets(&args.node)?;
+    let mut checks = vec![system(), module(), types()];
+    checks.extend(ovs(&dir, &db).await);
+    checks.extend(monitors(&dir).await);
+    let hooks = kernel(&mut checks, args.node.ring_size);
+    let healthy = checks.iter().all(|check| check.ok);
+    checks.extend(hooks.iter().map(hook));
+    super::write(&draw(&checks))?;
+    Ok(if healthy {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::ERROR)
+    })
+}
+
+fn draw(checks: &[Check]) -> String {
+    let width = checks
+        .iter()
+        .map(|check| check.name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut out = String::new();
+    for Check { name, ok, detail } in checks {
+        let sign = if *ok { "ok  " } else { "MISS" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{sign}  {name:width$}  {detail}");
+    }
+    out
+}
+
+fn system() -> Check {
+    let system = rustix::system::uname();
+    check(
+        "kernel",
+        true,
+        format!("Linux {}", system.release().to_string_lossy()),
+    )
+}
+
+fn module() -> Check {
+    let loaded = Path::new("/sys/module/openvswitch").exists();
+    let detail = if loaded {
+        "loaded"
+    } else {
+        "not loaded: `modprobe openvswitch` (ovs-vswitchd does it for a system datapath)"
+    };
+    check("module openvswitch", loaded, detail)
+}
+
+fn types() -> Check {
+    let there = Path::new("/sys/kernel/btf/openvswitch").exists();
+    let detail = if there {
+        "types of the module are known"
+    } else {
+        "no BTF of the module: load it, or use a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES"
+    };
+    check("BTF openvswitch", there, detail)
+}
+
+async fn ovs(dir: &Path, db: &Path) -> Vec<Check> {
+    let answer = UnixStream::connect(db).await;
+    let detail = match &answer {
+        Ok(_) => format!("answers at {}", db.display()),
+        Err(error) => format!(
+            "{}: {error}; start Open vSwitch, or name its run directory with --ovs-rundir",
+            db.display()
+        ),
+    };
+    let pid = fs::read_to_string(dir.join("ovs-vswitchd.pid")).ok();
+    let daemon = match &pid {
+        Some(pid) => check("ovs-vswitchd", true, format!("process {}", pid.trim())),
+        None => check(
+            "ovs-vswitchd",
+            true,
+            "not running now (no pid file in the run directory): its start will be seen",
+        ),
+    };
+    vec![check("ovsdb-server", answer.is_ok(), detail), daemon]
+}
+
+async fn monitors(dir: &Path) -> Vec<Check> {
+    let names = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let mut bridges: Vec<String> = names
+        .filter_map(|name| name.strip_suffix(".mgmt").map(str::to_owned))
+        .collect();
+    bridges.sort();
+    let mut checks = Vec::new();
+    for bridge in bridges {
+        let socket = rundir::mgmt_socket(dir, &bridge);
+        let answer = UnixStream::connect(&socket).await;
+        let detail = answer.as_ref().map_or_else(
+            |error| {
+                format!(
+                    "{}: {error}; flows of this bridge will not be seen",
+                    socket.display()
+                )
+            },
+            |_| "OpenFlow management socket answers".to_owned(),
+        );
+        checks.push(check(&format!("bridge {bridge}"), answer.is_ok(), detail));
+    }
+    checks
+}
+
+/// Attaches every hook once and lets go of it.
+fn kernel(checks: &mut Vec<Check>, ring_kib: u32) -> Vec<Hook> {
+    match ebpf::probe(ebpf::Config {
+        ring_bytes: ring_kib * 1024,
+        ..ebpf::Config::default()
+    }) {
+        Ok(hooks) => {
+            let attached = hooks.iter().filter(|hook| hook.ok).count();
+            checks.push(check(
+                "eBPF",
+                attached > 0,
+                format!("{attached} of {} hooks can be attached", hooks.len()),
+            ));
+            hooks
+        }
+        Err(error) => {
+            checks.push(check("eBPF", false, format!("{error:#}")));
+            Vec::new()
+        }
+    }
+}
+
+fn hook(hook: &Hook) -> Check {
+    let detail = if hook.ok {
+        hook.attach.clone()
+    } else {
+        format!("{}: {}", hook.attach, hook.error)
+    };
+    check(&format!("hook {}", hook.name), hook.ok, detail)
+}

@@ -1,0 +1,47 @@
+//! What each subcommand does. Nothing may use this but `main`.
+
+pub mod doctor;
+pub mod record;
+pub mod report;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use crate::cli::{Node, Print};
+use crate::sink::{self, Style};
+use crate::source::rundir;
+
+/// Bad usage, no permission, no OVS, an unreadable recording.
+pub const ERROR: u8 = 2;
+
+/// Run directory and database socket, from the flags or where they usually are.
+pub fn sockets(node: &Node) -> anyhow::Result<(std::path::PathBuf, std::path::PathBuf)> {
+    let dir = node.ovs_rundir.clone().unwrap_or_else(rundir::find);
+    let db = match &node.db {
+        Some(db) => rundir::parse_db(db)?,
+        None => rundir::db_socket(&dir),
+    };
+    Ok((dir, db))
+}
+
+/// Prints a report on standard output. A reader that has gone away is no error.
+pub fn print(report: &tracer_core::report::Report, print: Print) -> anyhow::Result<ExitCode> {
+    let text = sink::render(
+        report,
+        Style {
+            format: print.format.into(),
+            utc: print.utc,
+        },
+    );
+    write(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to standard output. A reader that has gone away is no error.
+pub fn write(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

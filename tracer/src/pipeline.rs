@@ -1,0 +1,163 @@
+//! The one loop: events come in, are written to the log in arrival order, and are judged.
+//!
+//! May not know: where events come from, how reports are printed.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tracer_core::event::{Event, EventKind};
+use tracer_core::judge::Judge;
+use tracer_core::log::{self, Entry, Header};
+use tracer_core::report::Report;
+
+use crate::ready::Ready;
+
+/// What the loop tells while it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Every source has told what there was when the capture began.
+    pub ready: bool,
+    /// The report over what has been judged so far; made anew on each tick while somebody asks for it.
+    pub report: Option<Arc<Report>>,
+}
+
+/// What is left at the end.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The report.
+    pub report: Report,
+    /// Why the log is not whole, if it is not.
+    pub log_error: Option<io::Error>,
+}
+
+/// Runs until all senders of events are gone. The log is flushed on every tick, so that a recorder that is killed
+/// loses no more than a tick. A log that cannot be written does not end the capture: the report is still made.
+pub async fn run(
+    header: Header,
+    mut events: mpsc::Receiver<Event>,
+    log: Option<Box<dyn Write + Send>>,
+    mut ready: Ready,
+    progress: watch::Sender<Progress>,
+) -> Outcome {
+    let mut recorder = Recorder::new(log, &header);
+    let mut judge = Judge::new(header);
+    let mut seq = 0;
+    while let Some(event) = events.recv().await {
+        recorder.write(seq, &event);
+        ready.see(&event.kind);
+        let tick = event.kind == EventKind::Tick;
+        judge.push(Entry { seq, event });
+        seq += 1;
+        if tick {
+            recorder.flush();
+            tell(&progress, &judge, &ready);
+        }
+    }
+    recorder.flush();
+    Outcome {
+        report: judge.finish(None),
+        log_error: recorder.error,
+    }
+}
+
+fn tell(progress: &watch::Sender<Progress>, judge: &Judge, ready: &Ready) {
+    if progress.is_closed() {
+        return;
+    }
+    let report = Some(Arc::new(judge.report()));
+    progress.send_replace(Progress {
+        ready: ready.is_ready(),
+        report,
+    });
+}
+
+struct Recorder {
+    log: Option<Box<dyn Write + Send>>,
+    error: Option<io::Error>,
+}
+
+impl Recorder {
+    fn new(log: Option<Box<dyn Write + Send>>, header: &Header) -> Self {
+        let mut recorder = Self { log, error: None };
+        recorder.attempt(|log| log::write_header(log, header));
+        recorder
+    }
+
+    fn write(&mut self, seq: u64, event: &Event) {
+        self.attempt(|log| log::write_entry(log, seq, event));
+    }
+
+    fn flush(&mut self) {
+        self.attempt(Write::flush);
+    }
+
+    /// After the first error nothing more is written: what follows a hole could not be trusted.
+    fn attempt(&mut self, write: impl FnOnce(&mut Box<dyn Write + Send>) -> io::Result<()>) {
+        if let Some(log) = &mut self.log
+            && let Err(error) = write(log)
+        {
+            tracing::warn!("the recording ends here, it cannot be written: {error}");
+            self.error = Some(error);
+            self.log = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracer_core::time::Timestamp;
+
+    struct FullDisk(usize);
+
+    impl Write for FullDisk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self
+                .0
+                .checked_sub(bytes.len())
+                .ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_does_not_end_the_capture() {
+        let (sender, receiver) = mpsc::channel(16);
+        for at in 0..10 {
+            sender
+                .send(Event {
+                    at: Timestamp(at),
+                    kind: EventKind::Tick,
+                })
+                .await
+                .unwrap();
+        }
+        sender
+            .send(Event {
+                at: Timestamp(10),
+                kind: EventKind::CaptureEnded,
+            })
+            .await
+            .unwrap();
+        drop(sender);
+        let (progress, _) = watch::channel(Progress::default());
+        let outcome = run(
+            Header::default(),
+            receiver,
+            Some(Box::new(FullDisk(200))),
+            Ready::default(),
+            progress,
+        )
+        .await;
+        assert_eq!(
+            outcome.log_error.map(|error| error.kind()),
+            Some(io::ErrorKind::StorageFull)
+        );
+        assert_eq!(outcome.report.capture.events, 11, "judged to the end");
+    }
+}

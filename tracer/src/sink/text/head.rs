@@ -1,0 +1,171 @@
+//! What stands above and below the restarts: node, capture, steady drops, conditions, coverage.
+//!
+//! May not know: single Pods.
+
+use tracer_core::report::{Capture, Command, Finding, Reconciliation, Report};
+
+use super::pods::cause;
+use super::units::{self, Clock};
+use super::{line, verdict};
+
+/// Steady drops listed by name.
+const STEADY: usize = 5;
+
+/// Node, capture, command.
+pub fn head(out: &mut String, report: &Report) {
+    let unknown = || "?".to_owned();
+    let node = &report.node;
+    line(
+        out,
+        &format!(
+            "ovsgap · node {} · Linux {} · Open vSwitch {} · {}",
+            node.hostname.clone().unwrap_or_else(unknown),
+            node.kernel.clone().unwrap_or_else(unknown),
+            node.ovs.clone().unwrap_or_else(unknown),
+            verdict(report.verdict)
+        ),
+    );
+    capture(out, &report.capture);
+    if let Some(command) = &report.command {
+        line(
+            out,
+            &format!("command `{}` {}", command.argv.join(" "), ending(command)),
+        );
+    }
+    if report.restarts.is_empty() {
+        line(out, "no restart of Open vSwitch was seen");
+    }
+}
+
+fn capture(out: &mut String, capture: &Capture) {
+    let attached = capture.hooks.iter().filter(|hook| hook.ok).count();
+    line(
+        out,
+        &format!(
+            "capture {} from {} · {} · {attached} of {} attached · {} lost",
+            units::span(capture.ended_ns.since(capture.started_ns)),
+            units::time_of_day(capture.started_ns, capture.wall_offset_ns),
+            units::count(capture.events, "event"),
+            units::count(capture.hooks.len() as u64, "hook"),
+            capture.lost_events,
+        ),
+    );
+    for counts in &capture.reconciliation {
+        line(out, &reconciliation(counts));
+    }
+}
+
+fn reconciliation(counts: &Reconciliation) -> String {
+    let Reconciliation {
+        datapath,
+        datapath_missed,
+        seen_missed,
+        datapath_lost,
+        seen_lost,
+        agrees,
+    } = counts;
+    let answer = if *agrees {
+        "agrees with the hooks"
+    } else {
+        "DISAGREES with the hooks"
+    };
+    format!(
+        "datapath {datapath} counted {datapath_missed} missed, {datapath_lost} lost: {answer} ({}, {})",
+        range(*seen_missed),
+        range(*seen_lost)
+    )
+}
+
+fn range([least, most]: [u64; 2]) -> String {
+    if least == most {
+        least.to_string()
+    } else {
+        format!("{least}–{most}")
+    }
+}
+
+fn ending(command: &Command) -> String {
+    match (command.exit_code, command.signal, command.ended_ns) {
+        (Some(code), ..) => format!("exited with {code}"),
+        (None, Some(signal), _) => format!("was ended by signal {signal}"),
+        (None, None, Some(_)) => "ended".to_owned(),
+        (None, None, None) => "was still running".to_owned(),
+    }
+}
+
+/// Steady drops, conditions, coverage.
+pub fn tail(out: &mut String, report: &Report) {
+    let clock = Clock::new(report.capture.started_ns, report.capture.wall_offset_ns, false);
+    if !report.steady_drops.is_empty() {
+        steady(out, report);
+    }
+    for condition in &report.conditions {
+        let since = clock.point(condition.since_ns);
+        let until = condition.until_ns.map_or_else(
+            || "still so at the end".to_owned(),
+            |at| format!("until {}", clock.point(at)),
+        );
+        line(out, "");
+        line(
+            out,
+            &format!(
+                "condition {} since {since} of the capture, {until}: {}",
+                cause(condition.cause),
+                condition.detail
+            ),
+        );
+    }
+    if !report.coverage.is_empty() {
+        line(out, "");
+        line(out, "not seen:");
+    }
+    for finding in &report.coverage {
+        line(
+            out,
+            &format!("  {} {}{}", weight(finding), finding.detail, when(finding, clock)),
+        );
+    }
+}
+
+/// From when to when, counted from the beginning of the capture, where it is not the whole of it.
+fn when(finding: &Finding, clock: Clock) -> String {
+    match (finding.from_ns, finding.to_ns) {
+        (None, None) => String::new(),
+        (from, to) => {
+            let from = from.map_or_else(|| "the beginning".to_owned(), |at| clock.point(at));
+            let to = to.map_or_else(|| "the end".to_owned(), |at| clock.point(at));
+            format!(" (from {from} to {to} of the capture)")
+        }
+    }
+}
+
+fn steady(out: &mut String, report: &Report) {
+    let packets: u64 = report.steady_drops.iter().map(|drop| drop.packets).sum();
+    let keys = units::count(report.steady_drops.len() as u64, "traffic key");
+    line(out, "");
+    line(
+        out,
+        &format!(
+            "steady drops (never forwarded, so no loss): {} of {keys}",
+            units::count(packets, "packet")
+        ),
+    );
+    for drop in report.steady_drops.iter().take(STEADY) {
+        let target = format!(
+            "{} type 0x{:04x} proto {} port {}",
+            drop.dst, drop.eth_type, drop.proto, drop.port
+        );
+        line(
+            out,
+            &format!(
+                "  {} → {target}: {}",
+                drop.interface,
+                units::count(drop.packets, "packet")
+            ),
+        );
+    }
+}
+
+fn weight(finding: &Finding) -> &'static str {
+    if finding.weakens { "!" } else { "·" }
+}

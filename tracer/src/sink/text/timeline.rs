@@ -1,0 +1,108 @@
+//! The timeline in characters: a lane per Pod, milestones as marks above.
+//!
+//! May not know: anything but lanes.
+
+use tracer_core::report::{Pod, Report, Restart};
+use tracer_core::time::Timestamp;
+use tracer_core::timeline::{State, column, lane, milestones, paint, span};
+
+use super::line;
+use super::units::{self, Clock};
+
+const COLUMNS: u32 = 64;
+
+/// Draws the timeline of a restart.
+pub fn draw(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
+    let lanes: Vec<&Pod> = restart
+        .pods
+        .iter()
+        .filter(|pod| pod.namespace.is_some() || pod.cause.is_some())
+        .collect();
+    if lanes.is_empty()
+        || restart.milestones.flush_ns.is_none() && lanes.iter().all(|pod| lane(pod).is_empty())
+    {
+        return;
+    }
+    let shown = span(restart, report.capture.ended_ns);
+    let width = lanes
+        .iter()
+        .map(|pod| label(pod).chars().count())
+        .max()
+        .unwrap_or(0);
+    line(out, "");
+    line(out, &format!("  {:width$}  {}", "", ruler(shown, clock)));
+    line(out, &format!("  {:width$}  {}", "", marks(restart, shown)));
+    for pod in lanes {
+        let cells: String = paint(&lane(pod), shown, COLUMNS).into_iter().map(glyph).collect();
+        line(out, &format!("  {:width$}  {cells}", label(pod)));
+    }
+    line(
+        out,
+        &format!(
+            "  {:width$}  ─ forwarding  ▒ exposed  x losing  w delayed  ! leak  ? end not seen",
+            ""
+        ),
+    );
+    line(out, &format!("  {:width$}  {}", "", legend(restart, shown)));
+}
+
+/// What a Pod is called.
+pub fn label(pod: &Pod) -> String {
+    match &pod.namespace {
+        Some(namespace) => format!("{namespace}/{}", pod.name),
+        None => pod.name.clone(),
+    }
+}
+
+fn glyph(state: State) -> char {
+    match state {
+        State::Forwarding => '─',
+        State::Delayed => 'w',
+        State::Leak => '!',
+        State::Exposed => '▒',
+        State::Unknown => '?',
+        State::Losing => 'x',
+    }
+}
+
+fn ruler((from, to): (Timestamp, Timestamp), clock: Clock) -> String {
+    let (left, right) = (clock.short(from), clock.short(to));
+    let middle = format!("{} wide", units::span(to.since(from)));
+    let blanks = (COLUMNS as usize)
+        .saturating_sub(left.chars().count() + right.chars().count() + middle.chars().count());
+    format!(
+        "{left}{}{middle}{}{right}",
+        " ".repeat(blanks / 2),
+        " ".repeat(blanks - blanks / 2)
+    )
+}
+
+/// Milestones in the span by their letter in the legend; those that share a cell stand side by side.
+fn marks(restart: &Restart, shown: (Timestamp, Timestamp)) -> String {
+    let mut cells = vec![' '; COLUMNS as usize];
+    for (letter, _, at) in numbered(restart, shown) {
+        let place = column(at, shown, COLUMNS).map_or(0, |column| column as usize);
+        if let Some(free) = cells.iter_mut().skip(place).find(|cell| **cell == ' ') {
+            *free = letter;
+        }
+    }
+    cells.into_iter().collect()
+}
+
+fn legend(restart: &Restart, shown: (Timestamp, Timestamp)) -> String {
+    let entries: Vec<String> = numbered(restart, shown)
+        .into_iter()
+        .map(|(letter, name, _)| format!("{letter} {name}"))
+        .collect();
+    entries.join("  ")
+}
+
+fn numbered(restart: &Restart, (from, to): (Timestamp, Timestamp)) -> Vec<(char, &'static str, Timestamp)> {
+    let inside = milestones(restart)
+        .into_iter()
+        .filter(|(_, at)| from <= *at && *at <= to);
+    ('A'..='Z')
+        .zip(inside)
+        .map(|(letter, (name, at))| (letter, name, at))
+        .collect()
+}

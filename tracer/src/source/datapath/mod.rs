@@ -1,0 +1,108 @@
+//! The kernel's datapaths, their vports and their counters, over generic netlink.
+//!
+//! May not know: hooks, OVSDB. Only reads, which any user may. Sees the datapaths of the network namespace it
+//! runs in: a container needs the host's.
+
+use std::io;
+
+use anyhow::Context as _;
+use tokio::sync::watch::Receiver;
+use tracer_core::event::{EventKind, UpcallTotals};
+use tracer_core::id::DpIfindex;
+
+use super::outbox::Outbox;
+use super::{EventSender, clock};
+use kernel::Kernel;
+use socket::Socket;
+use watch::Source;
+
+mod codec;
+mod kernel;
+mod socket;
+mod table;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+/// Reads what the hooks have counted so far for a datapath.
+pub type ReadUpcalls = Box<dyn Fn(DpIfindex) -> Option<UpcallTotals> + Send>;
+
+/// What to read and how long.
+#[derive(Default)]
+pub struct Config {
+    /// Called just before and just after each read of a datapath's counters.
+    pub upcalls: Option<ReadUpcalls>,
+    /// Turns true when the capture ends: the counters are read once more and the source ends.
+    pub stop: Option<Receiver<bool>>,
+}
+
+/// Reports datapaths and vports as they come and go, and counters once a second and at the end.
+///
+/// Errors: the kernel's notices cannot be heard any more.
+pub async fn run(config: Config, events: EventSender) -> anyhow::Result<()> {
+    run_on(Socket::open, config, events).await
+}
+
+/// As [`run`], over sockets of the caller's: one for requests, then one for notices.
+async fn run_on(
+    open: impl Fn() -> io::Result<Socket>,
+    config: Config,
+    events: EventSender,
+) -> anyhow::Result<()> {
+    let Config { upcalls, stop } = config;
+    let mut outbox = Outbox::new(events);
+    let closed = outbox.closed();
+    let ended = async move {
+        tokio::select! { () = closed => {}, () = is_true(stop) => {} }
+    };
+    let kernel = match Kernel::open(open).context("opening a netlink socket") {
+        Ok(kernel) => kernel,
+        Err(error) => {
+            outbox
+                .put(clock::now(), source_event(Some(explain(&error))))
+                .await;
+            ended.await;
+            return Ok(());
+        }
+    };
+    let mut source = Source::new(kernel, upcalls, outbox);
+    let lost = tokio::select! {
+        () = ended => Ok(()),
+        error = source.watch() => Err(error).context("listening to the kernel's notices"),
+    };
+    source.report_counters().await;
+    lost
+}
+
+/// Never ready when nobody can make it true (any more).
+async fn is_true(stop: Option<Receiver<bool>>) {
+    if let Some(mut stop) = stop
+        && stop.wait_for(|stop| *stop).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+fn source_event(ill: Option<String>) -> EventKind {
+    EventKind::Source {
+        name: "datapath".to_owned(),
+        ok: ill.is_none(),
+        detail: ill.unwrap_or_default(),
+    }
+}
+
+fn explain(error: &anyhow::Error) -> String {
+    let denied = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let denied = denied
+        .map(io::Error::kind)
+        .any(|kind| kind == io::ErrorKind::PermissionDenied);
+    let remedy = if denied {
+        "; run ovsgap as root in the host's network namespace"
+    } else {
+        ""
+    };
+    format!("cannot read the datapath: {error:#}{remedy}")
+}

@@ -1,0 +1,86 @@
+//! Where OVS keeps its sockets.
+//!
+//! May not know: what is said over them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+/// Run directories by likelihood: the usual one, its older name, and the one an Antrea agent mounts on the
+/// host (`antrea/build/charts/antrea/templates/agent/daemonset.yaml`).
+pub const CANDIDATES: [&str; 3] = [
+    "/run/openvswitch",
+    "/var/run/openvswitch",
+    "/var/run/antrea/openvswitch",
+];
+
+/// The first candidate in which ovsdb-server listens, else the first that is there at all, else the usual one.
+pub fn find() -> PathBuf {
+    pick(&CANDIDATES.map(Path::new))
+}
+
+fn pick(candidates: &[&Path]) -> PathBuf {
+    let first = |test: &dyn Fn(&Path) -> bool| candidates.iter().copied().find(|dir| test(dir));
+    first(&|dir| db_socket(dir).exists())
+        .or_else(|| first(&Path::is_dir))
+        .or(candidates.first().copied())
+        .unwrap_or(Path::new("."))
+        .to_owned()
+}
+
+/// The socket of ovsdb-server in a run directory.
+pub fn db_socket(rundir: &Path) -> PathBuf {
+    rundir.join("db.sock")
+}
+
+/// The socket of `--db`: a path, or `unix:PATH` as the tools of OVS write it.
+///
+/// Errors: any other way to reach a server: times would be those of another machine.
+pub fn parse_db(db: &str) -> anyhow::Result<PathBuf> {
+    match db.split_once(':') {
+        Some(("unix", path)) => Ok(path.into()),
+        Some((method @ ("tcp" | "ssl" | "ptcp" | "pssl" | "punix"), _)) => {
+            bail!(
+                "cannot use --db {db}: {method} is not supported; give the socket of this node's ovsdb-server"
+            )
+        }
+        None | Some(_) => Ok(db.into()),
+    }
+}
+
+/// The OpenFlow management socket of a bridge, which ovs-vswitchd opens for every bridge.
+pub fn mgmt_socket(rundir: &Path, bridge: &str) -> PathBuf {
+    rundir.join(format!("{bridge}.mgmt"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_with_a_database_socket_wins() {
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let absent = Path::new("/nowhere/openvswitch");
+        let candidates = [absent, dirs[0].path(), dirs[1].path()];
+        assert_eq!(pick(&candidates), dirs[0].path());
+        std::fs::write(db_socket(dirs[1].path()), "").unwrap();
+        assert_eq!(pick(&candidates), dirs[1].path());
+        assert_eq!(pick(&[absent]), absent);
+    }
+
+    #[test]
+    fn the_ways_to_name_a_database() {
+        assert_eq!(parse_db("/run/x/db.sock").unwrap(), Path::new("/run/x/db.sock"));
+        assert_eq!(
+            parse_db("unix:/run/x/db.sock").unwrap(),
+            Path::new("/run/x/db.sock")
+        );
+        assert_eq!(parse_db("./a:b").unwrap(), Path::new("./a:b"));
+        assert!(
+            parse_db("tcp:127.0.0.1:6640")
+                .unwrap_err()
+                .to_string()
+                .contains("socket of this node")
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! The commands and their options.
+//!
+//! May not know: how a command does its work.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::guest::cli::Guest;
+use crate::lab::image::Distro;
+use crate::lab::{self, wire::Verdict};
+use crate::paths::Paths;
+use crate::{demo, suite, tidy};
+
+/// Build, lab, demo and tests of ovsgap.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the eBPF programs and the static ovsgap
+    Build,
+    /// Inside a node: bring it up, restart it, run scenarios
+    #[command(subcommand)]
+    Guest(Guest),
+    /// Restart Open vSwitch in a node with the wrong order of things and show what it did to the Pods
+    Demo {
+        /// What the node is made of
+        #[arg(long, value_enum, default_value = "trixie")]
+        distro: Distro,
+    },
+    /// Run all tests: format, lint, unit tests, tidiness, restarts in nodes
+    Test {
+        /// What the nodes are made of
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "bookworm,trixie")]
+        distro: Vec<Distro>,
+        /// Leave out the slow restarts
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Check what the workspace's files must be like
+    Tidy,
+    /// Run any command in a node with Open vSwitch and `ovsgap`, in a virtual machine
+    Vm(Vm),
+}
+
+/// A node and what runs in it.
+#[derive(Args)]
+struct Vm {
+    /// What the node is made of
+    #[arg(long, value_enum, default_value = "trixie")]
+    distro: Distro,
+    /// Debian packages to install beside the usual ones
+    #[arg(long, value_delimiter = ',')]
+    packages: Vec<String>,
+    /// A file or folder to put into the node's /opt/copy (on PATH); repeatable
+    #[arg(long, value_name = "PATH")]
+    copy: Vec<PathBuf>,
+    /// Where to put what the command wrote to /out
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seconds after which the command is killed (exit status 124)
+    #[arg(long, default_value_t = 600)]
+    timeout: u64,
+    /// Processors of the node
+    #[arg(long, default_value_t = 2)]
+    cpus: u32,
+    /// Memory of the node in MiB
+    #[arg(long, default_value_t = 2048)]
+    memory: u32,
+    /// The command, run as root
+    #[arg(last = true, required = true)]
+    cmd: Vec<String>,
+}
+
+/// Runs what was asked for.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Guest(guest) => crate::guest::cli::run(guest),
+        Command::Build => {
+            let binary = crate::compile::ovsgap(&Paths::find()?)?;
+            eprintln!("built {}", binary.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Demo { distro } => {
+            demo::run(&Paths::find()?, distro)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Test { distro, fast } => test(&distro, fast),
+        Command::Tidy => {
+            let breaches = tidy::check(&Paths::find()?.root)?;
+            for breach in &breaches {
+                eprintln!("{breach}");
+            }
+            Ok(if breaches.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        Command::Vm(vm) => run_vm(&Paths::find()?, vm),
+    }
+}
+
+fn test(distros: &[Distro], fast: bool) -> Result<ExitCode> {
+    let suite::Count { passed, failed } = suite::run(&Paths::find()?, distros, fast)?;
+    writeln!(std::io::stdout(), "{passed} passed, {failed} failed").context("writing to stdout")?;
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_vm(paths: &Paths, vm: Vm) -> Result<ExitCode> {
+    let Vm {
+        distro,
+        packages,
+        mut copy,
+        out,
+        timeout,
+        cpus,
+        memory,
+        cmd,
+    } = vm;
+    let guest = crate::compile::guest(paths)?;
+    copy.extend(crate::compile::built_ovsgap(paths));
+    let run = lab::Run {
+        distro,
+        packages,
+        copy,
+        out,
+        timeout_s: timeout,
+        cpus,
+        memory,
+        argv: cmd,
+    };
+    let verdict = lab::run(paths, &guest, &run)?;
+    exit_code(verdict, timeout)
+}
+
+/// The exit status a shell would give.
+fn exit_code(verdict: Verdict, timeout: u64) -> Result<ExitCode> {
+    Ok(match verdict {
+        Verdict::Code(code) => ExitCode::from(code),
+        Verdict::Signal(signal) => {
+            eprintln!("the command was ended by signal {signal}");
+            ExitCode::from(128_u8.saturating_add(u8::try_from(signal).context("a signal's number")?))
+        }
+        Verdict::TimedOut => {
+            eprintln!(
+                "the command did not end within {timeout} s and was killed; give it more with --timeout"
+            );
+            ExitCode::from(124)
+        }
+        Verdict::Failed(reason) => anyhow::bail!("the command did not run in the node: {reason}"),
+    })
+}

@@ -1,0 +1,104 @@
+//! The commands that run inside a node.
+//!
+//! May not know: the host.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand};
+
+use super::clock::{self, SECOND};
+use super::node::Node;
+use super::restart::{self, Restart};
+use super::traffic::Prober;
+use super::traffic::spec::{self, Rates};
+use super::{run, traffic};
+
+/// A command inside a node.
+#[derive(Subcommand)]
+pub enum Guest {
+    /// Bring up Open vSwitch, the bridge, the Pods and their flows
+    NodeUp(NodeUp),
+    /// Restart Open vSwitch
+    Restart(Restart),
+    /// Send numbered packets between the Pods and write down what became of them
+    Traffic(Traffic),
+    /// Bring up a node and run scenarios under `ovsgap record`
+    Scenario(Scenarios),
+}
+
+/// How the node is made.
+#[derive(Args)]
+pub struct NodeUp {
+    /// How many Pods
+    #[arg(long, default_value_t = 3)]
+    pods: u16,
+    /// Whether IP packets pass through conntrack
+    #[arg(long)]
+    conntrack: bool,
+}
+
+/// What is sent.
+#[derive(Args)]
+pub struct Traffic {
+    /// How long
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Where the truth goes
+    #[arg(long, default_value = "/out/truth.json")]
+    out: PathBuf,
+    /// Pods that take no part
+    #[arg(long, value_delimiter = ',')]
+    idle: Vec<String>,
+    #[command(flatten)]
+    rates: Rates,
+}
+
+/// Which scenarios.
+#[derive(Args)]
+pub struct Scenarios {
+    /// Their names
+    #[arg(required = true)]
+    names: Vec<String>,
+    #[command(flatten)]
+    node: NodeUp,
+    #[command(flatten)]
+    rates: Rates,
+}
+
+/// Runs what was asked for.
+pub fn run(command: Guest) -> Result<ExitCode> {
+    match command {
+        Guest::NodeUp(NodeUp { pods, conntrack }) => {
+            Node::up(pods, conntrack)?;
+        }
+        Guest::Restart(restart) => restart::run(&restart)?,
+        Guest::Traffic(traffic) => run_traffic(&traffic)?,
+        Guest::Scenario(Scenarios { names, node, rates }) => {
+            let node = Node::up(node.pods, node.conntrack)?;
+            for name in &names {
+                run::scenario(&node, name, rates)?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_traffic(command: &Traffic) -> Result<()> {
+    let Traffic {
+        seconds,
+        out,
+        idle,
+        rates,
+    } = command;
+    let node = Node::find()?;
+    let prober = Prober::start(spec::ring(&node.pods, idle, *rates), &node.pods)?;
+    traffic::status::serve(Arc::clone(&prober.progress))?;
+    clock::sleep_until(clock::now() + seconds * SECOND);
+    let truth = prober.stop()?;
+    traffic::status::gone();
+    fs::write(out, serde_json::to_vec_pretty(&truth)?).with_context(|| format!("writing {}", out.display()))
+}

@@ -1,0 +1,20 @@
+//! What runs inside the node: init and (as its commands) the scenario.
+//!
+//! May not know: the host side, images, QEMU.
+
+pub mod cli;
+pub mod init;
+pub mod restart;
+pub mod steps;
+
+mod clock;
+mod command;
+mod job;
+mod mounts;
+mod node;
+mod ovs;
+mod ovsdb;
+mod pipeline;
+mod pods;
+mod run;
+mod traffic;

@@ -1,0 +1,143 @@
+//! Restarts Open vSwitch the way an agent or an operator would, right or wrong.
+//!
+//! May not know: ovsgap, what the traffic suffers.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use super::clock::{self, MILLISECOND};
+use super::node::Node;
+use super::ovs::{self, Bundle};
+use super::steps::Log;
+use super::{ovsdb, traffic};
+
+/// How ovs-vswitchd goes and comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+pub enum Way {
+    /// `ovs-appctl exit`, then a start with flow-restore-wait=true.
+    Flag,
+    /// SIGKILL, then a start with flow-restore-wait=true.
+    Kill,
+    /// `ovs-appctl exit`, then a start without the flag: the start itself flushes.
+    Noflag,
+}
+
+/// When the flag goes: before the Pods' flows are there (the bug), or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+pub enum Order {
+    /// Flag first, flows after the hole.
+    Bug,
+    /// Flows first, then the flag.
+    Fixed,
+}
+
+/// One restart.
+#[derive(Args, Clone, Debug)]
+pub struct Restart {
+    /// How ovs-vswitchd goes and comes back
+    #[arg(long, value_enum, default_value = "flag")]
+    pub way: Way,
+    /// Whether the Pods' flows come after the flag (the bug) or before it
+    #[arg(long, value_enum, default_value = "bug")]
+    pub order: Order,
+    /// Milliseconds between the removal of the flag and the first Pod's flows
+    #[arg(long, default_value_t = 300)]
+    pub hole_ms: u64,
+    /// Pods that never get their flows back
+    #[arg(long, value_delimiter = ',')]
+    pub without: Vec<String>,
+    /// The agent's round after the restart: part of its flows' cookies
+    #[arg(long, default_value_t = 2)]
+    pub round: u16,
+    /// Seconds to wait at the end for traffic to flow again
+    #[arg(long, default_value_t = 20)]
+    pub settle_s: u64,
+    /// Milliseconds of traffic after that
+    #[arg(long, default_value_t = 1000)]
+    pub linger_ms: u64,
+    /// Where to write the times of the steps
+    #[arg(long, default_value = "/out/steps.jsonl")]
+    pub steps: PathBuf,
+}
+
+/// Restarts and waits until the traffic, if there is any, flows again.
+pub fn run(restart: &Restart) -> Result<()> {
+    let node = Node::find()?;
+    let log = &mut open(&restart.steps)?;
+    match restart.way {
+        Way::Kill => log.step("vswitchd_killed", None, ovs::kill)?,
+        Way::Flag | Way::Noflag => log.step("vswitchd_exit", None, ovs::exit)?,
+    }
+    if restart.way != Way::Noflag {
+        log.step("flag_set", None, ovsdb::set_flow_restore_wait)?;
+    }
+    log.step("vswitchd_start", None, ovs::start)?;
+    let pipeline = node.pipeline(restart.round);
+    log.step("base_flows", None, || {
+        Bundle::prepare(pipeline.base(&node.gateway))?.commit()
+    })?;
+    // Made ready here, so that a hole of one millisecond is not made longer by the start of a program: an agent
+    // has its connection open, too.
+    let mut bundles = Vec::new();
+    for pod in node
+        .pods
+        .iter()
+        .filter(|pod| !restart.without.contains(&pod.name))
+    {
+        bundles.push((pod.name.as_str(), Bundle::prepare(pipeline.pod(pod))?));
+    }
+    bundles.iter().try_for_each(|(_, bundle)| bundle.wait_ready())?;
+    if restart.order == Order::Fixed {
+        install(log, bundles)?;
+        remove_flag(log, restart.way)?;
+    } else {
+        remove_flag(log, restart.way)?;
+        clock::sleep_until(clock::now() + restart.hole_ms * MILLISECOND);
+        install(log, bundles)?;
+    }
+    settle(log, restart)
+}
+
+fn open(path: &Path) -> Result<Log> {
+    // A log of an earlier restart is not to be mixed with this one's.
+    if path.exists() {
+        std::fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
+    }
+    Log::open(path)
+}
+
+fn remove_flag(log: &mut Log, way: Way) -> Result<()> {
+    match way {
+        Way::Flag | Way::Kill => log.step("flag_removed", None, ovsdb::remove_flow_restore_wait),
+        Way::Noflag => Ok(()),
+    }
+}
+
+fn install(log: &mut Log, bundles: Vec<(&str, Bundle)>) -> Result<()> {
+    for (pod, bundle) in bundles {
+        log.step("flows_installed", Some(pod), || bundle.commit())?;
+    }
+    Ok(())
+}
+
+/// Waits for a packet of each stream between Pods that have flows, sent from here on, to arrive.
+fn settle(log: &mut Log, restart: &Restart) -> Result<()> {
+    if !traffic::status::is_there() {
+        return Ok(());
+    }
+    log.step("traffic_flows", None, || {
+        let flows = traffic::status::wait(&restart.without, restart.settle_s)?;
+        if !flows {
+            eprintln!(
+                "traffic does not flow again {} s after the restart",
+                restart.settle_s
+            );
+        }
+        Ok(())
+    })?;
+    clock::sleep_until(clock::now() + restart.linger_ms * MILLISECOND);
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The log of what a scenario did to the node, and when: one JSON line per step.
+//!
+//! May not know: what the steps mean.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use super::clock;
+
+/// A step that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What was done.
+    #[serde(rename = "step")]
+    pub name: String,
+    /// To whom, where it is about one Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// `CLOCK_MONOTONIC` before it.
+    pub started_ns: u64,
+    /// `CLOCK_MONOTONIC` after it.
+    pub ended_ns: u64,
+}
+
+/// The log being written.
+pub struct Log(File);
+
+impl Log {
+    /// Opens the log at `path`, after what is in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        Ok(Self(file.with_context(|| format!("opening {}", path.display()))?))
+    }
+
+    /// Does something and writes down when.
+    pub fn step(&mut self, step: &str, pod: Option<&str>, act: impl FnOnce() -> Result<()>) -> Result<()> {
+        let started_ns = clock::now();
+        act().with_context(|| format!("step {step}"))?;
+        let done = Step {
+            name: step.into(),
+            pod: pod.map(str::to_owned),
+            started_ns,
+            ended_ns: clock::now(),
+        };
+        let line = serde_json::to_string(&done)?;
+        writeln!(self.0, "{line}").context("writing the log of steps")
+    }
+}

@@ -1,0 +1,67 @@
+//! The thread that sends all streams at their rates.
+//!
+//! May not know: who receives.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::packet;
+use super::sockets::Sending;
+use crate::guest::clock::{self, SECOND};
+
+/// One stream being sent.
+struct Outgoing {
+    stream: u32,
+    channel: Sending,
+    interval: u64,
+    due: u64,
+    sent: Vec<u64>,
+}
+
+/// Sends until `stop`; returns for each stream when each of its packets was sent.
+pub fn run(channels: Vec<Sending>, rates: &[u32], stop: &AtomicBool) -> Vec<Vec<u64>> {
+    // All streams start together: those of one rate are due at the same moments, and one wake-up serves them all.
+    let start = clock::now();
+    let mut all: Vec<Outgoing> = (0..)
+        .zip(channels)
+        .zip(rates)
+        .map(|((stream, channel), &rate)| {
+            let interval = SECOND / u64::from(rate.max(1));
+            Outgoing {
+                stream,
+                channel,
+                interval,
+                due: start,
+                sent: Vec::new(),
+            }
+        })
+        .collect();
+    while !stop.load(Ordering::Relaxed) {
+        let Some(next) = all.iter().map(|outgoing| outgoing.due).min() else {
+            break;
+        };
+        clock::sleep_until(next);
+        let now = clock::now();
+        for outgoing in all.iter_mut().filter(|outgoing| outgoing.due <= now) {
+            outgoing.send();
+        }
+    }
+    all.into_iter().map(|outgoing| outgoing.sent).collect()
+}
+
+impl Outgoing {
+    fn send(&mut self) {
+        packet::stamp(&mut self.channel.packet, self.stream, self.sent.len() as u64);
+        let now = clock::now();
+        self.sent.push(now);
+        // A packet that the sender's own kernel refuses (an ICMP error came back, its queue is full) is one
+        // that did not arrive; it is in the list of the sent and so among the lost.
+        let _ = rustix::net::send(
+            &self.channel.socket,
+            &self.channel.packet,
+            rustix::net::SendFlags::DONTWAIT,
+        );
+        // Deadlines are absolute, so that the rate holds. After a stall the stream goes on from now: a burst
+        // of all that is overdue would be traffic that nobody asked for.
+        self.due = (self.due + self.interval).max(now.saturating_sub(self.interval));
+    }
+}

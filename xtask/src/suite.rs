@@ -1,0 +1,152 @@
+//! `cargo xtask test`: everything that must hold, one step after the other, and one last line with the counts.
+//!
+//! May not know: how a step does its work. A step that fails does not keep the next from running.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::judge::{Check, judge};
+use crate::lab::image::Distro;
+use crate::paths::Paths;
+use crate::scenario::{self, Scenario};
+use crate::{compile, demo, progress, tidy};
+
+/// How many checks there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// That hold.
+    pub passed: u64,
+    /// That do not.
+    pub failed: u64,
+}
+
+impl Count {
+    fn take(&mut self, name: &str, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.passed += 1,
+            Err(reason) => {
+                self.failed += 1;
+                eprintln!("FAILED {name}\n{}", indented(&reason));
+            }
+        }
+    }
+}
+
+/// Runs all of it on nodes of these `distros`; `fast` leaves out the slow scenarios.
+pub fn run(paths: &Paths, distros: &[Distro], fast: bool) -> Result<Count> {
+    let mut count = Count::default();
+    let of_cargo = |arguments: &[&str]| {
+        let mut command = compile::cargo(&paths.root);
+        command.args(arguments);
+        command
+    };
+    step(
+        paths,
+        &mut count,
+        "format",
+        &mut of_cargo(&["fmt", "--all", "--check"]),
+    );
+    let lint = ["clippy", "--all-targets", "--", "-Dwarnings"];
+    step(paths, &mut count, "lint", &mut of_cargo(&lint));
+    match compile::ebpf_cargo(paths, "clippy") {
+        Ok(mut command) => step(
+            paths,
+            &mut count,
+            "lint-ebpf",
+            command.args(["--release", "--", "-Dwarnings"]),
+        ),
+        Err(error) => count.take("lint-ebpf", Err(format!("{error:#}"))),
+    }
+    unit_tests(paths, &mut count, &mut of_cargo(&["test", "--no-fail-fast"]))?;
+    let breaches = tidy::check(&paths.root)?;
+    count.take(
+        "tidy",
+        if breaches.is_empty() {
+            Ok(())
+        } else {
+            Err(breaches.join("\n"))
+        },
+    );
+    let scenarios: Vec<&Scenario> = scenario::ALL
+        .iter()
+        .filter(|scenario| scenario.fast || !fast)
+        .collect();
+    for distro in distros {
+        node(paths, &mut count, *distro, &scenarios);
+    }
+    Ok(count)
+}
+
+fn step(paths: &Paths, count: &mut Count, name: &str, command: &mut Command) {
+    let log = progress::log_path(&paths.cache, name);
+    let result = progress::run(name, command, &log);
+    count.take(name, result.map_err(|error| format!("{error:#}")));
+}
+
+/// Runs the workspace's tests and counts each of them.
+fn unit_tests(paths: &Paths, count: &mut Count, command: &mut Command) -> Result<()> {
+    let log = progress::log_path(&paths.cache, "cargo-test");
+    let result = progress::run("unit tests", command, &log);
+    let text = std::fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()))?;
+    let tests = tests(&text);
+    count.passed += tests.passed;
+    count.failed += tests.failed;
+    if let Err(error) = result {
+        eprintln!("FAILED cargo test\n{}", indented(&format!("{error:#}")));
+        // Tests that did not compile are not in any count.
+        count.failed += u64::from(tests.failed == 0);
+    }
+    Ok(())
+}
+
+/// The sums of cargo's `test result:` lines.
+fn tests(log: &str) -> Count {
+    let mut count = Count::default();
+    for line in log.lines().filter(|line| line.starts_with("test result:")) {
+        let number = |word: &str| {
+            let before = line.split(word).next()?;
+            before.split_whitespace().last()?.parse::<u64>().ok()
+        };
+        count.passed += number(" passed;").unwrap_or_default();
+        count.failed += number(" failed;").unwrap_or_default();
+    }
+    count
+}
+
+/// The scenarios in one boot of a node.
+fn node(paths: &Paths, count: &mut Count, distro: Distro, scenarios: &[&'static Scenario]) {
+    let name = format!("test/{}", distro.suite());
+    match demo::outcomes(paths, distro, scenarios, &name) {
+        Err(error) => count.take(&format!("{} node", distro.suite()), Err(format!("{error:#}"))),
+        Ok(outcomes) => {
+            for Check { name, result } in outcomes.iter().flat_map(judge) {
+                count.take(&format!("{}: {name}", distro.suite()), result);
+            }
+        }
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargos_results_are_summed() {
+        let log = "running 2 tests\n\
+            test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
+            test result: FAILED. 11 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.00s\n";
+        assert_eq!(
+            tests(log),
+            Count {
+                passed: 13,
+                failed: 3
+            }
+        );
+        assert_eq!(tests("error: could not compile"), Count::default());
+    }
+}

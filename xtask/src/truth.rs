@@ -1,0 +1,187 @@
+//! The ground truth of a scenario: what the prober sent, what arrived, and which runs of packets were lost.
+//!
+//! May not know: sockets, ovsgap, OVS. Pure over lists of send and receive times; all times are
+//! `CLOCK_MONOTONIC` of the node in nanoseconds.
+
+use serde::{Deserialize, Serialize};
+
+/// `truth.json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Truth {
+    /// When the prober started to send.
+    pub started_ns: u64,
+    /// When it had stopped to listen.
+    pub ended_ns: u64,
+    /// One per stream.
+    pub streams: Vec<Stream>,
+}
+
+/// One stream of numbered packets from one Pod to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Name of the Pod that sends.
+    pub src: String,
+    /// Name of the Pod that receives.
+    pub dst: String,
+    /// `udp`, `arp`, …
+    pub protocol: String,
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// Destination port; 0 where the protocol has none.
+    pub port: u16,
+    /// Packets per second that were asked for.
+    pub rate_hz: u32,
+    /// Whether it arrives when nothing is wrong; a policy drops the others.
+    pub flows: bool,
+    /// How many were sent.
+    pub sent: u64,
+    /// How many different ones arrived.
+    pub received: u64,
+    /// The longest time a packet that arrived was under way.
+    pub max_latency_ns: u64,
+    /// Runs of packets that never arrived, in the order of sending.
+    pub lost: Vec<LostRun>,
+}
+
+/// Packets in a row that were lost, and their neighbours that were not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostRun {
+    /// Number of the first.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// When the first was sent.
+    pub first_lost_sent_ns: u64,
+    /// When the last was sent.
+    pub last_lost_sent_ns: u64,
+    /// The packet before them.
+    pub last_received_before: Option<Arrival>,
+    /// The packet after them.
+    pub first_received_after: Option<Arrival>,
+}
+
+/// A packet that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// When it was sent (before the call that sends).
+    pub sent_ns: u64,
+    /// When the receiving kernel took it in.
+    pub received_ns: u64,
+}
+
+/// A packet that arrived, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Its number in the stream.
+    pub sequence: u64,
+    /// When the receiving kernel took it in.
+    pub at_ns: u64,
+}
+
+/// What became of a stream: number `n` was sent at `sent[n]`. Duplicates count once, by their first arrival.
+pub fn losses(sent: &[u64], received: &[Received]) -> (u64, u64, Vec<LostRun>) {
+    let mut arrivals: Vec<Option<Arrival>> = vec![None; sent.len()];
+    for Received { sequence, at_ns } in received {
+        let at = usize::try_from(*sequence).unwrap_or(usize::MAX);
+        let (Some(slot), Some(&sent_ns)) = (arrivals.get_mut(at), sent.get(at)) else {
+            continue;
+        };
+        let first = slot.map_or(*at_ns, |known| known.received_ns.min(*at_ns));
+        *slot = Some(Arrival {
+            sent_ns,
+            received_ns: first,
+        });
+    }
+    let latency = arrivals
+        .iter()
+        .flatten()
+        .map(|one| one.received_ns.saturating_sub(one.sent_ns))
+        .max();
+    let count = arrivals.iter().flatten().count() as u64;
+    (count, latency.unwrap_or_default(), lost_runs(sent, &arrivals))
+}
+
+fn lost_runs(sent: &[u64], arrivals: &[Option<Arrival>]) -> Vec<LostRun> {
+    let mut runs: Vec<LostRun> = Vec::new();
+    let mut before = None;
+    let mut open = false;
+    for ((number, &sent_ns), arrival) in (0..).zip(sent).zip(arrivals) {
+        match (arrival, runs.last_mut()) {
+            (Some(arrived), last) => {
+                if let (true, Some(run)) = (open, last) {
+                    run.first_received_after = Some(*arrived);
+                }
+                (before, open) = (Some(*arrived), false);
+            }
+            (None, Some(run)) if open => {
+                run.count += 1;
+                run.last_lost_sent_ns = sent_ns;
+            }
+            (None, _) => {
+                open = true;
+                runs.push(LostRun {
+                    first: number,
+                    count: 1,
+                    first_lost_sent_ns: sent_ns,
+                    last_lost_sent_ns: sent_ns,
+                    last_received_before: before,
+                    first_received_after: None,
+                });
+            }
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrived(list: &[(u64, u64)]) -> Vec<Received> {
+        list.iter()
+            .map(|&(sequence, at_ns)| Received { sequence, at_ns })
+            .collect()
+    }
+
+    #[test]
+    fn a_stream_that_arrived_whole_has_no_runs() {
+        let (received, latency, lost) = losses(&[10, 20, 30], &arrived(&[(0, 11), (2, 35), (1, 21)]));
+        assert_eq!((received, latency, lost), (3, 5, Vec::new()));
+    }
+
+    #[test]
+    fn a_run_has_its_neighbours() {
+        let (received, _, lost) = losses(&[10, 20, 30, 40], &arrived(&[(0, 12), (3, 47), (3, 49)]));
+        assert_eq!(received, 2);
+        let expected = LostRun {
+            first: 1,
+            count: 2,
+            first_lost_sent_ns: 20,
+            last_lost_sent_ns: 30,
+            last_received_before: Some(Arrival {
+                sent_ns: 10,
+                received_ns: 12,
+            }),
+            first_received_after: Some(Arrival {
+                sent_ns: 40,
+                received_ns: 47,
+            }),
+        };
+        assert_eq!(lost, [expected]);
+    }
+
+    #[test]
+    fn runs_at_the_ends_have_no_neighbour_there() {
+        let (_, _, lost) = losses(&[10, 20, 30], &arrived(&[(1, 21)]));
+        assert_eq!(lost.len(), 2);
+        assert_eq!(lost[0].last_received_before, None);
+        assert_eq!(lost[0].first_received_after, lost[1].last_received_before);
+        assert_eq!(lost[1].first_received_after, None);
+        assert_eq!(losses(&[10, 20], &[]).2[0].count, 2);
+    }
+
+    #[test]
+    fn numbers_that_were_never_sent_are_ignored() {
+        assert_eq!(losses(&[], &arrived(&[(7, 1)])), (0, 0, Vec::new()));
+    }
+}
