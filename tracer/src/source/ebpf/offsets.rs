@@ -12,7 +12,10 @@ use std::{fs, io, thread};
 use anyhow::{Context as _, bail};
 use btf_rs::{Backend, Btf, Member, Type};
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::system::uname;
 use tracer_common::offsets::Offsets;
+
+use super::derived;
 
 const DIRECTORY: &str = "/sys/kernel/btf";
 
@@ -67,9 +70,25 @@ fn of_module(module: &str, vmlinux: &Btf) -> (Offsets, Option<String>) {
                 "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES",
                 path.display()
             );
-            (Offsets::unknown(), Some(why))
+            match of_known_source(vmlinux) {
+                Some(offsets) => {
+                    tracing::warn!("{why}; going by the source of Linux 5.10 instead");
+                    (offsets, None)
+                }
+                None => (Offsets::unknown(), Some(why)),
+            }
         }
     }
+}
+
+/// Offsets by the source of the running kernel, where it is known.
+fn of_known_source(vmlinux: &Btf) -> Option<Offsets> {
+    derived::is_known(&uname().release().to_string_lossy()).then(|| {
+        derived::offsets(|structure| match of_name(vmlinux, structure).first()? {
+            Type::Struct(structure) => u32::try_from(structure.size()).ok(),
+            _ => None,
+        })
+    })?
 }
 
 /// Reads BTF without building a table of all its names: vmlinux has some 10⁵, of which a handful is asked for.
