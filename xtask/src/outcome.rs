@@ -91,8 +91,12 @@ impl Outcome {
     pub fn of_pod(&self, pod: &str) -> PodTruth {
         let began = self.steps.first().map_or(0, |step| step.started_ns);
         let all = || self.truth.streams.iter().filter(|stream| stream.flows);
+        let flush = self
+            .step("flag_removed", None)
+            .or_else(|| self.step("vswitchd_start", None));
         PodTruth::new(
             began,
+            flush.map_or(began, |step| step.started_ns),
             &all().filter(|stream| stream.dst == pod).collect::<Vec<_>>(),
             &all().filter(|stream| stream.src == pod).collect::<Vec<_>>(),
         )
@@ -113,8 +117,10 @@ pub struct PodTruth {
     /// When the first packet after a loss arrived, over all streams of the Pod. `None`: nothing was lost, or
     /// nothing arrived again.
     pub first_again_ns: Option<u64>,
-    /// When that of the packets after a loss which was sent first was sent: it may have waited in a socket.
-    pub first_sent_again_ns: Option<u64>,
+    /// Until when every one of its streams is known to have lost packets.
+    pub last_loss_of_all_ns: Option<u64>,
+    /// When the first packet after a loss arrived that did not wait for userspace: a megaflow forwarded it.
+    pub first_prompt_ns: Option<u64>,
     /// When the last of its streams flowed again.
     pub all_again_ns: Option<u64>,
 }
@@ -133,19 +139,29 @@ pub struct Direction {
 }
 
 impl PodTruth {
-    fn new(began: u64, to: &[&Stream], from: &[&Stream]) -> Self {
+    fn new(began: u64, flush: u64, to: &[&Stream], from: &[&Stream]) -> Self {
         let runs = |streams: &[&Stream]| {
             let runs = streams.iter().flat_map(|stream| stream.lost.iter().cloned());
             runs.filter(|run| run.last_lost_sent_ns >= began)
                 .collect::<Vec<_>>()
         };
         let (to, from) = (runs(to), runs(from));
-        let again = || to.iter().chain(&from).filter_map(|run| run.first_received_after);
+        // A single miss may be lost before the flush; it tells nothing of the window.
+        let all = || {
+            to.iter()
+                .chain(&from)
+                .filter(|run| run.last_lost_sent_ns >= flush)
+        };
+        let again = || all().filter_map(|run| run.first_received_after);
         Self {
             to: Direction::new(&to),
             from: Direction::new(&from),
             first_again_ns: again().map(|one| one.received_ns).min(),
-            first_sent_again_ns: again().map(|one| one.sent_ns).min(),
+            last_loss_of_all_ns: all().map(|run| run.last_lost_sent_ns).min(),
+            first_prompt_ns: all()
+                .filter_map(|run| run.first_prompt_after)
+                .map(|one| one.received_ns)
+                .min(),
             all_again_ns: again().map(|one| one.received_ns).max(),
         }
     }

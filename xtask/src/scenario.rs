@@ -6,17 +6,6 @@ use anyhow::{Context as _, Result};
 
 use crate::guest::restart::{Order, Way};
 
-/// What the end of a Pod's exposed window is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The arrival of the first packet after the losses.
-    Exact,
-    /// The time from the sending of the first packet that was not lost any more to the return of the last
-    /// stream. In a short hole packets wait in sockets from before the end until long after it, flows come
-    /// while drop megaflows are made, and streams flow, fail and flow again.
-    Within,
-}
-
 /// One restart under traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -34,8 +23,6 @@ pub struct Scenario {
     pub idle: &'static [&'static str],
     /// The cause that the report must name for each Pod with a window.
     pub cause: Option<&'static str>,
-    /// What the end of a window is compared with.
-    pub end: End,
     /// The format in which `ovsgap record` prints its report; both formats are to be the same live and replayed.
     pub format: &'static str,
     /// Whether it is part of `cargo xtask test --fast`.
@@ -50,7 +37,6 @@ const BUG: Scenario = Scenario {
     without: &[],
     idle: &[],
     cause: Some("flag_before_flows"),
-    end: End::Exact,
     format: "text",
     fast: true,
 };
@@ -78,19 +64,16 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "bug-1",
         hole_ms: 1,
-        end: End::Within,
         ..SLOW
     },
     Scenario {
         name: "bug-10",
         hole_ms: 10,
-        end: End::Within,
         ..SLOW
     },
     Scenario {
         name: "bug-50",
         hole_ms: 50,
-        end: End::Within,
         ..SLOW
     },
     Scenario {
@@ -104,7 +87,6 @@ pub const ALL: &[Scenario] = &[
         way: Way::Noflag,
         hole_ms: 100,
         cause: Some("no_flag"),
-        end: End::Within,
         ..SLOW
     },
     Scenario {

@@ -58,7 +58,12 @@ pub struct LostRun {
     pub last_received_before: Option<Arrival>,
     /// The packet after them.
     pub first_received_after: Option<Arrival>,
+    /// The first packet after them that was under way for less than [`PROMPT`].
+    pub first_prompt_after: Option<Arrival>,
 }
+
+/// A packet under way for less than this has not waited for userspace.
+pub const PROMPT: u64 = 1_000_000;
 
 /// A packet that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +117,13 @@ fn lost_runs(sent: &[u64], arrivals: &[Option<Arrival>]) -> Vec<LostRun> {
                     run.first_received_after = Some(*arrived);
                 }
                 (before, open) = (Some(*arrived), false);
+                if arrived.received_ns.saturating_sub(arrived.sent_ns) < PROMPT {
+                    let waiting = runs
+                        .iter_mut()
+                        .rev()
+                        .take_while(|run| run.first_prompt_after.is_none());
+                    waiting.for_each(|run| run.first_prompt_after = Some(*arrived));
+                }
             }
             (None, Some(run)) if open => {
                 run.count += 1;
@@ -126,6 +138,7 @@ fn lost_runs(sent: &[u64], arrivals: &[Option<Arrival>]) -> Vec<LostRun> {
                     last_lost_sent_ns: sent_ns,
                     last_received_before: before,
                     first_received_after: None,
+                    first_prompt_after: None,
                 });
             }
         }
@@ -166,6 +179,10 @@ mod tests {
                 sent_ns: 40,
                 received_ns: 47,
             }),
+            first_prompt_after: Some(Arrival {
+                sent_ns: 40,
+                received_ns: 47,
+            }),
         };
         assert_eq!(lost, [expected]);
     }
@@ -178,6 +195,20 @@ mod tests {
         assert_eq!(lost[0].first_received_after, lost[1].last_received_before);
         assert_eq!(lost[1].first_received_after, None);
         assert_eq!(losses(&[10, 20], &[]).2[0].count, 2);
+    }
+
+    #[test]
+    fn a_packet_that_waited_is_not_the_first_prompt_one() {
+        let sent = [0, PROMPT, 2 * PROMPT, 3 * PROMPT, 4 * PROMPT];
+        let (_, _, lost) = losses(
+            &sent,
+            &arrived(&[(1, 9 * PROMPT), (3, 9 * PROMPT), (4, 4 * PROMPT + 1)]),
+        );
+        assert_eq!(lost.len(), 2);
+        for run in lost {
+            assert_eq!(run.first_received_after.unwrap().received_ns, 9 * PROMPT);
+            assert_eq!(run.first_prompt_after.unwrap().received_ns, 4 * PROMPT + 1);
+        }
     }
 
     #[test]

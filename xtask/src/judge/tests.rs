@@ -53,6 +53,7 @@ fn lost() -> LostRun {
         last_lost_sent_ns: 405 * MS,
         last_received_before: arrival(300 * MS),
         first_received_after: arrival(410 * MS),
+        first_prompt_after: arrival(410 * MS),
     }
 }
 
