@@ -11,7 +11,8 @@
 //! * [`openflow`]: when each endpoint's OpenFlow flows were there again;
 //! * [`traffic`]: what became of single packets (with [`evidence`]: whose they were);
 //! * [`window`], [`cause`], [`pods`]: what follows from it for each Pod;
-//! * [`coverage`], [`condition`]: what could not be seen, and what is wrong without any restart.
+//! * [`coverage`], [`condition`]: what could not be seen, and what is wrong without any restart;
+//! * [`history`], [`detail`], [`meter`]: the same at any point of a capture, in the detail that a screen shows.
 //!
 //! Pure and deterministic: no clock, no I/O, no randomness; nothing here can fail. The same events give
 //! the same report, byte for byte, on every machine.
@@ -22,15 +23,18 @@ pub mod conclude;
 pub mod condition;
 pub mod coverage;
 pub mod daemon;
+pub mod detail;
 pub mod engine;
 pub mod event;
 pub mod evidence;
 pub mod flow;
+pub mod history;
 pub mod id;
 pub mod identity;
 pub mod judge;
 pub mod log;
 pub mod megaflow;
+pub mod meter;
 pub mod openflow;
 pub mod packet;
 pub mod pods;

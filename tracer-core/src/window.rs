@@ -110,7 +110,8 @@ pub fn waterfall(
         }
         None => phases.push(phase(&format!("flush→{ended}"), exposed.start_ns, end)),
     }
-    if let Some(delivered) = delivered.filter(|at| *at >= end) {
+    let by_packet = exposed.ended_by == Some(EndedBy::Delivered);
+    if let Some(delivered) = delivered.filter(|at| *at >= end && !by_packet) {
         phases.push(phase(&format!("{ended}→first delivered"), end, delivered));
     }
     phases

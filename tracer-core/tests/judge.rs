@@ -191,7 +191,7 @@ fn plot() -> impl Strategy<Value = Plot> {
         (1_i64..1000).prop_map(Some)
     ];
     (
-        1_u8..4,
+        1_u16..4,
         after,
         1_u64..50,
         any::<bool>(),
@@ -203,6 +203,7 @@ fn plot() -> impl Strategy<Value = Plot> {
                 pods,
                 flows_after_flush,
                 revalidation,
+                straggling: 0,
                 monitored,
                 traffic,
                 flag,

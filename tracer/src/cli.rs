@@ -30,6 +30,8 @@ pub enum Command {
     Record(Record),
     /// Print the report over a recording.
     Report(ReportArgs),
+    /// Watch a restart as it happens, or a recording, and wind it back (keys: ?).
+    Watch(Watch),
 }
 
 /// Where Open vSwitch is, and what of it to watch.
@@ -143,6 +145,23 @@ pub struct ReportArgs {
     /// How the report is printed.
     #[command(flatten)]
     pub print: Print,
+}
+
+/// `ovsgap watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The recording; without one, this node is watched live.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Where Open vSwitch is.
+    #[command(flatten)]
+    pub node: Node,
+    /// Write a recording of what is watched to this file, from the beginning.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
+    pub output: Option<PathBuf>,
+    /// Draw with ASCII alone.
+    #[arg(long)]
+    pub ascii: bool,
 }
 
 fn ring_size(text: &str) -> Result<u32, String> {

@@ -3,8 +3,12 @@
 pub mod capture;
 pub mod cli;
 pub mod command;
+pub mod historian;
 pub mod pipeline;
 pub mod ready;
 pub mod settled;
 pub mod sink;
 pub mod source;
+pub mod tui;
+pub mod words;
+pub mod writing;

@@ -6,23 +6,26 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use tracer::cli::{Cli, Command};
-use tracer::command::{ERROR, doctor, record, report};
+use tracer::command::{ERROR, doctor, record, report, watch};
+use tracer::words::Words;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    speak(cli.verbose);
-    run(cli).unwrap_or_else(|error| {
+    let words = Words::default();
+    speak(cli.verbose, words.clone());
+    run(cli, &words).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         ExitCode::from(ERROR)
     })
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+fn run(cli: Cli, words: &Words) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Report(args) => report::run(&args),
         Command::Doctor(args) => runtime()?.block_on(doctor::run(&args)),
         Command::Record(args) => runtime()?.block_on(record::run(&args, cli.verbose)),
+        Command::Watch(args) => runtime()?.block_on(watch::run(&args, cli.verbose, words)),
     }
 }
 
@@ -37,7 +40,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Our own words go to standard error, without time and place unless asked for.
-fn speak(verbose: u8) {
+fn speak(verbose: u8, words: Words) {
     let level = match verbose {
         0 => "info",
         1 => "debug",
@@ -45,7 +48,7 @@ fn speak(verbose: u8) {
     };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("tracer={level},ovsgap={level},aya=warn")))
-        .with_writer(io::stderr)
+        .with_writer(move || words.clone())
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
     if verbose == 0 {

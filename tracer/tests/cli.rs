@@ -87,6 +87,17 @@ fn the_report_of_the_fixed_order_reads_well() {
     insta::assert_snapshot!("fixed", text(&ovsgap(&["report", &file, "--utc"]).stdout));
 }
 
+/// A real restart, recorded in the lab: the engine's answer to it does not change unnoticed.
+#[test]
+fn the_shipped_recording_reports_what_happened() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo/restart.jsonl");
+    insta::assert_snapshot!("shipped", text(&ovsgap(&["report", file]).stdout));
+    insta::assert_snapshot!(
+        "shipped_json",
+        text(&ovsgap(&["report", file, "--format", "json"]).stdout)
+    );
+}
+
 #[test]
 fn standard_input_reports_like_the_file() {
     let bytes = recording(&Plot::default());

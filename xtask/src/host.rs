@@ -26,6 +26,9 @@ pub const LAB: &[Need] = &[
     (DEBIAN_KEYRING, "debian-archive-keyring"),
 ];
 
+/// What the tests of the screen need: a real terminal, and what runs in it.
+pub const TERMINAL: &[Need] = &[("tmux", "tmux"), ("ps", "procps")];
+
 /// What compiling and linking static binaries needs.
 pub const BUILD: &[Need] = &[("cc", "gcc"), ("/usr/lib/x86_64-linux-gnu/libc.a", "libc6-dev")];
 

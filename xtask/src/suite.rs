@@ -10,7 +10,7 @@ use crate::judge::{Check, judge};
 use crate::lab::image::Distro;
 use crate::paths::Paths;
 use crate::scenario::Scenario;
-use crate::{compile, demo, progress, tidy};
+use crate::{compile, demo, host, progress, tidy};
 
 /// How many checks there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,7 @@ impl Count {
 
 /// Format, lint, unit tests, tidiness.
 pub fn sources(paths: &Paths, count: &mut Count) -> Result<()> {
+    host::require(paths, host::TERMINAL)?;
     let of_cargo = |arguments: &[&str]| bounded(compile::cargo(&paths.root).args(arguments));
     step(
         paths,

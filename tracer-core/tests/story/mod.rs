@@ -21,11 +21,13 @@ const NEW: Pid = Pid(200);
 /// What differs between stories. Times in ms; the flush is at 2000.
 #[derive(Clone, Debug)]
 pub struct Plot {
-    pub pods: u8,
+    pub pods: u16,
     /// When each Pod's OpenFlow flows come back, after (or before) the flush; `None`: never.
     pub flows_after_flush: Option<i64>,
     /// How long drop megaflows outlive the flows.
     pub revalidation: u64,
+    /// How much longer those of the last Pod do.
+    pub straggling: u64,
     /// An OpenFlow monitor is on.
     pub monitored: bool,
     /// Packets are seen.
@@ -40,6 +42,7 @@ impl Default for Plot {
             pods: 3,
             flows_after_flush: Some(300),
             revalidation: 20,
+            straggling: 0,
             monitored: true,
             traffic: true,
             flag: true,
@@ -126,7 +129,7 @@ impl Story {
         }
     }
 
-    fn rows(&mut self, pod: u8) {
+    fn rows(&mut self, pod: u16) {
         let ids = [
             ("pod-namespace", "default".to_owned()),
             ("pod-name", format!("web-{pod}")),
@@ -253,9 +256,10 @@ impl Story {
     }
 
     /// Megaflows and packets of one Pod: it sends to the next one at 1 kHz.
-    fn pod(&mut self, plot: &Plot, pod: u8) {
-        let healed = installed(plot).map(|at| if at <= 2000 { 2005 } else { at + plot.revalidation });
-        let name = Ufid([pod; 16]);
+    fn pod(&mut self, plot: &Plot, pod: u16) {
+        let lag = plot.revalidation + if pod == plot.pods { plot.straggling } else { 0 };
+        let healed = installed(plot).map(|at| if at <= 2000 { 2005 } else { at + lag });
+        let name = ufid(pod);
         let to = pod % plot.pods + 1;
         let key = FlowKey {
             in_port: port_no(pod),
@@ -298,7 +302,7 @@ impl Story {
         }
     }
 
-    fn packets(&mut self, pod: u8, to: u8, healed: Option<u64>) {
+    fn packets(&mut self, pod: u16, to: u16, healed: Option<u64>) {
         let out = PacketFate::Delivered(port_no(to));
         self.run(pod, to, out, false, 1000, 1999);
         match healed {
@@ -321,7 +325,7 @@ impl Story {
     }
 
     /// One packet a millisecond, from the first to the last, both included.
-    fn run(&mut self, pod: u8, to: u8, fate: PacketFate, executed: bool, first: u64, last: u64) {
+    fn run(&mut self, pod: u16, to: u16, fate: PacketFate, executed: bool, first: u64, last: u64) {
         let key = TrafficKey {
             dp: DP,
             in_port: port_no(pod),
@@ -360,23 +364,47 @@ fn vswitchd(pid: Pid) -> Process {
     }
 }
 
-pub fn device(pod: u8) -> String {
+pub fn device(pod: u16) -> String {
     format!("veth{pod}")
 }
 
-fn port_no(pod: u8) -> PortNo {
+fn ufid(pod: u16) -> Ufid {
+    let [high, low] = pod.to_be_bytes();
+    Ufid([
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low,
+        low ^ high,
+    ])
+}
+
+fn port_no(pod: u16) -> PortNo {
     PortNo(u32::from(pod) + 10)
 }
 
-fn ip(pod: u8) -> IpAddr {
-    [10, 0, 0, pod].into()
+fn ip(pod: u16) -> IpAddr {
+    let [high, low] = pod.to_be_bytes();
+    [10, 0, high, low].into()
 }
 
-fn mac(pod: u8) -> Mac {
-    Mac([2, 0, 0, 0, 0, pod])
+fn mac(pod: u16) -> Mac {
+    let [high, low] = pod.to_be_bytes();
+    Mac([2, 0, 0, 0, high, low])
 }
 
-fn flows_of(pod: u8) -> [OpenFlowChange; 2] {
+fn flows_of(pod: u16) -> [OpenFlowChange; 2] {
     let change = |table, matches| OpenFlowChange {
         change: Change::Added,
         table,

@@ -3,6 +3,7 @@
 pub mod doctor;
 pub mod record;
 pub mod report;
+pub mod watch;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

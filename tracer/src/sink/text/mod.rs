@@ -6,7 +6,7 @@ mod head;
 mod pods;
 mod table;
 mod timeline;
-mod units;
+pub(crate) mod units;
 
 use std::fmt::Write as _;
 

@@ -9,6 +9,7 @@ mod actions;
 mod control;
 mod datapath;
 mod decode;
+mod derived;
 mod evidence;
 mod hooks;
 mod instance;
@@ -126,7 +127,9 @@ pub fn attach(config: Config) -> anyhow::Result<Attached> {
 
 /// What can be hooked on this node, packets included: tries, and lets go of everything again.
 pub fn probe(config: Config) -> anyhow::Result<Vec<Hook>> {
-    let mut attached = attach(config)?;
+    // Else those on packets that cannot be would be told twice.
+    let evidence = Evidence::Off;
+    let mut attached = attach(Config { evidence, ..config })?;
     let mut hooks = attached.hooks;
     if let Some(watched) = attached.datapath.watched() {
         for spec in hooks::PACKETS {

@@ -12,7 +12,10 @@ use std::{fs, io, thread};
 use anyhow::{Context as _, bail};
 use btf_rs::{Backend, Btf, Member, Type};
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::system::uname;
 use tracer_common::offsets::Offsets;
+
+use super::derived;
 
 const DIRECTORY: &str = "/sys/kernel/btf";
 
@@ -67,9 +70,25 @@ fn of_module(module: &str, vmlinux: &Btf) -> (Offsets, Option<String>) {
                 "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES",
                 path.display()
             );
-            (Offsets::unknown(), Some(why))
+            match of_known_source(vmlinux) {
+                Some(offsets) => {
+                    tracing::warn!("{why}; going by the source of Linux 5.10 instead");
+                    (offsets, None)
+                }
+                None => (Offsets::unknown(), Some(why)),
+            }
         }
     }
+}
+
+/// Offsets by the source of the running kernel, where it is known.
+fn of_known_source(vmlinux: &Btf) -> Option<Offsets> {
+    derived::is_known(&uname().release().to_string_lossy()).then(|| {
+        derived::offsets(|structure| match of_name(vmlinux, structure).first()? {
+            Type::Struct(structure) => u32::try_from(structure.size()).ok(),
+            _ => None,
+        })
+    })?
 }
 
 /// Reads BTF without building a table of all its names: vmlinux has some 10⁵, of which a handful is asked for.
@@ -137,4 +156,101 @@ fn member_type(btf: &Btf, member: &Member) -> Option<Type> {
             Type::Typedef(_) | Type::Const(_) | Type::Volatile(_) | Type::TypeTag(_) | Type::DeclTag(_)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_common::offsets::UNKNOWN;
+
+    use super::*;
+
+    /// Types of Debian's kernels: those of openvswitch that are asked for, with all that is inside them, split from a
+    /// base with the members of the kernel's own structures that are asked for.
+    macro_rules! kernel {
+        ($version:literal) => {{
+            let base = include_bytes!(concat!("../../../tests/btf/vmlinux-", $version, ".btf"));
+            let module = include_bytes!(concat!("../../../tests/btf/openvswitch-", $version, ".btf"));
+            let base = Btf::from_bytes(base).unwrap();
+            let module = Btf::from_split_bytes(module, &base).unwrap();
+            find(&base, |structure| OF_KERNEL.contains(&structure))
+                .or(&find(&module, |structure| !OF_KERNEL.contains(&structure)))
+                .checked()
+        }};
+    }
+
+    #[test]
+    fn linux_6_1() {
+        let found = kernel!("6.1");
+        assert_eq!(
+            (
+                found.datapath_table,
+                found.datapath_user_features,
+                found.datapath_upcall_portids
+            ),
+            (32, 104, 128)
+        );
+        assert_eq!((found.vport_dev, found.vport_dp, found.vport_port_no), (0, 8, 24));
+        assert_eq!(
+            (
+                found.flow_key,
+                found.flow_ufid_len,
+                found.flow_ufid,
+                found.flow_actions
+            ),
+            (104, 568, 576, 1624)
+        );
+        assert_eq!((found.actions_len, found.actions), (24, 28));
+        assert_eq!(
+            (
+                found.key_in_port,
+                found.key_recirc_id,
+                found.key_eth_src,
+                found.key_eth_dst
+            ),
+            (320, 328, 332, 338)
+        );
+        assert_eq!(
+            (found.key_proto, found.key_tp_src, found.key_tp_dst),
+            (356, 362, 364)
+        );
+        assert_eq!((found.key_ipv4_src, found.key_ipv4_dst), (368, 372));
+        assert_eq!((found.info_genlhdr, found.info_attrs), (16, 32));
+    }
+
+    #[test]
+    fn linux_6_12() {
+        let found = kernel!("6.12");
+        assert_eq!(
+            (found.flow_key, found.flow_ufid_len, found.flow_actions),
+            (104, 576, 616)
+        );
+        assert_eq!(
+            (found.key_in_port, found.key_recirc_id, found.key_eth_src),
+            (328, 336, 340)
+        );
+        assert_eq!(
+            (found.key_proto, found.key_tp_src, found.key_ipv4_src),
+            (364, 370, 376)
+        );
+        assert_eq!((found.key_ipv6_src, found.key_ipv6_dst), (376, 392));
+        assert_eq!((found.info_genlhdr, found.info_attrs), (24, 32));
+        assert_eq!((found.upcall_cmd, found.cb_input_vport), (32, 0));
+    }
+
+    #[test]
+    fn everything_that_is_asked_for_is_in_recent_kernels() {
+        for found in [kernel!("6.1"), kernel!("6.12"), kernel!("7.2")] {
+            for (structure, path, offset) in found.members() {
+                assert_ne!(offset, UNKNOWN, "{structure}.{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_the_modules_types_nothing_of_it_is_known() {
+        let base = Btf::from_bytes(include_bytes!("../../../tests/btf/vmlinux-6.12.btf")).unwrap();
+        let found = find(&base, |_| true);
+        assert!(!found.know_datapath());
+        assert_ne!(found.task_exit_code, UNKNOWN);
+    }
 }

@@ -3,6 +3,7 @@
 //! May not know: when packets are followed.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::Context as _;
@@ -88,8 +89,8 @@ impl Runs {
     fn forget_change(&mut self, key: RunKey) -> anyhow::Result<()> {
         let traffic: [u8; size_of::<RunKey>()] = zerocopy::transmute!(RunKey { cpu: 0, ..key });
         match self.changes.remove(&traffic) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == ErrorKind::NotFound => Ok(()),
+            other => Ok(other?),
         }
     }
 

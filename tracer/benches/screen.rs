@@ -1,0 +1,157 @@
+//! How long a frame takes with 500 Pods and a million events, and how long it takes to go anywhere in them.
+//!
+//! `cargo bench -p tracer --bench screen`. Fails where a frame takes longer than [`BUDGET`].
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench fails by panicking, and prints figures"
+)]
+
+#[path = "../tests/recorded/mod.rs"]
+#[allow(dead_code, reason = "a bench tells one story")]
+mod recorded;
+
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use recorded::session::Session;
+use recorded::story::{DP, ms};
+use recorded::{Plot, events, header};
+use rustix::time::{ClockId, clock_gettime};
+use tracer::historian::Target;
+use tracer::historian::{Historian, Order};
+use tracer::tui::action::Action;
+use tracer::tui::theme::{Depth, Theme};
+use tracer::tui::view::view;
+use tracer_core::event::{Event, EventKind, UpcallCommand, Upcalls};
+use tracer_core::history::History;
+use tracer_core::id::PortNo;
+use tracer_core::log::Entry;
+
+const PODS: u16 = 500;
+const EVENTS: u64 = 1_000_000;
+
+/// 60 frames a second.
+const BUDGET: Duration = Duration::from_millis(16);
+
+/// A restart with 500 Pods, and upcalls of all of them until there are a million events.
+fn million() -> Vec<Entry> {
+    let plot = Plot {
+        pods: PODS,
+        ..Plot::default()
+    };
+    let mut all = events(&plot);
+    let missing = EVENTS - all.len() as u64;
+    all.extend((0..missing).map(|number| Event {
+        at: ms(5 + number * 7990 / missing),
+        kind: EventKind::Upcalls(Upcalls {
+            dp: DP,
+            port_no: PortNo(11 + u32::try_from(number % u64::from(PODS)).unwrap()),
+            command: UpcallCommand::Miss,
+            result: 0,
+            count: 1,
+            first: ms(5 + number * 7990 / missing),
+            last: ms(5 + number * 7990 / missing),
+        }),
+    }));
+    all.sort();
+    (0..).zip(all).map(|(seq, event)| Entry { seq, event }).collect()
+}
+
+/// What this thread has spent of its processor.
+fn spent() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
+}
+
+struct Figures {
+    name: String,
+    times: Vec<Duration>,
+}
+
+impl Figures {
+    fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            times: Vec::new(),
+        }
+    }
+
+    /// Of this thread alone: others on the same machine do not count.
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let began = spent();
+        let done = work();
+        self.times.push(spent().saturating_sub(began));
+        done
+    }
+
+    /// Prints median and maximum; the maximum.
+    fn print(mut self) -> Duration {
+        self.times.sort();
+        let most = *self.times.last().unwrap();
+        let median = self.times[self.times.len() / 2];
+        println!("{:44} median {median:>10.3?}  most {most:>10.3?}", self.name);
+        most
+    }
+}
+
+fn main() {
+    let entries = million();
+    let mut load = Figures::new(format!("taking in {EVENTS} events, {PODS} Pods"));
+    let stride = EVENTS / 48;
+    let (history, report) = load.time(|| History::of_recording(header(), entries, None, stride));
+    load.print();
+    let mut session = Session::of(Historian::of_recording("bench".to_owned(), history, report));
+    session.theme = Theme {
+        depth: Depth::True,
+        ascii: false,
+    };
+    let mut worst = Duration::ZERO;
+    for size in [(80, 24), (120, 40), (200, 50), (250, 70)] {
+        worst = worst.max(frames(&mut session, size));
+    }
+    travel(&mut session);
+    assert!(worst < BUDGET, "a frame took {worst:?}, more than {BUDGET:?}");
+}
+
+/// Frames while rows are moved through: everything is drawn anew.
+fn frames(session: &mut Session, size: (u16, u16)) -> Duration {
+    session.act(Action::Newest);
+    session.act(Action::Resize(size.0, size.1));
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+    let mut figures = Figures::new(format!("frame, {}x{}", size.0, size.1));
+    for turn in 0..200 {
+        tracer::tui::update::update(&mut session.screen, Action::Down, &session.moment);
+        if turn % 20 == 0 {
+            tracer::tui::update::update(&mut session.screen, Action::Sort, &session.moment);
+        }
+        figures.time(|| {
+            terminal
+                .draw(|frame| view(&session.moment, &session.screen, session.theme, frame))
+                .unwrap();
+        });
+    }
+    figures.print()
+}
+
+/// Going somewhere happens on another thread; it decides how soon a key has its effect.
+fn travel(session: &mut Session) {
+    let mut jumps = Figures::new("going to any time");
+    for turn in 0..40_u64 {
+        let at = ms(turn * 3_571 % 8000);
+        session.historian.obey(Order::Go(Target::Time(at)));
+        jumps.time(|| session.historian.moment());
+    }
+    jumps.print();
+    for (name, by) in [("one event on", 1), ("one event back", -1)] {
+        session.historian.obey(Order::Go(Target::Time(ms(2150))));
+        session.historian.moment();
+        let mut steps = Figures::new(name);
+        for _ in 0..40 {
+            session.historian.obey(Order::Go(Target::Step(by)));
+            steps.time(|| session.historian.moment());
+        }
+        steps.print();
+    }
+}

@@ -1,0 +1,345 @@
+//! One Pod: who it is, its window and how it was spent, why, the evidence, its traffic keys.
+//!
+//! May not know: other Pods.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use tracer_core::detail::Traffic;
+use tracer_core::evidence::Direction;
+use tracer_core::report::{Cause, Loss, Phase, Pod};
+use tracer_core::time::Timestamp;
+use tracer_core::traffic::Hole;
+
+use super::{Row, below, text};
+use crate::tui::rows::standing;
+use crate::tui::screen::Pane;
+use crate::tui::theme::{Role, Theme};
+use crate::tui::view::Scene;
+use crate::writing::{count, left, millis, right, span, word};
+
+/// Columns of a label.
+const LABEL: usize = 10;
+
+/// The shortest and the longest bar of the waterfall that is worth drawing.
+const BAR: (usize, usize) = (8, 40);
+
+/// Draws it.
+pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let Some(pod) = scene.rows.get(scene.picked) else {
+        scene.heading(
+            Pane::Detail,
+            vec![scene.span(Role::Dim, "· no Pod selected")],
+            area,
+            buffer,
+        );
+        return;
+    };
+    let (state, _) = standing(pod, scene.moment);
+    let beside = vec![
+        scene.span(Role::Text, format!("· {} · ", crate::tui::rows::label(pod))),
+        scene.span(Theme::role(state), format!("{} now", word_of(state))),
+    ];
+    scene.heading(Pane::Detail, beside, area, buffer);
+    let mut lines = vec![why(scene, pod), window(scene, pod)];
+    let mut figures = waterfall(scene, &pod.waterfall, area.width.into());
+    let mut told: Vec<Row<'_>> = lines.drain(..).map(|line| (line, Some(LABEL))).collect();
+    told.extend(figures.drain(..).map(|line| (line, None)));
+    for (way, loss) in [
+        ("to it", &pod.observed.to_pod),
+        ("from it", &pod.observed.from_pod),
+    ] {
+        lines.extend(observed(scene, way, loss.as_ref()));
+    }
+    lines.extend(besides(scene, pod));
+    told.extend(lines.into_iter().map(|line| (line, Some(LABEL))));
+    told.extend(
+        traffic(scene, pod, area.width.into())
+            .into_iter()
+            .map(|line| (line, None)),
+    );
+    told.push((identity(scene, pod), Some(1)));
+    text(told, scene.screen.scrolled.0, below(area, 1), buffer);
+}
+
+fn word_of(state: tracer_core::timeline::State) -> &'static str {
+    use tracer_core::timeline::State;
+    match state {
+        State::Forwarding => "forwarding",
+        State::Delayed => "delayed",
+        State::Leak => "leaking",
+        State::Exposed => "exposed",
+        State::Unknown => "unknown",
+        State::Losing => "losing",
+    }
+}
+
+fn identity<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
+    let parts = [
+        Some(format!("interface {}", pod.interface)),
+        pod.bridge.as_ref().map(|bridge| format!("on {bridge}")),
+        pod.ofport.map(|ofport| format!("ofport {ofport}")),
+        pod.port_no.map(|port_no| format!("datapath port {port_no}")),
+        pod.mac.clone(),
+        Some(pod.ips.join(", ")).filter(|ips| !ips.is_empty()),
+    ];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    Line::from(scene.span(Role::Dim, format!(" {text}")))
+}
+
+/// The cause, in words.
+fn why<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
+    match pod.cause {
+        None => Line::from(vec![
+            scene.span(Role::Label, " why      "),
+            scene.span(Role::Good, "there is no window to explain"),
+        ]),
+        Some(cause) => Line::from(vec![
+            scene.span(Role::Label, " why      "),
+            scene.span(Role::Bad, word(cause)),
+            scene.span(Role::Text, format!(": {}", meaning(cause))),
+        ]),
+    }
+}
+
+fn meaning(cause: Cause) -> &'static str {
+    match cause {
+        Cause::FlagBeforeFlows => {
+            "flow-restore-wait was removed before this Pod's OpenFlow flows were back: the agent must remove it after"
+        }
+        Cause::FlowsNeverInstalled => "this Pod's OpenFlow flows have not come back: see the agent's log",
+        Cause::RevalidationLag => {
+            "its flows were back, but drop megaflows made before outlived them until the revalidator came"
+        }
+        Cause::NoFlag => "the restart was made without flow-restore-wait: the flush came before any flow",
+        Cause::FlagStuck => {
+            "flow-restore-wait stays set, so ovs-vswitchd takes no upcalls: the agent must remove it"
+        }
+        Cause::HandlersDown => "nobody listened for upcalls: the first packet of each connection was lost",
+        Cause::QueueOverflow => "upcalls came faster than ovs-vswitchd took them: their socket was full",
+        Cause::ModuleReload => "the kernel module was reloaded: no datapath was there",
+        Cause::PortRecreated => "its port was deleted and made again",
+        Cause::Unknown => "the evidence names none of the known causes",
+    }
+}
+
+fn window<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
+    let label = scene.span(Role::Label, " exposed  ");
+    let Some(exposed) = &pod.exposed else {
+        return Line::from(vec![label, scene.span(Role::Dim, "no: there was no flush")]);
+    };
+    let from = scene.point(exposed.start_ns);
+    match (exposed.end_ns, exposed.duration_ns) {
+        (Some(end), Some(nanos)) => Line::from(vec![
+            label,
+            scene.span(if nanos > 0 { Role::Warn } else { Role::Good }, span(nanos)),
+            scene.span(
+                Role::Text,
+                format!(
+                    ", flush {from} to {}, ended by {}",
+                    scene.point(end),
+                    exposed.ended_by.map(word).unwrap_or_default()
+                ),
+            ),
+        ]),
+        _ => Line::from(vec![
+            label,
+            scene.span(
+                Role::Bad,
+                format!("≥{}", span(scene.moment.at.since(exposed.start_ns))),
+            ),
+            scene.span(Role::Text, format!(" since the flush {from}: no end seen so far")),
+        ]),
+    }
+}
+
+/// A bar per phase, each where the one before ends.
+fn waterfall<'a>(scene: &Scene<'a>, phases: &[Phase], width: usize) -> Vec<Line<'a>> {
+    let total: u64 = phases.iter().map(|phase| phase.ns).sum();
+    let name = phases
+        .iter()
+        .map(|phase| phase.phase.chars().count())
+        .max()
+        .unwrap_or(0);
+    let room = width.saturating_sub(3 + name + 12 + 4).min(BAR.1);
+    let column = |nanos: u64| {
+        let place = u128::from(nanos) * room as u128 / u128::from(total.max(1));
+        usize::try_from(place).unwrap_or(0)
+    };
+    let mut before = 0;
+    let lines = phases.iter().map(|phase| {
+        let (begin, end) = (column(before), column(before + phase.ns));
+        before += phase.ns;
+        let mut line = Line::from(vec![
+            scene.span(Role::Text, format!("   {:name$}", phase.phase)),
+            scene.span(Role::Text, right(&millis(phase.ns), 12)),
+            scene.span(Role::Dim, " ms "),
+        ]);
+        if room >= BAR.0 {
+            let begin = begin.min(room - 1);
+            let bar = scene
+                .theme
+                .either("█", "#")
+                .repeat((end.max(begin) - begin).max(1));
+            line.push_span(scene.span(Role::Warn, format!("{}{bar}", " ".repeat(begin))));
+        }
+        line
+    });
+    lines.collect()
+}
+
+/// What was lost one way, and the evidence around the longest hole.
+fn observed<'a>(scene: &Scene<'a>, way: &str, loss: Option<&Loss>) -> Vec<Line<'a>> {
+    let label = scene.span(Role::Label, format!(" {way:9}"));
+    let Some(loss) = loss else {
+        return vec![Line::from(vec![
+            label,
+            scene.span(Role::Dim, "no packet was seen"),
+        ])];
+    };
+    if loss.lost_packets == 0 {
+        return vec![Line::from(vec![label, scene.span(Role::Good, "nothing lost")])];
+    }
+    let reasons: Vec<String> = loss
+        .by_reason
+        .iter()
+        .map(|(reason, count)| format!("{count} {}", word(reason)))
+        .collect();
+    let bound = |nanos: Option<u64>| nanos.map_or_else(|| "…".to_owned(), span);
+    let holes = if loss.holes > 1 {
+        format!(", the longest of {} holes", loss.holes)
+    } else {
+        String::new()
+    };
+    let at = |at: Option<Timestamp>| at.map_or_else(|| "not seen".to_owned(), |at| scene.point(at));
+    vec![
+        Line::from(vec![
+            label,
+            scene.span(Role::Bad, format!("{} lost", count(loss.lost_packets, "packet"))),
+            scene.span(
+                Role::Text,
+                format!(" ({} bytes; {}), for ", loss.lost_bytes, reasons.join(", ")),
+            ),
+            scene.span(
+                Role::Bad,
+                format!("at least {}, at most {}", bound(loss.min_ns), bound(loss.max_ns)),
+            ),
+            scene.span(Role::Text, holes),
+        ]),
+        Line::from(scene.span(
+            Role::Dim,
+            format!(
+                "          delivered {} · lost {} … {} · delivered {}",
+                at(loss.last_delivered_before_ns),
+                at(loss.first_lost_ns),
+                at(loss.last_lost_ns),
+                at(loss.first_delivered_after_ns)
+            ),
+        )),
+    ]
+}
+
+/// Delay, leak, flows.
+fn besides<'a>(scene: &Scene<'a>, pod: &Pod) -> Vec<Line<'a>> {
+    let mut lines = Vec::new();
+    if let Some(at) = pod.flows_installed_ns {
+        lines.push((
+            Role::Text,
+            "flows",
+            format!("all OpenFlow flows were back by {}", scene.point(at)),
+        ));
+    }
+    if let Some(delayed) = &pod.delayed {
+        let packets = count(delayed.packets, "packet");
+        lines.push((
+            Role::Note,
+            "delayed",
+            format!(
+                "{packets} waited up to {} and were delivered",
+                span(delayed.max_ns)
+            ),
+        ));
+    }
+    if let Some(leak) = &pod.leak {
+        let end = leak.end_ns.map_or_else(|| "now".to_owned(), |at| scene.point(at));
+        let text = format!(
+            "forwarded although its flows were absent, {} to {end}",
+            scene.point(leak.start_ns)
+        );
+        lines.push((Role::Odd, "leak", text));
+    }
+    let line = |(role, name, text): (Role, &str, String)| {
+        Line::from(vec![
+            scene.span(Role::Label, format!(" {name:9}")),
+            scene.span(role, text),
+        ])
+    };
+    lines.into_iter().map(line).collect()
+}
+
+fn traffic<'a>(scene: &Scene<'a>, pod: &Pod, width: usize) -> Vec<Line<'a>> {
+    let closeup = scene.moment.closeup.as_ref();
+    let Some(closeup) =
+        closeup.filter(|closeup| closeup.interface == pod.interface && !closeup.traffic.is_empty())
+    else {
+        return Vec::new();
+    };
+    let peer = width.saturating_sub(12 + 13 + 10 + 21).clamp(10, 40);
+    let head = format!(
+        " TRAFFIC {} {:12} {:>9} {:>20}",
+        left("WITH", peer),
+        "WHAT",
+        "LOST",
+        "HOLE ms"
+    );
+    let mut lines = vec![Line::from(scene.span(Role::Label, head))];
+    lines.extend(closeup.traffic.iter().map(|row| key(scene, row, peer)));
+    lines
+}
+
+fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
+    let way = match row.direction {
+        Direction::ToPod => "to it from",
+        Direction::FromPod => "from it to",
+    };
+    let lost: u64 = row.story.holes.iter().map(Hole::packets).sum();
+    let longest = row
+        .story
+        .holes
+        .iter()
+        .max_by_key(|hole| hole.last_lost.since(hole.first_lost));
+    let bounds = longest.map_or_else(String::new, |hole| {
+        let most = hole.max_ns().map_or_else(|| "…".to_owned(), millis);
+        format!("{}–{most}", millis(hole.last_lost.since(hole.first_lost)))
+    });
+    let (role, lost) = match (row.story.forwarded, lost) {
+        (_, 0) => (Role::Good, "0".to_owned()),
+        (true, lost) => (Role::Bad, lost.to_string()),
+        (false, lost) => (Role::Dim, format!("({lost})")),
+    };
+    Line::from(vec![
+        scene.span(Role::Dim, format!(" {way} ")),
+        scene.span(Role::Text, left(&row.peer, peer)),
+        scene.span(Role::Text, format!(" {:12}", protocol(row))),
+        scene.span(role, format!(" {}", right(&lost, 9))),
+        scene.span(role, format!(" {}", right(&bounds, 20))),
+    ])
+}
+
+fn protocol(row: &Traffic) -> String {
+    let key = &row.key;
+    let version = match key.eth_type {
+        0x806 => return "ARP".to_owned(),
+        0x800 => "",
+        0x86dd => "6",
+        eth_type => return format!("0x{eth_type:04x}"),
+    };
+    let name = match key.proto {
+        1 | 58 => return format!("ICMP{version}"),
+        6 => "TCP",
+        17 => "UDP",
+        132 => "SCTP",
+        proto => return format!("IP{version} {proto}"),
+    };
+    format!("{name}{version} {}", key.port)
+}

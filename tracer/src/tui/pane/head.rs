@@ -1,0 +1,206 @@
+//! The lines above the panes: where and when, the state at a glance, what is not seen.
+//!
+//! May not know: single Pods' windows beyond the longest.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget as _;
+use tracer_core::report::{Pod, Restart};
+use tracer_core::timeline::{State, milestones};
+
+use crate::historian::moment::Origin;
+use crate::tui::rows::{label, losses, standing};
+use crate::tui::theme::{Role, Theme};
+use crate::tui::view::Scene;
+use crate::writing::{about, count, word};
+
+/// Draws them.
+pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let row = |number: u16| {
+        Rect {
+            y: area.y + number,
+            height: 1,
+            ..area
+        }
+        .intersection(area)
+    };
+    buffer.set_style(row(0), scene.theme.style(Role::Title));
+    let right = place(scene);
+    let room = usize::from(area.width).saturating_sub(right.width() + 1);
+    title(scene, room).render(row(0), buffer);
+    let width = u16::try_from(right.width()).unwrap_or(area.width).min(area.width);
+    let corner = Rect {
+        x: area.right() - width,
+        width,
+        ..row(0)
+    };
+    right.render(corner.intersection(area), buffer);
+    glance(scene).render(row(1), buffer);
+    coverage(scene).render(row(2), buffer);
+}
+
+fn title<'a>(scene: &Scene<'a>, room: usize) -> Line<'a> {
+    let node = &scene.moment.whole.node;
+    let parts = [
+        node.hostname.clone(),
+        node.ovs.as_ref().map(|ovs| format!("OVS {ovs}")),
+        node.kernel.as_ref().map(|kernel| format!("Linux {kernel}")),
+    ];
+    let mut text = " ovsgap".to_owned();
+    for part in parts.into_iter().flatten() {
+        if text.chars().count() + part.chars().count() + 3 > room {
+            break;
+        }
+        text.push_str(" · ");
+        text.push_str(&part);
+    }
+    Line::from(Span::raw(text))
+}
+
+/// Which point is shown.
+fn place<'a>(scene: &Scene<'a>) -> Line<'a> {
+    let moment = scene.moment;
+    let at = scene.point(moment.at);
+    let mut spans = Vec::new();
+    if let Some(name) = &moment.recording {
+        spans.push(scene.span(Role::Bad, format!("● writing {name}  ")));
+    }
+    let (role, text) = match (&moment.origin, moment.following) {
+        (Origin::Live, true) => (Role::Good, format!("● LIVE {at}")),
+        (Origin::Live, false) => {
+            let behind = about(moment.reach.1.since(moment.at));
+            (Role::Warn, format!("PAUSED at {at}, {behind} behind"))
+        }
+        (Origin::Recording(name), true) => (Role::Note, format!("{name} · end {at}")),
+        (Origin::Recording(name), false) if scene.screen.playing => (
+            Role::Good,
+            format!("{name} · PLAYING {} {at}", scene.screen.pace()),
+        ),
+        (Origin::Recording(name), false) => (Role::Warn, format!("{name} · at {at}")),
+    };
+    spans.push(scene.span(role, text));
+    let events = format!(" · event {} of {} ", moment.position, moment.end);
+    spans.push(scene.span(Role::Dim, events));
+    Line::from(spans)
+}
+
+/// Is everything forwarding; which restart is on; who is dark, and for how long.
+fn glance<'a>(scene: &Scene<'a>) -> Line<'a> {
+    let moment = scene.moment;
+    let pods: Vec<&Pod> = moment
+        .pods()
+        .iter()
+        .filter(|pod| pod.namespace.is_some())
+        .collect();
+    let dark: Vec<(&&Pod, u64, State)> = pods
+        .iter()
+        .filter_map(|pod| {
+            let (state, since) = standing(pod, moment);
+            let dark = matches!(state, State::Losing | State::Exposed | State::Unknown);
+            dark.then(|| (pod, since.map_or(0, |since| moment.at.since(since)), state))
+        })
+        .collect();
+    let mut spans = Vec::new();
+    if let Some((longest, nanos, _)) = dark.iter().rev().max_by_key(|(_, nanos, _)| *nanos) {
+        let losing = dark
+            .iter()
+            .filter(|(_, _, state)| *state == State::Losing)
+            .count();
+        let text = format!(
+            " ● {} of {} dark, {losing} losing; longest {} for {}",
+            dark.len(),
+            count(pods.len() as u64, "Pod"),
+            label(longest),
+            about(*nanos)
+        );
+        spans.push(scene.span(Role::Bad, text));
+    } else if pods.is_empty() {
+        spans.push(scene.span(Role::Dim, " ● no Pods known yet"));
+    } else {
+        spans.push(scene.span(
+            Role::Good,
+            format!(" ● all {} forwarding", count(pods.len() as u64, "Pod")),
+        ));
+    }
+    spans.push(scene.span(Role::Dim, " · "));
+    spans.extend(match moment.restart() {
+        None if !moment.ready => {
+            vec![scene.span(Role::Warn, "starting: not every source has told what there is")]
+        }
+        None => vec![scene.span(Role::Dim, "no restart so far")],
+        Some(restart) => vec![
+            scene.span(
+                Theme::verdict(restart.verdict),
+                word(restart.verdict).to_uppercase(),
+            ),
+            scene.span(Role::Text, format!(" {}", state(scene, restart))),
+        ],
+    });
+    for condition in moment
+        .report
+        .conditions
+        .iter()
+        .filter(|condition| condition.until_ns.is_none())
+    {
+        spans.push(scene.span(Role::Bad, format!(" · {}", word(condition.cause))));
+    }
+    Line::from(spans)
+}
+
+fn state(scene: &Scene<'_>, restart: &Restart) -> String {
+    if restart.milestones.flush_ns.is_none() {
+        let last = milestones(restart).pop();
+        let since = last.map_or_else(String::new, |(name, at)| {
+            format!(", {name} {} ago", about(scene.moment.at.since(at)))
+        });
+        return format!("restart {} is on, no flush yet{since}", restart.id);
+    }
+    let sum = &restart.summary;
+    let seen = restart.pods.iter().any(|pod| losses(pod).next().is_some());
+    let lost = match (seen, sum.max_observed_ns, sum.max_exposed_ns) {
+        (true, Some(most), _) => format!("{} lost, ≤ {}", sum.lost_packets, about(most)),
+        (true, None, _) => format!("{} lost", sum.lost_packets),
+        (false, _, Some(most)) => format!("exposed ≤ {}, no packet seen", about(most)),
+        (false, ..) => "no packet seen".to_owned(),
+    };
+    format!(
+        "restart {}: {}/{} affected, {lost}",
+        restart.id, sum.affected, sum.pods
+    )
+}
+
+/// What is missing is in sight on every screen.
+fn coverage<'a>(scene: &Scene<'a>) -> Line<'a> {
+    let report = &scene.moment.report;
+    let attached = report.capture.hooks.iter().filter(|hook| hook.ok).count();
+    let hooks = format!("{attached} of {} hooks", report.capture.hooks.len());
+    let lost = format!("{} lost", report.capture.lost_events);
+    let missing = attached < report.capture.hooks.len() || report.capture.lost_events > 0;
+    let findings: Vec<_> = report
+        .coverage
+        .iter()
+        .filter(|finding| finding.kind != "no_restart")
+        .collect();
+    let role = if missing || findings.iter().any(|finding| finding.weakens) {
+        Role::Warn
+    } else {
+        Role::Dim
+    };
+    let mut text = format!(" coverage: {hooks}, {lost}");
+    if let Some(first) = findings
+        .iter()
+        .find(|finding| finding.weakens)
+        .or(findings.first())
+    {
+        let more = if findings.len() > 1 {
+            format!(" (+{} more)", findings.len() - 1)
+        } else {
+            String::new()
+        };
+        text = format!("{text}{more}; {}", first.detail);
+    } else if !missing {
+        text.push_str(", nothing missing");
+    }
+    Line::from(scene.span(role, text))
+}

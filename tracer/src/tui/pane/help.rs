@@ -1,0 +1,133 @@
+//! The help overlay: every key, and how to read the signs. Printed from the key table.
+//!
+//! May not know: what is behind it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::symbols::border::Set;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Clear, Paragraph, Widget as _};
+use tracer_core::timeline::State;
+
+use crate::tui::keys::{Group, TABLE, name};
+use crate::tui::theme::{Role, Theme};
+use crate::tui::view::Scene;
+
+/// A frame of ASCII.
+const ASCII: Set<'_> = Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
+
+/// Columns for keys.
+const KEYS: usize = 10;
+
+/// From this width on, keys stand in two columns.
+const TWO_COLUMNS: u16 = 110;
+
+/// How each state of a lane is explained.
+const STATES: [(State, &str); 6] = [
+    (State::Forwarding, "forwarding: nothing speaks against it"),
+    (State::Exposed, "exposed: traffic would have been lost"),
+    (State::Losing, "losing: packets were lost"),
+    (State::Delayed, "delayed: packets waited and were delivered"),
+    (State::Leak, "leak: forwarded while its flows were absent"),
+    (State::Unknown, "unknown: the window's end was not seen"),
+];
+
+/// Draws it over everything, scrolled by some lines.
+pub fn draw(scene: &Scene<'_>, scrolled: u16, area: Rect, buffer: &mut Buffer) {
+    let wide = area.width >= TWO_COLUMNS;
+    let margin = if area.width > 84 { 2 } else { 0 };
+    let place = Rect {
+        x: area.x + margin,
+        width: area.width.saturating_sub(2 * margin),
+        ..area
+    };
+    Clear.render(area, buffer);
+    let block = Block::bordered()
+        .border_style(scene.theme.style(Role::Dim))
+        .title(scene.span(Role::Focus, " ovsgap: keys and signs "))
+        .title_bottom(scene.span(Role::Dim, " j/k scroll · any other key closes "));
+    let inside = block.inner(place);
+    let block = if scene.theme.ascii {
+        block.border_set(ASCII)
+    } else {
+        block
+    };
+    block.render(place, buffer);
+    let (left, right) = (keys(scene, &Group::ALL[..2]), keys(scene, &Group::ALL[2..]));
+    if wide {
+        let half = Rect {
+            width: inside.width / 2,
+            ..inside
+        };
+        let other = Rect {
+            x: inside.x + half.width,
+            width: inside.width - half.width,
+            ..inside
+        };
+        lines([signs(scene), left].concat(), scrolled, half, buffer);
+        lines(right, scrolled, other, buffer);
+    } else {
+        lines([signs(scene), left, right].concat(), scrolled, inside, buffer);
+    }
+}
+
+fn lines(lines: Vec<Line<'_>>, scrolled: u16, area: Rect, buffer: &mut Buffer) {
+    let most = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_sub(area.height);
+    Paragraph::new(lines)
+        .scroll((scrolled.min(most), 0))
+        .render(area, buffer);
+}
+
+fn keys<'a>(scene: &Scene<'a>, groups: &[Group]) -> Vec<Line<'a>> {
+    let mut lines = Vec::new();
+    for group in groups {
+        lines.push(Line::from(scene.span(Role::Focus, format!(" {}", group.title()))));
+        for binding in TABLE.iter().filter(|binding| binding.group == *group) {
+            let names: Vec<String> = binding.keys.iter().map(|key| name(*key)).collect();
+            lines.push(Line::from(vec![
+                scene.span(Role::Key, format!("  {:KEYS$}", names.join(" "))),
+                scene.span(Role::Text, format!(" {}", binding.help)),
+            ]));
+        }
+    }
+    lines
+}
+
+fn signs<'a>(scene: &Scene<'a>) -> Vec<Line<'a>> {
+    let mut lines = vec![Line::from(scene.span(Role::Focus, " How to read it"))];
+    for (state, words) in STATES {
+        let sign = scene.theme.sign(state).to_string().repeat(3);
+        lines.push(Line::from(vec![
+            scene.span(Theme::role(state), format!("  {sign:KEYS$}")),
+            scene.span(Role::Text, format!(" {words}")),
+        ]));
+    }
+    let more = [
+        ("A B C …", "milestones, named in the pane Milestones; * several"),
+        ("EXPOSED", "from the flush until forwarding was back"),
+        (
+            "LOST",
+            "packets; the table is sorted by it: the first row lost most",
+        ),
+        ("HOLE", "at least – at most: how long packets were lost"),
+        ("CAUSE", "why; Enter says it in words, with the evidence"),
+    ];
+    lines.extend(more.map(|(sign, words)| {
+        Line::from(vec![
+            scene.span(Role::Label, format!("  {sign:KEYS$}")),
+            scene.span(Role::Text, format!(" {words}")),
+        ])
+    }));
+    lines
+}

@@ -1,0 +1,160 @@
+//! The milestones of the shown restart, with the times between them.
+//!
+//! May not know: Pods.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget as _;
+use tracer_core::report::Restart;
+use tracer_core::time::Timestamp;
+use tracer_core::timeline::milestones;
+
+use super::below;
+
+use crate::tui::screen::Pane;
+use crate::tui::theme::Role;
+use crate::tui::view::Scene;
+use crate::writing::{millis, right, word};
+
+/// Fewer rows than this hold no list.
+const LIST: u16 = 7;
+
+/// Columns of a milestone's name.
+const NAME: usize = 22;
+
+/// Columns of the time since the milestone before.
+const STEP: usize = 10;
+
+/// A milestone that has been reached, or that is still to come.
+struct Stop {
+    letter: char,
+    name: &'static str,
+    at: Timestamp,
+    reached: bool,
+}
+
+impl Stop {
+    fn roles(&self) -> (Role, Role) {
+        if self.reached {
+            (Role::Note, Role::Text)
+        } else {
+            (Role::Dim, Role::Dim)
+        }
+    }
+
+    /// What is still to come stands in brackets.
+    fn named(&self, name: &str) -> String {
+        if self.reached {
+            name.to_owned()
+        } else {
+            format!("({name})")
+        }
+    }
+}
+
+/// Draws them: a list, or where there is no room for one, two lines.
+pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let restart = scene.moment.whole_restart();
+    let beside = restart.map_or_else(Vec::new, |restart| title(scene, restart));
+    scene.heading(Pane::Milestones, beside, area, buffer);
+    let Some(restart) = restart else {
+        let quiet = scene.span(Role::Dim, " none: no restart has been seen");
+        Line::from(quiet).render(below(area, 1), buffer);
+        return;
+    };
+    let stops = stops(scene, restart);
+    if area.height >= LIST {
+        list(scene, &stops, below(area, 1), buffer);
+    } else {
+        for (row, line) in below(area, 1).rows().zip(strip(scene, &stops, area.width)) {
+            line.render(row, buffer);
+        }
+    }
+}
+
+fn title<'a>(scene: &Scene<'a>, restart: &Restart) -> Vec<Span<'a>> {
+    let of = scene.moment.whole.restarts.len();
+    let begun = scene.moment.restart().is_some();
+    let text = if begun {
+        format!("· restart {} of {of}, {}", restart.id, word(restart.kind))
+    } else {
+        format!("· restart {} of {of} is still to come", restart.id)
+    };
+    vec![scene.span(Role::Text, text)]
+}
+
+fn stops(scene: &Scene<'_>, restart: &Restart) -> Vec<Stop> {
+    let stops = ('A'..='Z')
+        .zip(milestones(restart))
+        .map(|(letter, (name, at))| Stop {
+            letter,
+            name,
+            at,
+            reached: at <= scene.moment.at,
+        });
+    stops.collect()
+}
+
+fn list(scene: &Scene<'_>, stops: &[Stop], area: Rect, buffer: &mut Buffer) {
+    let times: Vec<String> = stops.iter().map(|stop| scene.point(stop.at)).collect();
+    let times: Vec<&str> = times.iter().map(|time| time.trim_end_matches(" ms")).collect();
+    let width = times.iter().map(|time| time.len()).max().unwrap_or(0).max(10);
+    let before = [None].into_iter().chain(stops.iter().map(|stop| Some(stop.at)));
+    let rows = area.rows().zip(stops.iter().zip(before).zip(&times));
+    for (row, ((stop, before), time)) in rows {
+        let step = before.map_or_else(String::new, |before| {
+            format!("+{}", millis(stop.at.since(before)))
+        });
+        let (letter, role) = stop.roles();
+        let mut line = Line::from(vec![
+            scene.span(letter, format!(" {} ", stop.letter)),
+            scene.span(role, format!("{:NAME$} ", stop.named(stop.name))),
+            scene.span(role, right(time, width)),
+        ]);
+        if line.width() + STEP < usize::from(area.width) {
+            line.push_span(scene.span(Role::Dim, right(&step, STEP)));
+        }
+        line.render(row, buffer);
+    }
+}
+
+/// `A exit +50.000 B flag set …`, broken between milestones.
+fn strip<'a>(scene: &Scene<'a>, stops: &[Stop], width: u16) -> Vec<Line<'a>> {
+    let mut lines = vec![Line::default()];
+    let mut before: Option<Timestamp> = None;
+    for stop in stops {
+        let step = before.map_or_else(String::new, |before| {
+            format!(" +{}", millis(stop.at.since(before)))
+        });
+        let (letter, name) = stop.roles();
+        let parts = [
+            scene.span(Role::Dim, step),
+            scene.span(letter, format!(" {} ", stop.letter)),
+            scene.span(name, stop.named(short(stop.name))),
+        ];
+        let long: usize = parts.iter().map(Span::width).sum();
+        if lines
+            .last()
+            .is_some_and(|line| line.width() + long > width.into())
+        {
+            lines.push(Line::default());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.spans.extend(parts);
+        }
+        before = Some(stop.at);
+    }
+    lines
+}
+
+fn short(name: &'static str) -> &'static str {
+    match name {
+        "vswitchd exit" => "exit",
+        "vswitchd start" => "start",
+        "flag removed" => "flag gone",
+        "upcalls bound" => "bound",
+        "last flows installed" => "flows",
+        other => other,
+    }
+}

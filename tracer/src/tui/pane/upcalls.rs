@@ -1,0 +1,121 @@
+//! Upcalls: how many per result, and their rate over the last seconds.
+//!
+//! May not know: Pods.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::Widget as _;
+use tracer_core::meter::SLOT;
+use tracer_core::time::SECOND;
+
+use super::below;
+
+use crate::tui::screen::Pane;
+use crate::tui::theme::Role;
+use crate::tui::view::Scene;
+use crate::writing::{left, right};
+
+/// Rows of the bars.
+const BARS: u16 = 2;
+
+/// Draws it.
+pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let figures = &scene.moment.upcalls;
+    let failed = figures.totals.iter().filter(|row| row.returned != 0);
+    let failed: u64 = failed.map(|row| row.count).sum();
+    let all: u64 = figures.totals.iter().map(|row| row.count).sum();
+    let role = if failed > 0 { Role::Bad } else { Role::Text };
+    let beside = vec![
+        scene.span(Role::Text, format!("· {all}, ")),
+        scene.span(role, format!("{failed} failed")),
+    ];
+    scene.heading(Pane::Upcalls, beside, area, buffer);
+    let area = below(area, 1);
+    if area.height == 0 {
+        return;
+    }
+    let bars = BARS.min(area.height.saturating_sub(2));
+    rate(
+        scene,
+        Rect {
+            height: bars + 1.min(area.height),
+            ..area
+        },
+        bars,
+        buffer,
+    );
+    totals(scene, below(area, bars + 1), buffer);
+}
+
+/// A bar per slot that ends at the shown point; failed ones at its foot.
+fn rate(scene: &Scene<'_>, area: Rect, bars: u16, buffer: &mut Buffer) {
+    let recent = &scene.moment.upcalls.recent;
+    let slots = &recent[recent.len().saturating_sub(area.width.into())..];
+    let most = slots
+        .iter()
+        .map(|slot| slot.taken + slot.failed)
+        .max()
+        .unwrap_or(0);
+    let per_second = slots.last().map_or(0, |slot| slot.taken + slot.failed) * (SECOND / SLOT);
+    let seconds = slots.len() as u64 * SLOT / SECOND;
+    let text = format!(
+        " {per_second}/s now, at most {}/s in {seconds} s",
+        most * (SECOND / SLOT)
+    );
+    Line::from(scene.span(Role::Label, text)).render(
+        Rect {
+            height: 1.min(area.height),
+            ..area
+        },
+        buffer,
+    );
+    let (good, bad) = (scene.theme.style(Role::Note), scene.theme.style(Role::Bad));
+    for (column, slot) in (0_u16..).zip(slots) {
+        let eighths = |count: u64| u16::try_from(count * u64::from(bars) * 8 / most.max(1)).unwrap_or(0);
+        let total = eighths(slot.taken + slot.failed).max(u16::from(slot.taken + slot.failed > 0));
+        let failed = eighths(slot.failed).max(u16::from(slot.failed > 0));
+        for level in 0..bars {
+            let style: Style = if level * 8 < failed { bad } else { good };
+            let height = total.saturating_sub(level * 8).min(8);
+            let place = (area.x + column, area.y + bars - level);
+            if let (Some(cell), Some(bar)) = (buffer.cell_mut(place), height.checked_sub(1)) {
+                cell.set_char(scene.theme.bars()[usize::from(bar)])
+                    .set_style(style);
+            }
+        }
+    }
+}
+
+fn totals(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let totals = &scene.moment.upcalls.totals;
+    for (row, upcalls) in area.rows().zip(totals) {
+        let role = if upcalls.returned == 0 {
+            Role::Text
+        } else {
+            Role::Bad
+        };
+        let line = Line::from(vec![
+            scene.span(Role::Text, format!(" {} ", left(&upcalls.why, 7))),
+            scene.span(role, left(&upcalls.result, 14)),
+            scene.span(role, right(&upcalls.count.to_string(), 10)),
+            scene.span(Role::Dim, meaning(upcalls.returned)),
+        ]);
+        line.render(row, buffer);
+    }
+    if totals.is_empty() && area.height > 0 {
+        Line::from(scene.span(Role::Dim, " none so far")).render(area, buffer);
+    }
+}
+
+/// What a result means, by `ovs_dp_upcall` (net/openvswitch/datapath.c).
+fn meaning(result: i32) -> &'static str {
+    match result {
+        0 => "",
+        -11 => "  socket full",
+        -107 => "  no socket bound",
+        -111 => "  socket closed",
+        _ => "  failed",
+    }
+}

@@ -1,0 +1,126 @@
+//! Draws a moment: the lines above, each pane in its place, the line below, the help over it.
+//!
+//! May not know: what stands in a pane. Pure: the same moment, screen and theme give the same cells.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget as _;
+
+use super::layout;
+use super::pane;
+use super::rows::{picked, rows};
+use super::screen::{Mode, Pane, Screen};
+use super::theme::{Role, Theme, ascii};
+use crate::historian::moment::Moment;
+use crate::writing::Clock;
+use tracer_core::report::Pod;
+use tracer_core::time::Timestamp;
+
+/// What every pane draws from.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// What is known.
+    pub moment: &'a Moment,
+    /// What the user has chosen.
+    pub screen: &'a Screen,
+    /// The Pods that are shown, in order.
+    pub rows: &'a [&'a Pod],
+    /// Which of them is selected.
+    pub picked: usize,
+    /// How it looks.
+    pub theme: Theme,
+}
+
+impl<'a> Scene<'a> {
+    /// Text with a meaning.
+    pub fn span(&self, role: Role, text: impl Into<String>) -> Span<'a> {
+        Span::styled(text.into(), self.theme.style(role))
+    }
+
+    /// A point in time: since the restart began, or a time of day.
+    pub fn point(&self, at: Timestamp) -> String {
+        let offset = self.moment.whole.capture.wall_offset_ns;
+        let written = Clock::new(self.moment.zero(), offset, self.screen.utc).point(at);
+        // Of a time of day the date is known.
+        written
+            .split_once(' ')
+            .filter(|_| self.screen.utc)
+            .map_or(written.clone(), |(_, time)| time.to_owned())
+    }
+
+    /// A pane's heading over the whole width, with what stands beside its name.
+    pub fn heading(&self, pane: Pane, beside: Vec<Span<'a>>, area: Rect, buffer: &mut Buffer) {
+        let focused = self.screen.focus == pane;
+        let (role, mark) = if focused {
+            (Role::Focus, self.theme.either("▌", ">"))
+        } else {
+            (Role::Heading, self.theme.either("─", "-"))
+        };
+        let mut spans = vec![self.span(role, format!("{mark}{} ", pane.title()))];
+        spans.extend(beside);
+        spans.push(Span::raw(" "));
+        let line = Line::from(spans);
+        let dash = self.theme.either("─", "-");
+        let dashes = dash.repeat(usize::from(area.width).saturating_sub(line.width()));
+        let head = Rect {
+            height: 1.min(area.height),
+            ..area
+        };
+        let mut line = line;
+        line.push_span(self.span(Role::Dim, dashes));
+        line.render(head, buffer);
+    }
+}
+
+/// Draws everything.
+pub fn view(moment: &Moment, screen: &Screen, theme: Theme, frame: &mut Frame<'_>) {
+    let rows = rows(moment, screen);
+    let scene = Scene {
+        moment,
+        screen,
+        rows: &rows,
+        picked: picked(screen, &rows),
+        theme,
+    };
+    let area = frame.area();
+    let buffer = frame.buffer_mut();
+    pane::head::draw(
+        &scene,
+        Rect {
+            height: layout::ABOVE.min(area.height),
+            ..area
+        },
+        buffer,
+    );
+    for (pane, place) in layout::panes(screen, rows.len()) {
+        let place = place.intersection(area);
+        if !place.is_empty() {
+            pane::draw(pane, &scene, place, buffer);
+        }
+    }
+    if area.height > layout::ABOVE {
+        let last = Rect {
+            y: area.bottom() - 1,
+            height: 1,
+            ..area
+        };
+        pane::foot::draw(&scene, last, buffer);
+    }
+    if let Mode::Help(scrolled) = screen.mode {
+        pane::help::draw(&scene, scrolled, area, buffer);
+    }
+    if theme.ascii {
+        spell(buffer);
+    }
+}
+
+/// Replaces every sign that a terminal without Unicode cannot show.
+fn spell(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if let Some(letter) = cell.symbol().chars().next().filter(|letter| !letter.is_ascii()) {
+            cell.set_symbol(ascii(letter));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! How figures and names are written for people.
+//!
+//! May not know: what they say.
+
+use serde::Serialize;
+use tracer_core::time::SECOND;
+
+pub use crate::sink::text::units::{Clock, count, millis, span, time_of_day};
+
+/// Text cut to a width, with a mark where it was cut.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    if width == 0 { kept } else { format!("{kept}…") }
+}
+
+/// Set to the left in a column.
+pub fn left(text: &str, width: usize) -> String {
+    format!("{:width$}", cut(text, width))
+}
+
+/// Set to the right in a column.
+pub fn right(text: &str, width: usize) -> String {
+    format!("{:>width$}", cut(text, width))
+}
+
+/// How a value is called in JSON: `flag_before_flows`.
+pub fn word(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// A length of time for people: `312.345 ms`, `4.2 s`, `3 min`.
+pub fn about(nanos: u64) -> String {
+    if nanos < 10 * SECOND {
+        format!("{}.{:03} ms", nanos / 1_000_000, nanos / 1_000 % 1_000)
+    } else if nanos < 600 * SECOND {
+        format!("{}.{} s", nanos / SECOND, nanos / (SECOND / 10) % 10)
+    } else if nanos < 36_000 * SECOND {
+        format!("{} min", nanos / SECOND / 60)
+    } else {
+        format!("{} h", nanos / SECOND / 3600)
+    }
+}
