@@ -41,9 +41,9 @@ enum Command {
         /// What the nodes are made of
         #[arg(long, value_enum, value_delimiter = ',', default_value = "bookworm,trixie")]
         distro: Vec<Distro>,
-        /// Leave out the slow restarts
+        /// Every scenario of restart, and not only the core ones
         #[arg(long)]
-        fast: bool,
+        all: bool,
         /// Only restarts in nodes, of these scenarios (comma-separated)
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
@@ -96,7 +96,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             demo::run(&Paths::find()?, distro)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Test { distro, fast, only } => test(&distro, fast, &only),
+        Command::Test { distro, all, only } => test(&distro, all, &only),
         Command::Tidy => {
             let breaches = tidy::check(&Paths::find()?.root)?;
             for breach in &breaches {
@@ -112,13 +112,13 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-fn test(distros: &[Distro], fast: bool, only: &[String]) -> Result<ExitCode> {
+fn test(distros: &[Distro], all: bool, only: &[String]) -> Result<ExitCode> {
     let paths = Paths::find()?;
     let mut count = suite::Count::default();
     if only.is_empty() {
         suite::sources(&paths, &mut count)?;
     }
-    suite::nodes(&paths, &mut count, distros, &scenario::choose(only, fast)?);
+    suite::nodes(&paths, &mut count, distros, &scenario::choose(only, all)?);
     let suite::Count { passed, failed } = count;
     writeln!(std::io::stdout(), "{passed} passed, {failed} failed").context("writing to stdout")?;
     Ok(if failed == 0 {

@@ -27,8 +27,8 @@ pub struct Scenario {
     pub cause: Option<&'static str>,
     /// The format in which `ovsgap record` prints its report; both formats are to be the same live and replayed.
     pub format: &'static str,
-    /// Whether it is part of `cargo xtask test --fast`.
-    pub fast: bool,
+    /// Whether every `cargo xtask test` has it, and not only one with `--all`.
+    pub core: bool,
 }
 
 const BUG: Scenario = Scenario {
@@ -41,11 +41,11 @@ const BUG: Scenario = Scenario {
     conntrack: false,
     cause: Some("flag_before_flows"),
     format: "text",
-    fast: true,
+    core: true,
 };
 
-/// The same, but not part of the fast ones.
-const SLOW: Scenario = Scenario { fast: false, ..BUG };
+/// The same, but not one of the core ones.
+const MORE: Scenario = Scenario { core: false, ..BUG };
 
 /// All of them. They share one boot, so each leaves a node that the next one can heal.
 pub const ALL: &[Scenario] = &[
@@ -67,45 +67,45 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "bug-1",
         hole_ms: 1,
-        ..SLOW
+        ..MORE
     },
     Scenario {
         name: "bug-10",
         hole_ms: 10,
-        ..SLOW
+        ..MORE
     },
     Scenario {
         name: "bug-50",
         hole_ms: 50,
-        ..SLOW
+        ..MORE
     },
     Scenario {
         name: "bug-1000",
         hole_ms: 1000,
         format: "json",
-        ..SLOW
+        ..MORE
     },
     Scenario {
         name: "noflag-100",
         way: Way::Noflag,
         hole_ms: 100,
         cause: Some("no_flag"),
-        ..SLOW
+        ..MORE
     },
     Scenario {
         name: "conntrack",
         conntrack: true,
-        ..SLOW
+        ..MORE
     },
     Scenario {
         name: "idle",
         idle: &["pod-3"],
-        ..SLOW
+        ..MORE
     },
     Scenario {
         name: "never",
         without: &["pod-3"],
-        ..SLOW
+        ..MORE
     },
 ];
 
@@ -117,10 +117,10 @@ pub fn find(name: &str) -> Option<&'static Scenario> {
     ALL.iter().find(|scenario| scenario.name == name)
 }
 
-/// Those named, else the fast ones, else all.
-pub fn choose(names: &[String], fast: bool) -> Result<Vec<&'static Scenario>> {
+/// Those named, else all or the core ones.
+pub fn choose(names: &[String], all: bool) -> Result<Vec<&'static Scenario>> {
     if names.is_empty() {
-        return Ok(ALL.iter().filter(|scenario| scenario.fast || !fast).collect());
+        return Ok(ALL.iter().filter(|scenario| scenario.core || all).collect());
     }
     names
         .iter()
