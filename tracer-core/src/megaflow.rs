@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::flow::{Actions, Fate, FlowKey};
-use crate::id::{DpIfindex, Ufid};
+use crate::id::{DpIfindex, PortNo, Ufid};
 use crate::time::Timestamp;
 use crate::topology::Topology;
 
@@ -62,6 +62,11 @@ pub fn subjects(
     key: &FlowKey,
     actions: &Actions,
 ) -> Subjects {
+    // Packets enter a bridge by its own ports, never by the datapath's: what matches there is one of the flows
+    // by which a starting ovs-vswitchd finds out what the kernel can do (`check_support`, ofproto/ofproto-dpif.c).
+    if key.in_port == PortNo(0) {
+        return Subjects::default();
+    }
     let from = topology
         .device_at(dp, key.in_port, at)
         .filter(|name| topology.endpoints().contains_key(*name));
