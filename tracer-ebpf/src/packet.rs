@@ -154,7 +154,7 @@ impl Current {
         };
         let first_kind = (first >> 16) as u16;
         // NLA_ALIGN of nla_len.
-        let first_len = (first & 0xffff) + 3 & !3;
+        let first_len = ((first & 0xffff) + 3) & !3;
         self.only_userspace = u32::from(first_kind == ACTION_USERSPACE && first_len >= len);
         if len == 0 || first_kind == ACTION_DROP {
             self.ends(fate::DROP_FLOW, 0);

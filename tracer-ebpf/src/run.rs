@@ -34,10 +34,10 @@ pub fn book(key: &mut RunKey, booking: Booking) {
     // SAFETY: the helpers have no preconditions.
     let (cpu, now) = unsafe { (bpf_get_smp_processor_id(), bpf_ktime_get_ns()) };
     key.cpu = cpu;
-    let Some(run) = RUNS.get_ptr_mut(&*key) else {
+    let Some(run) = RUNS.get_ptr_mut(*key) else {
         changed(key, now);
         let run = begin(key, booking, now);
-        if RUNS.insert(&*key, run, 0).is_err() {
+        if RUNS.insert(*key, run, 0).is_err() {
             emit::lost(Hook::Execute);
         }
         return;
@@ -66,7 +66,7 @@ pub fn book(key: &mut RunKey, booking: Booking) {
 fn changed(key: &mut RunKey, now: u64) {
     let cpu = key.cpu;
     key.cpu = 0;
-    let noted = CHANGES.insert(&*key, now, 0);
+    let noted = CHANGES.insert(*key, now, 0);
     key.cpu = cpu;
     if noted.is_err() {
         return emit::lost(Hook::Execute);
@@ -82,7 +82,7 @@ fn changed(key: &mut RunKey, now: u64) {
 fn last_change(key: &mut RunKey) -> u64 {
     let cpu = key.cpu;
     key.cpu = 0;
-    let change = CHANGES.get_ptr(&*key);
+    let change = CHANGES.get_ptr(*key);
     key.cpu = cpu;
     // SAFETY: an element of a hash that is not freed before this program ends.
     change.map_or(0, |change| unsafe { *change })
