@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracer_core::event::EventKind;
 use tracer_core::log::Header;
+use tracer_core::report::{Finding, Report};
 
 use crate::capture::{self, Plan, Sources};
 use crate::cli::{Node, Record};
@@ -78,7 +79,18 @@ pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
         );
     }
     tracing::info!("recording: {}", path.display());
+    if let Some(unseen) = blind(&report) {
+        anyhow::bail!("the kernel's datapath was not seen: {unseen}");
+    }
     Ok(code)
+}
+
+/// Why the hooks on the kernel saw nothing to the end, if so. The report says it among other things; a pipeline
+/// must not miss it.
+fn blind(report: &Report) -> Option<&str> {
+    let down = |finding: &&Finding| finding.kind == "source_down" && finding.to_ns.is_none();
+    let mut open = report.coverage.iter().filter(down);
+    open.find_map(|finding| finding.detail.strip_prefix("ebpf: "))
 }
 
 /// What to watch, from the flags.
