@@ -16,7 +16,7 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Say more on standard error; twice: the eBPF programs' own words too.
+    /// Say more on standard error, the eBPF programs' own words included; twice: still more.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
 }

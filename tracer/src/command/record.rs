@@ -103,7 +103,7 @@ pub fn plan(node: &Node, verbose: u8) -> anyhow::Result<Plan> {
         ebpf: ebpf::Config {
             ring_bytes: node.ring_size * 1024,
             evidence: node.evidence.into(),
-            verbose: verbose > 1,
+            verbose: verbose > 0,
             ..Default::default()
         },
     })
