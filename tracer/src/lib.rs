@@ -4,6 +4,7 @@ pub mod capture;
 pub mod cli;
 pub mod command;
 pub mod historian;
+pub mod outfile;
 pub mod pipeline;
 pub mod ready;
 pub mod settled;

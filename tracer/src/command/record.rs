@@ -3,11 +3,9 @@
 //! May not know: what events mean.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
@@ -17,11 +15,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracer_core::event::EventKind;
-use tracer_core::log::Header;
 use tracer_core::report::{Finding, Report};
 
 use crate::capture::{self, Plan, Sources};
 use crate::cli::{Node, Record};
+use crate::outfile;
 use crate::pipeline::{self, Outcome, Progress};
 use crate::ready::Ready;
 use crate::settled::settled;
@@ -49,7 +47,10 @@ pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
     let plan = plan(&args.node, verbose)?;
     let ready = Ready::watching(plan.bridges.clone());
     let sources = capture::start(plan, events).await?;
-    let path = args.output.clone().unwrap_or_else(|| default_path(&header));
+    let path = args
+        .output
+        .clone()
+        .unwrap_or_else(|| outfile::name(header.started_ns, header.wall_offset_ns, ".jsonl"));
     let log = create(&path)?;
     let pipeline = tokio::spawn(pipeline::run(header, received, Some(log), ready, progress));
     if timeout(PATIENCE, seen.wait_for(|progress| progress.ready))
@@ -109,26 +110,13 @@ pub fn plan(node: &Node, verbose: u8) -> anyhow::Result<Plan> {
     })
 }
 
-fn default_path(header: &Header) -> PathBuf {
-    let nanos = i128::from(header.started_ns.0) + i128::from(header.wall_offset_ns);
-    let time = jiff::Timestamp::from_nanosecond(nanos).unwrap_or_default();
-    PathBuf::from(time.strftime("ovsgap-%Y%m%d-%H%M%S.jsonl").to_string())
-}
-
-/// Names of Pods and addresses are nobody else's business: only the owner may read a recording.
 fn create(path: &Path) -> anyhow::Result<Box<dyn Write + Send>> {
-    let file: File = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| {
-            format!(
-                "cannot write the recording {}: choose another place with -o",
-                path.display()
-            )
-        })?;
+    let file = outfile::create(path).with_context(|| {
+        format!(
+            "cannot write the recording {}: choose another place with -o",
+            path.display()
+        )
+    })?;
     Ok(Box::new(BufWriter::with_capacity(1 << 20, file)))
 }
 

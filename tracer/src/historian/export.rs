@@ -2,9 +2,8 @@
 //!
 //! May not know: keys, what is drawn.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,6 +14,7 @@ use tracer_core::report::Report;
 use tracer_core::time::Timestamp;
 
 use super::moment::Origin;
+use crate::outfile;
 use crate::sink::{Format, Style, render};
 
 /// Writes a recording.
@@ -47,7 +47,7 @@ impl Scribe {
     pub fn begin(history: &History) -> anyhow::Result<Self> {
         let now = history.head().now();
         let mut scribe = Self::new(
-            &file_name(history.header().wall_offset_ns, now, ".jsonl"),
+            &outfile::name(now, history.header().wall_offset_ns, ".jsonl"),
             history.header(),
         )?;
         scribe.next = history.begin();
@@ -100,7 +100,7 @@ impl Scribe {
 /// Writes a report as text and as JSON; the names of both files.
 pub fn report(report: &Report, origin: &Origin, at: Timestamp) -> anyhow::Result<String> {
     let stem = match origin {
-        Origin::Live => file_name(report.capture.wall_offset_ns, at, "-report"),
+        Origin::Live => outfile::name(at, report.capture.wall_offset_ns, "-report"),
         Origin::Recording(name) => {
             let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
             PathBuf::from(format!("{stem}-report"))
@@ -118,26 +118,13 @@ pub fn report(report: &Report, origin: &Origin, at: Timestamp) -> anyhow::Result
     Ok(names.join(" and "))
 }
 
-fn file_name(wall_offset_ns: i64, at: Timestamp, ending: &str) -> PathBuf {
-    let nanos = i128::from(at.0) + i128::from(wall_offset_ns);
-    let time = jiff::Timestamp::from_nanosecond(nanos).unwrap_or_default();
-    PathBuf::from(format!("ovsgap-{}{ending}", time.strftime("%Y%m%d-%H%M%S")))
-}
-
-/// Names of Pods and addresses are nobody else's business: only the owner may read what is written.
 fn create(path: &Path) -> anyhow::Result<File> {
-    let here = fs::canonicalize(".").unwrap_or_default();
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| {
-            format!(
-                "cannot write {}: start ovsgap in a folder where it may write (this is {})",
-                path.display(),
-                here.display()
-            )
-        })
+    outfile::create(path).with_context(|| {
+        let here = fs::canonicalize(".").unwrap_or_default();
+        format!(
+            "cannot write {}: start ovsgap in a folder where it may write (this is {})",
+            path.display(),
+            here.display()
+        )
+    })
 }
