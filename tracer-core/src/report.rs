@@ -14,8 +14,10 @@ pub const SCHEMA: &str = "ovsgap.report/1";
 
 /// Everything that can be said about one capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Always [`SCHEMA`].
+    #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA)))]
     pub schema: String,
     /// The node that was observed.
     pub node: Node,
@@ -37,6 +39,7 @@ pub struct Report {
 
 /// The node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Node {
     /// Its host name.
     pub hostname: Option<String>,
@@ -48,6 +51,7 @@ pub struct Node {
 
 /// What was captured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Capture {
     /// `CLOCK_MONOTONIC` when it began.
     pub started_ns: Timestamp,
@@ -67,6 +71,7 @@ pub struct Capture {
 
 /// A hook as it stood at the end of the capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hook {
     /// Kernel function or tracepoint.
     pub name: String,
@@ -82,6 +87,7 @@ pub struct Hook {
 
 /// Upcalls that the hooks counted beside the datapath's own counters, from the first to the last reading.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reconciliation {
     /// The datapath's name.
     pub datapath: String,
@@ -100,6 +106,7 @@ pub struct Reconciliation {
 
 /// The command that ran during the capture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Command {
     /// Program and arguments.
     pub argv: Vec<String>,
@@ -115,6 +122,7 @@ pub struct Command {
 
 /// One restart of OVS, of its agent or of the module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Restart {
     /// 1 for the first.
     pub id: u32,
@@ -136,6 +144,7 @@ pub struct Restart {
 
 /// How a restart went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// ovs-vswitchd left by itself.
@@ -154,6 +163,7 @@ pub enum Kind {
 
 /// When what happened (ns of `CLOCK_MONOTONIC`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Milestones {
     /// OVSDB: flow-restore-wait became true.
     pub flag_set_ns: Option<Timestamp>,
@@ -175,6 +185,7 @@ pub struct Milestones {
 
 /// One Pod (or port that is no Pod) in one restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pod {
     /// `None`: no Pod (gateway, tunnel, uplink) or not known.
     pub namespace: Option<String>,
@@ -214,6 +225,7 @@ pub struct Pod {
 
 /// `[flush, end]`: traffic would have been lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Exposed {
     /// The flush.
     pub start_ns: Timestamp,
@@ -227,6 +239,7 @@ pub struct Exposed {
 
 /// What ended an exposed window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
     /// A megaflow of the Pod that outputs.
@@ -244,6 +257,7 @@ pub enum EndedBy {
 
 /// What was lost, apart for each direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Observed {
     /// Packets addressed to the Pod.
     pub to_pod: Option<Loss>,
@@ -253,6 +267,7 @@ pub struct Observed {
 
 /// Evidence of single packets in one direction. `None` in [`Observed`]: no packet was seen at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Loss {
     /// Packets lost in this restart.
     pub lost_packets: u64,
@@ -283,6 +298,7 @@ pub const KEYS: usize = 16;
 
 /// What one traffic key lost in one restart. The times are those of its longest hole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyLoss {
     /// The interface at which it came in.
     pub interface: String,
@@ -310,6 +326,7 @@ pub struct KeyLoss {
 
 /// Why a packet was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The upcall found no socket: ENOTCONN, ECONNREFUSED.
@@ -326,6 +343,7 @@ pub enum Reason {
 
 /// Packets that waited for userspace and then were delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Delayed {
     /// How many.
     pub packets: u64,
@@ -339,6 +357,7 @@ pub struct Delayed {
 
 /// Traffic forwarded while the Pod's flows were absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Leak {
     /// The first megaflow that outputs in spite of it.
     pub start_ns: Timestamp,
@@ -348,6 +367,7 @@ pub struct Leak {
 
 /// Why there was a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The flag was removed before the Pod's flows were installed.
@@ -374,6 +394,7 @@ pub enum Cause {
 
 /// One phase of an exposed window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Phase {
     /// `flush→flows_installed`, …
     pub phase: String,
@@ -383,6 +404,7 @@ pub struct Phase {
 
 /// All Pods of a restart together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// How many Pods there were.
     pub pods: u32,
@@ -398,6 +420,7 @@ pub struct Summary {
 
 /// Drops of one traffic key that was never forwarded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SteadyDrop {
     /// The interface at which it came in.
     pub interface: String,
@@ -415,6 +438,7 @@ pub struct SteadyDrop {
 
 /// A state of the node that loses packets without any restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Condition {
     /// What it is.
     pub cause: Cause,
@@ -428,6 +452,7 @@ pub struct Condition {
 
 /// Something that could not be seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// `hook_missing`, `records_lost`, `late_events`, `log_gap`, `log_truncated`, `source_down`,
     /// `monitor_paused`, `counters_differ`, `evidence_off`.
@@ -444,6 +469,7 @@ pub struct Finding {
 
 /// Whether a window is acceptable. Ordered: the worst is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It is.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Nanoseconds of `CLOCK_MONOTONIC` on the node that was observed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 

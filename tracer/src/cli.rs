@@ -75,6 +75,8 @@ pub enum Format {
     Text,
     /// For programs: schema `ovsgap.report/1`.
     Json,
+    /// For trace viewers (Perfetto, Chrome's tracing page): tracks per Pod, milestones as instants.
+    Perfetto,
 }
 
 impl From<Format> for sink::Format {
@@ -82,6 +84,7 @@ impl From<Format> for sink::Format {
         match format {
             Format::Text => Self::Text,
             Format::Json => Self::Json,
+            Format::Perfetto => Self::Perfetto,
         }
     }
 }

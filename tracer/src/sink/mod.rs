@@ -3,7 +3,9 @@
 //! May not know: events, sources, where the text goes.
 
 pub mod json;
+pub mod perfetto;
 pub mod text;
+mod words;
 
 use tracer_core::report::Report;
 
@@ -15,6 +17,8 @@ pub enum Format {
     Text,
     /// For programs: schema `ovsgap.report/1`.
     Json,
+    /// For trace viewers: tracks per Pod, milestones as instants.
+    Perfetto,
 }
 
 /// How a report is printed.
@@ -31,5 +35,6 @@ pub fn render(report: &Report, style: Style) -> String {
     match style.format {
         Format::Text => text::render(report, style.utc),
         Format::Json => json::render(report),
+        Format::Perfetto => perfetto::render(report),
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! May not know: single Pods.
 
-use tracer_core::report::{Capture, Command, Finding, Reconciliation, Report};
+use tracer_core::report::{Capture, Finding, Reconciliation, Report};
 
-use super::pods::cause;
+use super::line;
 use super::units::{self, Clock};
-use super::{line, verdict};
+use crate::sink::words::{cause, ending, range, verdict, when};
 
 /// Steady drops listed by name.
 const STEADY: usize = 5;
@@ -76,23 +76,6 @@ fn reconciliation(counts: &Reconciliation) -> String {
     )
 }
 
-fn range([least, most]: [u64; 2]) -> String {
-    if least == most {
-        least.to_string()
-    } else {
-        format!("{least}–{most}")
-    }
-}
-
-fn ending(command: &Command) -> String {
-    match (command.exit_code, command.signal, command.ended_ns) {
-        (Some(code), ..) => format!("exited with {code}"),
-        (None, Some(signal), _) => format!("was ended by signal {signal}"),
-        (None, None, Some(_)) => "ended".to_owned(),
-        (None, None, None) => "was still running".to_owned(),
-    }
-}
-
 /// Steady drops, conditions, coverage.
 pub fn tail(out: &mut String, report: &Report) {
     let clock = Clock::new(report.capture.started_ns, report.capture.wall_offset_ns, false);
@@ -124,18 +107,6 @@ pub fn tail(out: &mut String, report: &Report) {
             out,
             &format!("  {} {}{}", weight(finding), finding.detail, when(finding, clock)),
         );
-    }
-}
-
-/// From when to when, counted from the beginning of the capture, where it is not the whole of it.
-fn when(finding: &Finding, clock: Clock) -> String {
-    match (finding.from_ns, finding.to_ns) {
-        (None, None) => String::new(),
-        (from, to) => {
-            let from = from.map_or_else(|| "the beginning".to_owned(), |at| clock.point(at));
-            let to = to.map_or_else(|| "the end".to_owned(), |at| clock.point(at));
-            format!(" (from {from} to {to} of the capture)")
-        }
     }
 }
 

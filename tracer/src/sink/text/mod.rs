@@ -10,9 +10,10 @@ pub(crate) mod units;
 
 use std::fmt::Write as _;
 
-use tracer_core::report::{Kind, Report, Restart, Verdict};
+use tracer_core::report::{Report, Restart};
 use tracer_core::timeline::milestones;
 
+use super::words::{kind, verdict};
 use units::Clock;
 
 /// The report as text. With `utc`, points in time are times of day, else milliseconds since the
@@ -58,23 +59,4 @@ fn one(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
 fn line(out: &mut String, text: &str) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{}", text.trim_end());
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Graceful => "graceful exit of ovs-vswitchd",
-        Kind::Killed => "ovs-vswitchd killed",
-        Kind::Restarted => "ovs-vswitchd restarted",
-        Kind::FlagOnly => "flow-restore-wait changed, ovs-vswitchd kept running",
-        Kind::FlushOnly => "datapath flushed, ovs-vswitchd kept running",
-        Kind::ModuleReload => "kernel module reloaded",
-    }
-}
-
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "PASS",
-        Verdict::Fail => "FAIL",
-        Verdict::Inconclusive => "INCONCLUSIVE",
-    }
 }

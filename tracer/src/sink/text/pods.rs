@@ -2,11 +2,11 @@
 //!
 //! May not know: other restarts.
 
-use tracer_core::report::{Cause, EndedBy, Exposed, Loss, Pod, Reason, Restart};
+use tracer_core::report::{Exposed, Loss, Pod, Restart};
 
-use super::timeline::label;
 use super::units::{self, Clock};
-use super::{line, table, verdict};
+use super::{line, table};
+use crate::sink::words::{cause, ended_by, is_shown, label, longest_hole, reason, verdict};
 
 /// The rows of a restart, and below them what each window consists of.
 pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
@@ -48,10 +48,6 @@ pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
     }
 }
 
-fn is_shown(pod: &Pod) -> bool {
-    pod.namespace.is_some() || pod.cause.is_some()
-}
-
 fn row(pod: &Pod, clock: Clock) -> Vec<String> {
     let exposed = pod.exposed.as_ref();
     let end = exposed.and_then(|exposed| exposed.end_ns);
@@ -85,13 +81,7 @@ fn duration(exposed: &Exposed) -> String {
 
 /// The longer of the two directions' holes, as its bounds.
 fn hole(pod: &Pod) -> String {
-    let losses = [&pod.observed.to_pod, &pod.observed.from_pod]
-        .into_iter()
-        .flatten();
-    let longest = losses
-        .filter(|loss| loss.lost_packets > 0)
-        .max_by_key(|loss| (loss.max_ns, loss.min_ns));
-    longest.map_or_else(|| "-".to_owned(), bounds)
+    longest_hole(pod).map_or_else(|| "-".to_owned(), bounds)
 }
 
 fn bounds(loss: &Loss) -> String {
@@ -150,40 +140,4 @@ fn details(pod: &Pod) -> Vec<String> {
         ));
     }
     lines
-}
-
-fn ended_by(ended_by: EndedBy) -> &'static str {
-    match ended_by {
-        EndedBy::Converged => "datapath flow",
-        EndedBy::Delivered => "packet",
-        EndedBy::FlowsInstalled => "flows installed",
-        EndedBy::DropFlowsRemoved => "drop flows gone",
-        EndedBy::FlowsBeforeFlush => "flows kept",
-    }
-}
-
-/// A cause by the name it has in JSON.
-pub fn cause(cause: Cause) -> &'static str {
-    match cause {
-        Cause::FlagBeforeFlows => "flag_before_flows",
-        Cause::FlowsNeverInstalled => "flows_never_installed",
-        Cause::RevalidationLag => "revalidation_lag",
-        Cause::NoFlag => "no_flag",
-        Cause::FlagStuck => "flag_stuck",
-        Cause::HandlersDown => "handlers_down",
-        Cause::QueueOverflow => "queue_overflow",
-        Cause::ModuleReload => "module_reload",
-        Cause::PortRecreated => "port_recreated",
-        Cause::Unknown => "unknown",
-    }
-}
-
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::NoHandler => "no handler",
-        Reason::QueueFull => "queue full",
-        Reason::DropFlow => "drop flow",
-        Reason::UserspaceDrop => "dropped in userspace",
-        Reason::UpcallError => "upcall error",
-    }
 }

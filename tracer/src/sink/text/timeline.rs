@@ -8,16 +8,13 @@ use tracer_core::timeline::{State, column, lane, milestones, paint, span};
 
 use super::line;
 use super::units::{self, Clock};
+use crate::sink::words::{is_shown, label};
 
 const COLUMNS: u32 = 64;
 
 /// Draws the timeline of a restart.
 pub fn draw(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
-    let lanes: Vec<&Pod> = restart
-        .pods
-        .iter()
-        .filter(|pod| pod.namespace.is_some() || pod.cause.is_some())
-        .collect();
+    let lanes: Vec<&Pod> = restart.pods.iter().filter(|pod| is_shown(pod)).collect();
     if lanes.is_empty()
         || restart.milestones.flush_ns.is_none() && lanes.iter().all(|pod| lane(pod).is_empty())
     {
@@ -44,14 +41,6 @@ pub fn draw(out: &mut String, report: &Report, restart: &Restart, clock: Clock) 
         ),
     );
     line(out, &format!("  {:width$}  {}", "", legend(restart, shown)));
-}
-
-/// What a Pod is called.
-pub fn label(pod: &Pod) -> String {
-    match &pod.namespace {
-        Some(namespace) => format!("{namespace}/{}", pod.name),
-        None => pod.name.clone(),
-    }
 }
 
 fn glyph(state: State) -> char {
