@@ -75,6 +75,10 @@ pub enum Format {
     Text,
     /// For programs: schema `ovsgap.report/1`.
     Json,
+    /// For the test pages of CI servers: JUnit XML, a case per Pod.
+    Junit,
+    /// For the summary page of a job (`>> "$GITHUB_STEP_SUMMARY"`).
+    Markdown,
     /// For trace viewers (Perfetto, Chrome's tracing page): tracks per Pod, milestones as instants.
     Perfetto,
 }
@@ -84,6 +88,8 @@ impl From<Format> for sink::Format {
         match format {
             Format::Text => Self::Text,
             Format::Json => Self::Json,
+            Format::Junit => Self::Junit,
+            Format::Markdown => Self::Markdown,
             Format::Perfetto => Self::Perfetto,
         }
     }

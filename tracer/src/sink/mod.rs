@@ -3,10 +3,13 @@
 //! May not know: events, sources, where the text goes.
 
 pub mod json;
+pub mod junit;
+pub mod markdown;
 pub mod perfetto;
 pub mod text;
 mod words;
 
+use tracer_core::budget::Judgement;
 use tracer_core::report::Report;
 
 /// A format a report can be printed in.
@@ -17,6 +20,10 @@ pub enum Format {
     Text,
     /// For programs: schema `ovsgap.report/1`.
     Json,
+    /// For the test pages of CI servers.
+    Junit,
+    /// For the summary page of a job.
+    Markdown,
     /// For trace viewers: tracks per Pod, milestones as instants.
     Perfetto,
 }
@@ -32,9 +39,20 @@ pub struct Style {
 
 /// The report in a format.
 pub fn render(report: &Report, style: Style) -> String {
+    print(report, None, style)
+}
+
+/// The report in a format, with what a budget makes of it where the format can say that.
+pub fn judged(report: &Report, judgement: &Judgement, style: Style) -> String {
+    print(report, Some(judgement), style)
+}
+
+fn print(report: &Report, judgement: Option<&Judgement>, style: Style) -> String {
     match style.format {
         Format::Text => text::render(report, style.utc),
         Format::Json => json::render(report),
+        Format::Junit => junit::render(report, judgement),
+        Format::Markdown => markdown::render(report, judgement),
         Format::Perfetto => perfetto::render(report),
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! May not know: where they stand.
 
-use tracer_core::report::{Cause, Command, EndedBy, Finding, Kind, Loss, Pod, Reason, Verdict};
+use tracer_core::budget::{Bounds, Breach, Case, Subject};
+use tracer_core::report::{
+    Cause, Command, Condition, EndedBy, Exposed, Finding, Kind, Loss, Pod, Reason, Verdict,
+};
 
-use crate::writing::Clock;
+use crate::writing::{Clock, count, millis, span};
 
 /// How a restart went.
 pub fn kind(kind: Kind) -> &'static str {
@@ -117,4 +120,157 @@ pub fn longest_hole(pod: &Pod) -> Option<&Loss> {
     losses
         .filter(|loss| loss.lost_packets > 0)
         .max_by_key(|loss| (loss.max_ns, loss.min_ns))
+}
+
+/// The bounds of a hole in ms, without the unit.
+pub fn bounds(loss: &Loss) -> String {
+    let most = loss.max_ns.map_or_else(|| "…".to_owned(), millis);
+    format!("{}–{most}", loss.min_ns.map_or_else(|| "…".to_owned(), millis))
+}
+
+/// What stands behind a Pod's figures, a line each.
+pub fn details(pod: &Pod) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !pod.waterfall.is_empty() {
+        let phases: Vec<String> = pod
+            .waterfall
+            .iter()
+            .map(|phase| format!("{} {}", phase.phase, span(phase.ns)))
+            .collect();
+        lines.push(phases.join(" · "));
+    }
+    for (way, loss) in [
+        ("to it", &pod.observed.to_pod),
+        ("from it", &pod.observed.from_pod),
+    ] {
+        let Some(loss) = loss.as_ref().filter(|loss| loss.lost_packets > 0) else {
+            continue;
+        };
+        let reasons: Vec<String> = loss
+            .by_reason
+            .iter()
+            .map(|(why, count)| format!("{count} {}", reason(*why)))
+            .collect();
+        let holes = if loss.holes > 1 {
+            format!(" in {} holes", loss.holes)
+        } else {
+            String::new()
+        };
+        lines.push(format!("lost {way} {}{holes}", reasons.join(", ")));
+    }
+    if let Some(delayed) = &pod.delayed {
+        let packets = count(delayed.packets, "packet");
+        lines.push(format!(
+            "{packets} waited for userspace up to {} and were delivered",
+            span(delayed.max_ns)
+        ));
+    }
+    if pod.leak.is_some() {
+        lines.push("traffic was forwarded although its flows were absent (leak)".to_owned());
+    }
+    lines
+}
+
+/// A Pod's windows in one line: `default/web-1: exposed 464.910 ms, lost 486 packets to it …`.
+pub fn sentence(pod: &Pod) -> String {
+    let mut parts = vec![exposed(pod.exposed.as_ref())];
+    for (way, loss) in [
+        ("to it", &pod.observed.to_pod),
+        ("from it", &pod.observed.from_pod),
+    ] {
+        let lost = loss
+            .as_ref()
+            .map(|loss| loss.lost_packets)
+            .filter(|lost| *lost > 0);
+        parts.extend(lost.map(|lost| format!("lost {} {way}", count(lost, "packet"))));
+    }
+    parts.extend(longest_hole(pod).map(|loss| format!("hole {} ms", bounds(loss))));
+    parts.extend(pod.cause.map(|it| format!("cause {}", cause(it))));
+    format!("{}: {}", label(pod), parts.join(", "))
+}
+
+/// An exposed window in words.
+pub fn exposed(exposed: Option<&Exposed>) -> String {
+    match exposed.map(|exposed| (exposed.duration_ns, exposed.ended_by)) {
+        None => "exposed: not seen".to_owned(),
+        Some((None, _)) => "exposed, its end not seen".to_owned(),
+        Some((Some(length), None)) => format!("exposed {}", span(length)),
+        Some((Some(length), Some(by))) => format!("exposed {} (ended by {})", span(length), ended_by(by)),
+    }
+}
+
+/// A case that a budget judged, in one line.
+pub fn judged(case: &Case) -> String {
+    let mut parts: Vec<String> = case.breaches.iter().map(breach).collect();
+    if parts.is_empty() {
+        parts.push(format!("window {}", length(case.window)));
+        parts.push(format!("lost {}", packets(case.lost)));
+    }
+    parts.extend(case.cause.map(|it| format!("cause {}", cause(it))));
+    format!(
+        "{}: {} (restart {})",
+        case.label(),
+        parts.join(", "),
+        case.restart
+    )
+}
+
+fn breach(breach: &Breach) -> String {
+    let relation = if breach.verdict == Verdict::Fail {
+        ">"
+    } else {
+        "may exceed"
+    };
+    let Breach {
+        subject,
+        limit,
+        bounds,
+        ..
+    } = breach;
+    match subject {
+        Subject::Window | Subject::Exposed => {
+            format!("{subject} {} {relation} {}", length(*bounds), span(*limit))
+        }
+        Subject::Lost => format!("lost {} {relation} {limit}", packets(*bounds)),
+        Subject::Pods => format!("{} Pods affected {relation} {limit}", figures(*bounds)),
+    }
+}
+
+/// What is known of a length of time.
+pub fn length(bounds: Bounds) -> String {
+    match bounds.at_most {
+        Some(most) if most == bounds.at_least => span(most),
+        Some(most) => format!("{}–{} ms", millis(bounds.at_least), millis(most)),
+        None => format!("at least {}", span(bounds.at_least)),
+    }
+}
+
+fn packets(bounds: Bounds) -> String {
+    let unit = if bounds.at_most == Some(1) {
+        "packet"
+    } else {
+        "packets"
+    };
+    format!("{} {unit}", figures(bounds))
+}
+
+fn figures(bounds: Bounds) -> String {
+    match bounds.at_most {
+        Some(most) => range([bounds.at_least, most]),
+        None => format!("at least {}", bounds.at_least),
+    }
+}
+
+/// A condition in one line; its times are those of the capture.
+pub fn condition(condition: &Condition, clock: Clock) -> String {
+    let since = clock.point(condition.since_ns);
+    let until = condition.until_ns.map_or_else(
+        || "still so at the end".to_owned(),
+        |at| format!("until {}", clock.point(at)),
+    );
+    let cause = cause(condition.cause);
+    format!(
+        "condition {cause} since {since} of the capture, {until}: {}",
+        condition.detail
+    )
 }

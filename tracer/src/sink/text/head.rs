@@ -6,7 +6,7 @@ use tracer_core::report::{Capture, Finding, Reconciliation, Report};
 
 use super::line;
 use super::units::{self, Clock};
-use crate::sink::words::{cause, ending, range, verdict, when};
+use crate::sink::words::{self, ending, range, verdict, when};
 
 /// Steady drops listed by name.
 const STEADY: usize = 5;
@@ -83,20 +83,8 @@ pub fn tail(out: &mut String, report: &Report) {
         steady(out, report);
     }
     for condition in &report.conditions {
-        let since = clock.point(condition.since_ns);
-        let until = condition.until_ns.map_or_else(
-            || "still so at the end".to_owned(),
-            |at| format!("until {}", clock.point(at)),
-        );
         line(out, "");
-        line(
-            out,
-            &format!(
-                "condition {} since {since} of the capture, {until}: {}",
-                cause(condition.cause),
-                condition.detail
-            ),
-        );
+        line(out, &words::condition(condition, clock));
     }
     if !report.coverage.is_empty() {
         line(out, "");

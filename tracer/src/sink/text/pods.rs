@@ -2,11 +2,11 @@
 //!
 //! May not know: other restarts.
 
-use tracer_core::report::{Exposed, Loss, Pod, Restart};
+use tracer_core::report::{Exposed, Pod, Restart};
 
 use super::units::{self, Clock};
 use super::{line, table};
-use crate::sink::words::{cause, ended_by, is_shown, label, longest_hole, reason, verdict};
+use crate::sink::words::{bounds, cause, details, ended_by, is_shown, label, longest_hole, verdict};
 
 /// The rows of a restart, and below them what each window consists of.
 pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
@@ -39,12 +39,15 @@ pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
             ),
         );
     }
-    let details: Vec<String> = shown.iter().flat_map(|pod| details(pod)).collect();
+    let details = shown
+        .iter()
+        .flat_map(|pod| details(pod).into_iter().map(|detail| (label(pod), detail)));
+    let details: Vec<(String, String)> = details.collect();
     if !details.is_empty() {
         line(out, "");
     }
-    for detail in details {
-        line(out, &format!("  {detail}"));
+    for (label, detail) in details {
+        line(out, &format!("  {label}: {detail}"));
     }
 }
 
@@ -82,62 +85,4 @@ fn duration(exposed: &Exposed) -> String {
 /// The longer of the two directions' holes, as its bounds.
 fn hole(pod: &Pod) -> String {
     longest_hole(pod).map_or_else(|| "-".to_owned(), bounds)
-}
-
-fn bounds(loss: &Loss) -> String {
-    let most = loss.max_ns.map_or_else(|| "…".to_owned(), units::millis);
-    format!(
-        "{}–{most}",
-        loss.min_ns.map_or_else(|| "…".to_owned(), units::millis)
-    )
-}
-
-fn details(pod: &Pod) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !pod.waterfall.is_empty() {
-        let phases: Vec<String> = pod
-            .waterfall
-            .iter()
-            .map(|phase| format!("{} {}", phase.phase, units::span(phase.ns)))
-            .collect();
-        lines.push(format!("{}: {}", label(pod), phases.join(" · ")));
-    }
-    for (way, loss) in [
-        ("to it", &pod.observed.to_pod),
-        ("from it", &pod.observed.from_pod),
-    ] {
-        let Some(loss) = loss.as_ref().filter(|loss| loss.lost_packets > 0) else {
-            continue;
-        };
-        let reasons: Vec<String> = loss
-            .by_reason
-            .iter()
-            .map(|(why, count)| format!("{count} {}", reason(*why)))
-            .collect();
-        let holes = if loss.holes > 1 {
-            format!(" in {} holes", loss.holes)
-        } else {
-            String::new()
-        };
-        lines.push(format!(
-            "{}: lost {way} {}{holes}",
-            label(pod),
-            reasons.join(", ")
-        ));
-    }
-    if let Some(delayed) = &pod.delayed {
-        let packets = units::count(delayed.packets, "packet");
-        lines.push(format!(
-            "{}: {packets} waited for userspace up to {} and were delivered",
-            label(pod),
-            units::span(delayed.max_ns)
-        ));
-    }
-    if pod.leak.is_some() {
-        lines.push(format!(
-            "{}: traffic was forwarded although its flows were absent (leak)",
-            label(pod)
-        ));
-    }
-    lines
 }

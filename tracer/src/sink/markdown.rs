@@ -1,0 +1,259 @@
+//! The report as Markdown, for the summary page of a job: what happened, a row per Pod, what was not seen.
+//!
+//! May not know: which server shows it. Names come from outside: no character of theirs has a meaning here.
+
+use std::fmt::Write as _;
+
+use tracer_core::budget::Judgement;
+use tracer_core::report::{Pod, Report, Restart, Verdict};
+use tracer_core::timeline::milestones;
+
+use super::words::{
+    bounds, cause, condition, details, ended_by, is_shown, judged, kind, label, longest_hole, verdict, when,
+};
+use crate::writing::{Clock, count, millis, span, time_of_day};
+
+/// Pods listed for a restart, the worst first: a page of a job takes 1 MiB, and nobody reads more.
+const ROWS: usize = 100;
+
+/// The report as Markdown; with a judgement, what it says stands first.
+pub fn render(report: &Report, judgement: Option<&Judgement>) -> String {
+    let mut out = String::new();
+    let worst = judgement.map_or(report.verdict, |judgement| judgement.verdict);
+    paragraph(&mut out, &format!("## ovsgap: {}", verdict(worst)));
+    paragraph(&mut out, &head(report));
+    if let Some(judgement) = judgement {
+        budget(&mut out, judgement);
+    }
+    if report.restarts.is_empty() {
+        paragraph(&mut out, "No restart of Open vSwitch was seen.");
+    }
+    for each in &report.restarts {
+        restart(&mut out, report, each);
+    }
+    tail(&mut out, report);
+    out
+}
+
+fn head(report: &Report) -> String {
+    let name = |name: &Option<String>| name.as_deref().map_or_else(|| "not seen".to_owned(), escape);
+    let capture = &report.capture;
+    let attached = capture.hooks.iter().filter(|hook| hook.ok).count();
+    format!(
+        "{} · Linux {} · Open vSwitch {} · {} from {} · {attached} of {} attached · {} lost",
+        name(&report.node.hostname),
+        name(&report.node.kernel),
+        name(&report.node.ovs),
+        span(capture.ended_ns.since(capture.started_ns)),
+        time_of_day(capture.started_ns, capture.wall_offset_ns),
+        count(capture.hooks.len() as u64, "hook"),
+        count(capture.lost_events, "event"),
+    )
+}
+
+/// What the budget does not allow, and what it cannot decide.
+fn budget(out: &mut String, judgement: &Judgement) {
+    let obstacles = judgement.obstacles.iter();
+    let obstacles = obstacles.map(|obstacle| (obstacle.verdict, obstacle.detail.clone()));
+    let cases = judgement.cases.iter().map(|case| (case.verdict, judged(case)));
+    let mut lines: Vec<(Verdict, String)> = obstacles
+        .chain(cases)
+        .filter(|(verdict, _)| *verdict != Verdict::Pass)
+        .collect();
+    lines.sort_by_key(|(verdict, _)| std::cmp::Reverse(*verdict));
+    let passed = judgement.of(Verdict::Pass).count();
+    let budget = format!(
+        "{passed} of {} within the budget.",
+        count(judgement.cases.len() as u64, "Pod")
+    );
+    paragraph(out, &budget);
+    let more = lines.len().saturating_sub(ROWS);
+    let mut items: Vec<String> = lines
+        .iter()
+        .take(ROWS)
+        .map(|(of, text)| format!("- **{}** {}", verdict(*of), escape(text)))
+        .collect();
+    if more > 0 {
+        items.push(format!("- and {more} more"));
+    }
+    paragraph(out, &items.join("\n"));
+}
+
+fn restart(out: &mut String, report: &Report, restart: &Restart) {
+    let title = format!(
+        "### Restart {}: {} · {}",
+        restart.id,
+        kind(restart.kind),
+        verdict(restart.verdict)
+    );
+    paragraph(out, &title);
+    let summary = &restart.summary;
+    let not_seen = || "not seen".to_owned();
+    let line = format!(
+        "{} of {} affected · {} lost · longest exposed window {} · longest hole at most {}",
+        summary.affected,
+        count(u64::from(summary.pods), "Pod"),
+        count(summary.lost_packets, "packet"),
+        summary.max_exposed_ns.map_or_else(not_seen, span),
+        summary.max_observed_ns.map_or_else(not_seen, span),
+    );
+    paragraph(out, &line);
+    pods(out, restart);
+    steps(out, report, restart);
+}
+
+fn pods(out: &mut String, restart: &Restart) {
+    let mut shown: Vec<&Pod> = restart.pods.iter().filter(|pod| is_shown(pod)).collect();
+    if shown.is_empty() {
+        return;
+    }
+    let rank = |pod: &Pod| {
+        (
+            pod.verdict,
+            pod.exposed.as_ref().and_then(|exposed| exposed.duration_ns),
+        )
+    };
+    if shown.len() > ROWS {
+        shown.sort_by_key(|pod| std::cmp::Reverse(rank(pod)));
+    }
+    let mut rows = vec![
+        "| Pod | Exposed, ms | Ended by | Lost to it | Lost from it | Hole, ms | Cause | Verdict |"
+            .to_owned(),
+        "|---|--:|---|--:|--:|--:|---|---|".to_owned(),
+    ];
+    rows.extend(shown.iter().take(ROWS).map(|pod| row(pod)));
+    paragraph(out, &rows.join("\n"));
+    if shown.len() > ROWS {
+        paragraph(out, &format!("The {ROWS} worst of {} Pods.", shown.len()));
+    }
+    let details = shown.iter().take(ROWS).flat_map(|pod| {
+        let name = escape(&label(pod));
+        details(pod)
+            .into_iter()
+            .map(move |line| format!("- **{name}**: {}", escape(&line)))
+    });
+    fold(out, "Each Pod's window", &details.collect::<Vec<_>>().join("\n"));
+}
+
+fn row(pod: &Pod) -> String {
+    let dash = || "–".to_owned();
+    let exposed = pod.exposed.as_ref();
+    let length = exposed.map_or_else(dash, |exposed| {
+        exposed
+            .duration_ns
+            .map_or_else(|| "end not seen".to_owned(), millis)
+    });
+    let lost = |loss: &Option<tracer_core::report::Loss>| {
+        loss.as_ref().map_or_else(
+            || "no packet seen".to_owned(),
+            |loss| loss.lost_packets.to_string(),
+        )
+    };
+    let cells = [
+        escape(&label(pod)),
+        length,
+        exposed
+            .and_then(|exposed| exposed.ended_by)
+            .map_or_else(dash, |by| ended_by(by).to_owned()),
+        lost(&pod.observed.to_pod),
+        lost(&pod.observed.from_pod),
+        longest_hole(pod).map_or_else(dash, bounds),
+        pod.cause.map_or_else(dash, |it| format!("`{}`", cause(it))),
+        verdict(pod.verdict).to_owned(),
+    ];
+    format!("| {} |", cells.join(" | "))
+}
+
+fn steps(out: &mut String, report: &Report, restart: &Restart) {
+    let clock = Clock::new(restart.began_ns, report.capture.wall_offset_ns, false);
+    let mut rows = vec![
+        "| Milestone | Since the restart began |".to_owned(),
+        "|---|--:|".to_owned(),
+    ];
+    let seen = milestones(restart).into_iter();
+    rows.extend(seen.map(|(name, at)| format!("| {name} | {} |", clock.point(at))));
+    let began = time_of_day(restart.began_ns, report.capture.wall_offset_ns);
+    fold(out, &format!("Milestones (began {began})"), &rows.join("\n"));
+}
+
+fn tail(out: &mut String, report: &Report) {
+    let clock = Clock::new(report.capture.started_ns, report.capture.wall_offset_ns, false);
+    let mut lines: Vec<String> = report
+        .conditions
+        .iter()
+        .map(|it| format!("- **{}**", escape(&condition(it, clock))))
+        .collect();
+    lines.extend(report.coverage.iter().map(|finding| {
+        let weight = if finding.weakens {
+            " **(weakens the verdict)**"
+        } else {
+            ""
+        };
+        format!(
+            "- not seen{weight}: {}{}",
+            escape(&finding.detail),
+            when(finding, clock)
+        )
+    }));
+    let steady: u64 = report.steady_drops.iter().map(|drop| drop.packets).sum();
+    if steady > 0 {
+        let keys = count(report.steady_drops.len() as u64, "traffic key");
+        let packets = count(steady, "packet");
+        lines.push(format!(
+            "- steady drops (never forwarded, so no loss): {packets} of {keys}"
+        ));
+    }
+    paragraph(out, &lines.join("\n"));
+}
+
+/// Something that opens at a click.
+fn fold(out: &mut String, title: &str, text: &str) {
+    if !text.is_empty() {
+        paragraph(
+            out,
+            &format!("<details><summary>{title}</summary>\n\n{text}\n\n</details>"),
+        );
+    }
+}
+
+/// Appends a paragraph, unless it is empty.
+fn paragraph(out: &mut String, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    let gap = if out.is_empty() { "" } else { "\n" };
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{gap}{text}");
+}
+
+/// Text in which no character has a meaning: neither for Markdown nor for the HTML in it.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '@' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            letter if letter.is_control() => out.push(' '),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_means_anything() {
+        assert_eq!(
+            escape("a|b\n<script>`x`_@me_"),
+            "a\\|b &lt;script&gt;\\`x\\`\\_\\@me\\_"
+        );
+    }
+}
