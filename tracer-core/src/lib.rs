@@ -32,6 +32,7 @@ pub mod history;
 pub mod id;
 pub mod identity;
 pub mod judge;
+pub mod latency;
 pub mod log;
 pub mod megaflow;
 pub mod meter;
