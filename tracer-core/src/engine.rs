@@ -286,7 +286,7 @@ impl Engine {
             return;
         };
         let subjects = subjects(&self.topology, at, name.0, key, actions);
-        restart.converging.flow(at, name, &subjects, actions.fate());
+        restart.converging.flow(at, name, &subjects, key, actions.fate());
     }
 
     fn removed(&mut self, at: Timestamp, name: FlowName) {
