@@ -79,6 +79,8 @@ pub enum Format {
     Junit,
     /// For the summary page of a job (`>> "$GITHUB_STEP_SUMMARY"`).
     Markdown,
+    /// For browsers: one page with the timeline drawn, without scripts, nothing fetched.
+    Html,
     /// For trace viewers (Perfetto, Chrome's tracing page): tracks per Pod, milestones as instants.
     Perfetto,
 }
@@ -90,6 +92,7 @@ impl From<Format> for sink::Format {
             Format::Json => Self::Json,
             Format::Junit => Self::Junit,
             Format::Markdown => Self::Markdown,
+            Format::Html => Self::Html,
             Format::Perfetto => Self::Perfetto,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! May not know: events, sources, where the text goes.
 
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -24,6 +25,8 @@ pub enum Format {
     Junit,
     /// For the summary page of a job.
     Markdown,
+    /// For browsers: one page without scripts, nothing fetched.
+    Html,
     /// For trace viewers: tracks per Pod, milestones as instants.
     Perfetto,
 }
@@ -53,6 +56,7 @@ fn print(report: &Report, judgement: Option<&Judgement>, style: Style) -> String
         Format::Json => json::render(report),
         Format::Junit => junit::render(report, judgement),
         Format::Markdown => markdown::render(report, judgement),
+        Format::Html => html::render(report, judgement),
         Format::Perfetto => perfetto::render(report),
     }
 }

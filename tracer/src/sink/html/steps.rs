@@ -1,0 +1,60 @@
+//! The milestones of a restart as a table.
+//!
+//! May not know: Pods.
+
+use std::fmt::Write as _;
+
+use tracer_core::report::{Report, Restart};
+use tracer_core::timeline::milestones;
+
+use super::timeline::lettered;
+use crate::writing::{Clock, span, time_of_day};
+
+/// Every milestone, those that were not seen included.
+pub fn table(report: &Report, restart: &Restart) -> String {
+    let clock = Clock::new(restart.began_ns, report.capture.wall_offset_ns, false);
+    let letters = lettered(report, restart);
+    let mut before = None;
+    let mut rows = String::new();
+    for (name, at) in milestones(restart) {
+        let letter = letters.iter().find(|(_, known, _)| *known == name);
+        let letter = letter.map_or_else(String::new, |(letter, ..)| {
+            format!("<span class=\"letter\">{letter}</span>")
+        });
+        let step = before.map_or_else(|| "–".to_owned(), |before| format!("+{}", span(at.since(before))));
+        let wall = time_of_day(at, report.capture.wall_offset_ns);
+        let wall = wall.split_once(' ').map_or(wall.as_str(), |(_, time)| time);
+        let _ = write!(
+            rows,
+            "<tr><td class=\"key\">{letter}</td><th scope=\"row\">{name}</th><td data-of=\"since it began\">{}</td>\
+             <td data-of=\"step\">{step}</td><td data-of=\"UTC\">{wall}</td></tr>\n",
+            clock.point(at)
+        );
+        before = Some(at);
+    }
+    format!(
+        "<h3>Milestones</h3>\n<table class=\"steps\">\n<thead><tr><th></th><th>milestone</th><th>since it began</th>\
+         <th>step</th><th>UTC</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{}",
+        unseen(restart)
+    )
+}
+
+fn unseen(restart: &Restart) -> String {
+    let seen = &restart.milestones;
+    let all = [
+        ("flag set", seen.flag_set_ns),
+        ("vswitchd exit", seen.vswitchd_exit_ns),
+        ("vswitchd start", seen.vswitchd_start_ns),
+        ("flag removed", seen.flag_removed_ns),
+        ("upcalls bound", seen.upcalls_bound_ns),
+        ("flush", seen.flush_ns),
+        ("last flows installed", seen.last_flows_installed_ns),
+        ("converged", seen.converged_ns),
+    ];
+    let missing = all.into_iter().filter(|(_, at)| at.is_none());
+    let missing: Vec<&str> = missing.map(|(name, _)| name).collect();
+    if missing.is_empty() {
+        return String::new();
+    }
+    format!("<p class=\"soft\">Not seen: {}.</p>\n", missing.join(", "))
+}

@@ -1,0 +1,55 @@
+//! Text in HTML: what comes from outside loses its power here.
+//!
+//! May not know: what the text says.
+
+/// Text for an element or a quoted attribute. Control characters and those that turn the direction of what follows
+/// become a replacement character: a name must not rewrite its neighbours.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
+                out.push('\u{fffd}')
+            }
+            letter if letter.is_control() => out.push('\u{fffd}'),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+/// What was not seen is said so.
+pub fn or_not_seen(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "<span class=\"none\">not seen</span>".to_owned())
+}
+
+/// Each of a list, drawn, one after the other.
+pub fn each<T>(list: impl IntoIterator<Item = T>, draw: impl FnMut(T) -> String) -> String {
+    list.into_iter().map(draw).collect::<Vec<_>>().concat()
+}
+
+/// Figures in a row, each with what it counts.
+pub fn figures(list: &[(String, &str)]) -> String {
+    let tiles = each(list, |(figure, what)| {
+        format!("<div><dd>{figure}</dd><dt>{what}</dt></div>\n")
+    });
+    format!("<dl class=\"figures\">\n{tiles}</dl>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_has_power() {
+        assert_eq!(
+            escape("<img src=x onerror='a(\"b\")'>&\u{202e}\n"),
+            "&lt;img src=x onerror=&#39;a(&quot;b&quot;)&#39;&gt;&amp;\u{fffd}\u{fffd}"
+        );
+    }
+}

@@ -1,0 +1,265 @@
+//! The timeline: a lane per Pod with its windows, milestones as marks, and where in the whole restart all this lies.
+//!
+//! May not know: tables. Lines are drawn in percent and never scaled: text keeps its size on every screen.
+
+use tracer_core::report::{Loss, Pod, Report, Restart};
+use tracer_core::time::Timestamp;
+use tracer_core::timeline::{milestones, span as shown_span};
+
+use super::folded;
+use super::scale::{Scale, percent};
+use super::text::{each, escape};
+use crate::sink::words::{bounds, exposed, label, sentence};
+use crate::writing::{Clock, count, span};
+
+/// Marks that are nearer than this (thousandths of a percent) stand below each other.
+const CROWDED: u64 = 7_000;
+/// A shorter part of the restart than this is shown within the whole of it, too.
+const PART: u64 = 60_000;
+
+/// What all lanes of a restart share.
+struct Sheet {
+    scale: Scale,
+    clock: Clock,
+    origin: Timestamp,
+    ended: Timestamp,
+    id: u32,
+}
+
+/// The milestones within the part of a restart that is drawn, by their letters.
+pub fn lettered(report: &Report, restart: &Restart) -> Vec<(char, &'static str, Timestamp)> {
+    let scale = scale(report, restart);
+    let inside = milestones(restart).into_iter().filter(|(_, at)| scale.holds(*at));
+    ('A'..='Z')
+        .zip(inside)
+        .map(|(letter, (name, at))| (letter, name, at))
+        .collect()
+}
+
+fn scale(report: &Report, restart: &Restart) -> Scale {
+    let (from, to) = shown_span(restart, report.capture.ended_ns);
+    Scale { from, to }
+}
+
+/// The timeline of a restart.
+pub fn draw(report: &Report, restart: &Restart, pods: &[&Pod]) -> String {
+    if pods.is_empty() {
+        return "<p class=\"soft\">No Pod is known on this node.</p>\n".to_owned();
+    }
+    let sheet = Sheet {
+        scale: scale(report, restart),
+        clock: Clock::new(restart.began_ns, report.capture.wall_offset_ns, false),
+        origin: restart.began_ns,
+        ended: report.capture.ended_ns,
+        id: restart.id,
+    };
+    let marks = lettered(report, restart);
+    let lanes: Vec<String> = (0..).zip(pods).map(|(row, pod)| lane(&sheet, row, pod)).collect();
+    let silent = restart.pods.len() - pods.len();
+    let others = if silent > 0 {
+        let ports = count(silent as u64, "port");
+        format!("<p class=\"soft\">{ports} without a window, no Pod: in the JSON report alone.</p>\n")
+    } else {
+        String::new()
+    };
+    format!(
+        "<h3>Timeline</h3>\n<figure class=\"timeline\">\n{}{}{}{}<figcaption>{LEGEND}</figcaption>\n</figure>\n{others}",
+        grid(&sheet, &marks),
+        overview(&sheet, restart),
+        axis(&sheet, &marks),
+        folded(&lanes, |lanes| format!("<div class=\"lanes\">\n{lanes}</div>\n")),
+    )
+}
+
+/// The lines that go through all lanes, drawn once.
+fn grid(sheet: &Sheet, marks: &[(char, &str, Timestamp)]) -> String {
+    let line = |class: &str, at: Timestamp| {
+        let x = percent(sheet.scale.place(at));
+        format!("<line class=\"{class}\" x1=\"{x}\" x2=\"{x}\" y1=\"0\" y2=\"100%\"/>")
+    };
+    let ticks = sheet.scale.ticks(sheet.origin);
+    let ticks = each(ticks.into_iter(), |at| line("grid", at));
+    let marks = each(marks.iter(), |(_, _, at)| line("at", *at));
+    format!(
+        "<svg class=\"defs\" aria-hidden=\"true\"><defs><g id=\"grid-{}\">{ticks}{marks}</g></defs></svg>\n",
+        sheet.id
+    )
+}
+
+/// Where the part that is drawn lies in the restart.
+fn overview(sheet: &Sheet, restart: &Restart) -> String {
+    let all = milestones(restart);
+    let first = all
+        .first()
+        .map_or(restart.began_ns, |(_, at)| *at)
+        .min(sheet.scale.from);
+    let last = all
+        .last()
+        .map_or(sheet.scale.to, |(_, at)| *at)
+        .max(sheet.scale.to);
+    let whole = Scale {
+        from: first,
+        to: last,
+    };
+    let part = whole.place(sheet.scale.to) - whole.place(sheet.scale.from);
+    if part > PART {
+        return String::new();
+    }
+    let marks = each(all.iter(), |(name, at)| {
+        let x = percent(whole.place(*at));
+        let title = format!("{name} {}", sheet.clock.point(*at));
+        format!("<line class=\"mark\" x1=\"{x}\" x2=\"{x}\" y1=\"3\" y2=\"15\"><title>{title}</title></line>")
+    });
+    format!(
+        "<div class=\"lane over\"><span class=\"name\">whole restart, {}</span>\
+         <svg height=\"18\" role=\"img\" aria-label=\"the part of the restart that is drawn below\">\
+         <rect class=\"part\" {} y=\"1\" height=\"16\" rx=\"2\"/><line class=\"fwd\" x1=\"0\" x2=\"100%\" y1=\"9\" y2=\"9\"/>{marks}</svg></div>\n",
+        span(last.since(first)),
+        whole.stretch(sheet.scale.from, sheet.scale.to),
+    )
+}
+
+/// The scale: round points in ms since the restart began, and the letters of the milestones.
+fn axis(sheet: &Sheet, marks: &[(char, &str, Timestamp)]) -> String {
+    let ticks = each(sheet.scale.ticks(sheet.origin).into_iter(), |at| {
+        let place = sheet.scale.place(at);
+        let anchor = match place {
+            0..3_000 => "start",
+            97_000.. => "end",
+            _ => "middle",
+        };
+        let label = tick(sheet.clock.point(at));
+        format!(
+            "<text class=\"tick\" x=\"{}\" y=\"12\" text-anchor=\"{anchor}\">{label}</text>",
+            percent(place)
+        )
+    });
+    let mut levels: Vec<u64> = Vec::new();
+    let mut letters = String::new();
+    for (letter, name, at) in marks {
+        let place = sheet.scale.place(*at);
+        let free = levels.iter().position(|last| place - last >= CROWDED);
+        let level = free.unwrap_or(levels.len());
+        if level == levels.len() {
+            levels.push(place);
+        } else if let Some(last) = levels.get_mut(level) {
+            *last = place;
+        }
+        letters += &mark(
+            *letter,
+            name,
+            &sheet.clock.point(*at),
+            &percent(place),
+            30 + 20 * level,
+        );
+    }
+    let height = 24 + 20 * levels.len();
+    let drawn = letters.replace("{height}", &height.to_string());
+    format!(
+        "<div class=\"lane axis\"><span class=\"name\">since the restart began</span><svg height=\"{height}\" role=\"img\" aria-label=\"scale and milestones\">{ticks}{drawn}</svg></div>\n"
+    )
+}
+
+fn mark(letter: char, name: &str, at: &str, x: &str, y: usize) -> String {
+    format!(
+        "<g class=\"mark\"><title>{letter}: {name} {at}</title><line class=\"at\" x1=\"{x}\" x2=\"{x}\" y1=\"{y}\" y2=\"{{height}}\"/>\
+         <circle cx=\"{x}\" cy=\"{y}\" r=\"8\"/><text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{letter}</text></g>",
+        y + 4
+    )
+}
+
+/// `+2900.000 ms` without the digits that are all zero.
+fn tick(point: String) -> String {
+    match point.split_once('.') {
+        Some((whole, rest)) if rest.trim_end_matches(" ms").chars().all(|digit| digit == '0') => {
+            format!("{whole} ms")
+        }
+        _ => point,
+    }
+}
+
+fn lane(sheet: &Sheet, row: usize, pod: &Pod) -> String {
+    let name = escape(&label(pod));
+    let mut shapes = String::new();
+    if let Some(window) = pod
+        .exposed
+        .as_ref()
+        .filter(|window| window.duration_ns != Some(0))
+    {
+        let class = if window.end_ns.is_some() {
+            "exposed"
+        } else {
+            "unknown"
+        };
+        let words = exposed(Some(window));
+        shapes += &band(sheet, class, (3, 30), (window.start_ns, window.end_ns), &words);
+    }
+    shapes += &losing(sheet, "to it", 9, pod.observed.to_pod.as_ref());
+    shapes += &losing(sheet, "from it", 19, pod.observed.from_pod.as_ref());
+    if let Some(delayed) = &pod.delayed {
+        let words = format!(
+            "{} delayed up to {}, then delivered",
+            count(delayed.packets, "packet"),
+            span(delayed.max_ns)
+        );
+        let times = (delayed.first_queued_ns, Some(delayed.last_executed_ns));
+        shapes += &band(sheet, "delayed", (31, 4), times, &words);
+    }
+    if let Some(leak) = &pod.leak {
+        let words = "leak: forwarded although its flows were absent";
+        shapes += &band(sheet, "leak", (1, 4), (leak.start_ns, leak.end_ns), words);
+    }
+    format!(
+        "<div class=\"lane\"><a class=\"name\" href=\"#r{id}-{row}\" title=\"{name}\"><bdi>{name}</bdi></a>\
+         <svg height=\"36\" role=\"img\" aria-label=\"{}\"><use href=\"#grid-{id}\"/>\
+         <line class=\"fwd\" x1=\"0\" x2=\"100%\" y1=\"18\" y2=\"18\"/>{shapes}</svg></div>\n",
+        escape(&sentence(pod)),
+        id = sheet.id
+    )
+}
+
+/// Packets of one direction: what was lost, solid; what may have been, as far as the neighbours are known, faint.
+fn losing(sheet: &Sheet, way: &str, y: u32, loss: Option<&Loss>) -> String {
+    let Some((loss, first)) = loss.and_then(|loss| Some((loss, loss.first_lost_ns?))) else {
+        return String::new();
+    };
+    let holes = if loss.holes > 1 {
+        format!(" in {} holes; drawn is the longest,", loss.holes)
+    } else {
+        ", hole".to_owned()
+    };
+    let words = format!(
+        "{} lost {way}{holes} {} ms",
+        count(loss.lost_packets, "packet"),
+        bounds(loss)
+    );
+    let around = (
+        loss.last_delivered_before_ns.unwrap_or(first),
+        loss.first_delivered_after_ns,
+    );
+    let maybe = band(sheet, "maybe", (y, 8), around, &words);
+    maybe + &band(sheet, "losing", (y, 8), (first, loss.last_lost_ns), &words)
+}
+
+fn band(
+    sheet: &Sheet,
+    class: &str,
+    (y, height): (u32, u32),
+    (from, to): (Timestamp, Option<Timestamp>),
+    words: &str,
+) -> String {
+    let end = to.map_or_else(|| "end not seen".to_owned(), |to| sheet.clock.point(to));
+    format!(
+        "<rect class=\"{class}\" {} y=\"{y}\" height=\"{height}\"><title>{words} ({} to {end})</title></rect>",
+        sheet.scale.stretch(from, to.unwrap_or(sheet.ended)),
+        sheet.clock.point(from),
+    )
+}
+
+const LEGEND: &str = "<ul class=\"legend\">\n\
+    <li><svg width=\"22\" height=\"12\"><line class=\"fwd\" x1=\"0\" x2=\"22\" y1=\"6\" y2=\"6\"/></svg>nothing speaks against forwarding</li>\n\
+    <li><svg width=\"22\" height=\"12\"><rect class=\"exposed\" x=\"1\" y=\"1\" width=\"20\" height=\"10\"/></svg>exposed: traffic would have been lost</li>\n\
+    <li><svg width=\"22\" height=\"12\"><rect class=\"maybe\" x=\"1\" y=\"2\" width=\"20\" height=\"8\"/><rect class=\"losing\" x=\"5\" y=\"2\" width=\"12\" height=\"8\"/></svg>losing: upper to the Pod, lower from it; pale: at most</li>\n\
+    <li><svg width=\"22\" height=\"12\"><rect class=\"delayed\" x=\"1\" y=\"4\" width=\"20\" height=\"4\"/></svg>delayed, then delivered</li>\n\
+    <li><svg width=\"22\" height=\"12\"><rect class=\"leak\" x=\"1\" y=\"4\" width=\"20\" height=\"4\"/></svg>leak</li>\n\
+    <li><svg width=\"22\" height=\"12\"><rect class=\"unknown\" x=\"1\" y=\"1\" width=\"20\" height=\"10\"/></svg>exposed, end not seen</li>\n</ul>";

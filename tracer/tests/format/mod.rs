@@ -1,0 +1,7 @@
+//! The rules of formats that others define, as their readers enforce them.
+//!
+//! May not know: reports beyond their times.
+
+pub mod chrome;
+pub mod html;
+pub mod junit;
