@@ -32,6 +32,11 @@ pub enum Command {
     Report(ReportArgs),
     /// Watch a restart as it happens, or a recording, and wind it back (keys: ?).
     Watch(Watch),
+    /// Print the completions for a shell.
+    Completions(Completions),
+    /// Write the man pages into a folder.
+    #[command(hide = true)]
+    Man(ManPages),
 }
 
 /// Where Open vSwitch is, and what of it to watch.
@@ -174,6 +179,22 @@ pub struct Watch {
     /// Draw with ASCII alone.
     #[arg(long)]
     pub ascii: bool,
+}
+
+/// `ovsgap completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `ovsgap man`.
+#[derive(Debug, Args)]
+pub struct ManPages {
+    /// The folder.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 fn ring_size(text: &str) -> Result<u32, String> {

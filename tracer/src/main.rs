@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use tracer::cli::{Cli, Command};
-use tracer::command::{ERROR, doctor, record, report, watch};
+use tracer::command::{ERROR, doctor, manual, record, report, watch};
 use tracer::words::Words;
 use tracing_subscriber::EnvFilter;
 
@@ -22,6 +22,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, words: &Words) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::pages(&args),
         Command::Report(args) => report::run(&args),
         Command::Doctor(args) => runtime()?.block_on(doctor::run(&args)),
         Command::Record(args) => runtime()?.block_on(record::run(&args, cli.verbose)),

@@ -64,18 +64,19 @@ fn hostile() -> Report {
     report.node.kernel = Some(name.to_owned());
     report.command.as_mut().unwrap().argv.push(name.to_owned());
     for finding in &mut report.coverage {
-        finding.detail = name.to_owned();
-        finding.kind = name.to_owned();
+        finding.detail = name.into();
+        finding.kind = name.into();
     }
-    for pod in report.restarts.iter_mut().flat_map(|restart| &mut restart.pods) {
-        pod.name = name.to_owned();
-        pod.interface = name.to_owned();
+    let pods = report.restarts.iter_mut().flat_map(|restart| &mut restart.pods);
+    for (pod, number) in pods.zip(0..) {
+        pod.name = name.into();
+        pod.interface = format!("{name}{number}");
         pod.bridge = Some(name.to_owned());
         pod.ips = vec![name.to_owned()];
         let losses = [&mut pod.observed.to_pod, &mut pod.observed.from_pod];
         for key in losses.into_iter().flatten().flat_map(|loss| &mut loss.keys) {
-            key.interface = name.to_owned();
-            key.dst = name.to_owned();
+            key.interface = name.into();
+            key.dst = name.into();
         }
     }
     report

@@ -1,6 +1,7 @@
 //! What each subcommand does. Nothing may use this but `main`.
 
 pub mod doctor;
+pub mod manual;
 pub mod record;
 pub mod report;
 pub mod watch;

@@ -2,6 +2,7 @@
 //!
 //! May not know: which server reads it. What is written is the part that Jenkins and GitLab both read.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
@@ -10,8 +11,10 @@ use tracer_core::report::{Finding, Pod, Report, Restart, Verdict};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::milestones;
 
-use super::words::{condition, details, is_shown, judged, kind, label, sentence, when};
-use crate::writing::{Clock, count, span, time_of_day, word};
+use super::words::{
+    condition, details, is_shown, judged, kind, label, longest_exposed, longest_observed, sentence, when,
+};
+use crate::writing::{Clock, count, time_of_day, word};
 
 /// The report as JUnit XML; the outcomes are those of the judgement where there is one, else the report's own.
 pub fn render(report: &Report, judgement: Option<&Judgement>) -> String {
@@ -66,10 +69,10 @@ fn suite(report: &Report, restart: &Restart, judgement: Option<&Judgement>) -> T
     }
     let unseen = unseen(report);
     let mut worst = Verdict::Pass;
-    for pod in restart.pods.iter().filter(|pod| is_shown(pod)) {
+    for (pod, name) in named(restart) {
         let (verdict, message) = outcome(restart, pod, judgement);
         let why = pod.cause.map_or_else(|| "not explained".to_owned(), word);
-        let mut case = case(&label(pod), &class, status(verdict, &why, &message, &unseen));
+        let mut case = case(&name, &class, status(verdict, &why, &message, &unseen));
         if let Some(length) = pod.exposed.as_ref().and_then(|exposed| exposed.duration_ns) {
             case.set_time(duration(length));
         }
@@ -88,13 +91,29 @@ fn suite(report: &Report, restart: &Restart, judgement: Option<&Judgement>) -> T
     suite
 }
 
+/// The Pods worth a case, each with a name of its own: GitLab drops all but the first of those that share one, and a
+/// Pod that comes again has another interface.
+fn named(restart: &Restart) -> Vec<(&Pod, String)> {
+    let shown: Vec<&Pod> = restart.pods.iter().filter(|pod| is_shown(pod)).collect();
+    let mut often = BTreeMap::new();
+    for pod in &shown {
+        *often.entry(label(pod)).or_insert(0) += 1;
+    }
+    let name = |pod: &Pod| match often.get(&label(pod)) {
+        Some(1) | None => label(pod),
+        Some(_) => format!("{} ({})", label(pod), pod.interface),
+    };
+    shown.into_iter().map(|pod| (pod, name(pod))).collect()
+}
+
 /// What the budget, else the report, says of a Pod.
 fn outcome(restart: &Restart, pod: &Pod, judgement: Option<&Judgement>) -> (Verdict, String) {
     let Some(judgement) = judgement else {
         return (pod.verdict, sentence(pod));
     };
     let is_it = |case: &&Case| case.restart == restart.id && case.label() == label(pod);
-    let case = judgement.cases.iter().find(is_it);
+    let cases = judgement.cases.iter().filter(is_it);
+    let case = cases.max_by_key(|case| case.verdict);
     // What is no Pod and lost nothing is not judged.
     case.map_or_else(
         || (Verdict::Pass, sentence(pod)),
@@ -155,41 +174,26 @@ fn describe(suite: &mut TestSuite, report: &Report, at: Timestamp, id: u32) {
 }
 
 fn properties(report: &Report, restart: &Restart) -> Vec<(String, String)> {
-    let not_seen = || "not seen".to_owned();
-    let clock = Clock::new(restart.began_ns, report.capture.wall_offset_ns, false);
-    let mut properties = vec![
-        (
-            "kernel".to_owned(),
-            report.node.kernel.clone().unwrap_or_else(not_seen),
-        ),
-        ("ovs".to_owned(), report.node.ovs.clone().unwrap_or_else(not_seen)),
-        (
-            "datapath".to_owned(),
-            restart.datapath.clone().unwrap_or_else(not_seen),
-        ),
-        (
-            "began".to_owned(),
-            time_of_day(restart.began_ns, report.capture.wall_offset_ns),
-        ),
-        ("verdict".to_owned(), word(restart.verdict)),
-        ("pods".to_owned(), restart.summary.pods.to_string()),
-        ("pods affected".to_owned(), restart.summary.affected.to_string()),
-        (
-            "packets lost".to_owned(),
-            restart.summary.lost_packets.to_string(),
-        ),
-        (
-            "longest exposed window".to_owned(),
-            restart.summary.max_exposed_ns.map_or_else(not_seen, span),
-        ),
-        (
-            "longest hole, at most".to_owned(),
-            restart.summary.max_observed_ns.map_or_else(not_seen, span),
-        ),
+    let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "not seen".to_owned());
+    let offset = report.capture.wall_offset_ns;
+    let clock = Clock::new(restart.began_ns, offset, false);
+    let summary = &restart.summary;
+    let of_restart = [
+        ("kernel", name(&report.node.kernel)),
+        ("ovs", name(&report.node.ovs)),
+        ("datapath", name(&restart.datapath)),
+        ("began", time_of_day(restart.began_ns, offset)),
+        ("verdict", word(restart.verdict)),
+        ("pods", summary.pods.to_string()),
+        ("pods affected", summary.affected.to_string()),
+        ("packets lost", summary.lost_packets.to_string()),
+        ("longest exposed window", longest_exposed(restart)),
+        ("longest hole, at most", longest_observed(restart)),
     ];
+    let of_restart = of_restart.map(|(name, value)| (name.to_owned(), value));
     let seen = milestones(restart).into_iter();
-    properties.extend(seen.map(|(name, at)| (format!("milestone: {name}"), clock.point(at))));
-    properties
+    let steps = seen.map(|(name, at)| (format!("milestone: {name}"), clock.point(at)));
+    of_restart.into_iter().chain(steps).collect()
 }
 
 fn status(verdict: Verdict, cause: &str, message: &str, unseen: &str) -> TestCaseStatus {

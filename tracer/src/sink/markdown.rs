@@ -9,7 +9,8 @@ use tracer_core::report::{Pod, Report, Restart, Verdict};
 use tracer_core::timeline::milestones;
 
 use super::words::{
-    bounds, cause, condition, details, ended_by, is_shown, judged, kind, label, longest_hole, verdict, when,
+    bounds, cause, condition, details, ended_by, is_shown, judged, kind, label, longest_exposed,
+    longest_hole, longest_observed, verdict, when,
 };
 use crate::writing::{Clock, count, millis, span, time_of_day};
 
@@ -88,14 +89,13 @@ fn restart(out: &mut String, report: &Report, restart: &Restart) {
     );
     paragraph(out, &title);
     let summary = &restart.summary;
-    let not_seen = || "not seen".to_owned();
     let line = format!(
         "{} of {} affected · {} lost · longest exposed window {} · longest hole at most {}",
         summary.affected,
         count(u64::from(summary.pods), "Pod"),
         count(summary.lost_packets, "packet"),
-        summary.max_exposed_ns.map_or_else(not_seen, span),
-        summary.max_observed_ns.map_or_else(not_seen, span),
+        longest_exposed(restart),
+        longest_observed(restart),
     );
     paragraph(out, &line);
     pods(out, restart);

@@ -105,10 +105,13 @@ fn pods(report: &Report) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (label, restart, pod) in &shown {
         let next = RESTARTS + 1 + u32::try_from(pids.len()).unwrap_or(u32::MAX - RESTARTS - 1);
-        let pid = *pids.entry(label.as_str()).or_insert_with(|| {
-            entries.extend(process(next, label));
-            next
-        });
+        // One Pod may come again by another interface.
+        let pid = *pids
+            .entry((label.as_str(), pod.interface.as_str()))
+            .or_insert_with(|| {
+                entries.extend(process(next, label));
+                next
+            });
         entries.extend(of_pod(pod, restart, pid, report.capture.ended_ns));
     }
     entries

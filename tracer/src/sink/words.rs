@@ -4,7 +4,7 @@
 
 use tracer_core::budget::{Bounds, Breach, Case, Subject};
 use tracer_core::report::{
-    Cause, Command, Condition, EndedBy, Exposed, Finding, Kind, Loss, Pod, Reason, Verdict,
+    Cause, Command, Condition, EndedBy, Exposed, Finding, Kind, Loss, Pod, Reason, Restart, Verdict,
 };
 
 use crate::writing::{Clock, count, millis, span};
@@ -196,6 +196,29 @@ pub fn exposed(exposed: Option<&Exposed>) -> String {
         Some((None, _)) => "exposed, its end not seen".to_owned(),
         Some((Some(length), None)) => format!("exposed {}", span(length)),
         Some((Some(length), Some(by))) => format!("exposed {} (ended by {})", span(length), ended_by(by)),
+    }
+}
+
+/// The longest exposed window of a restart; where one has no end that was seen, that is a lower bound.
+pub fn longest_exposed(restart: &Restart) -> String {
+    let is_open = |pod: &Pod| {
+        let exposed = pod.exposed.as_ref();
+        is_shown(pod) && exposed.is_some_and(|exposed| exposed.end_ns.is_none())
+    };
+    let open = restart.pods.iter().any(is_open);
+    match restart.summary.max_exposed_ns {
+        None => "not seen".to_owned(),
+        Some(longest) if open => format!("≥ {}", span(longest)),
+        Some(longest) => span(longest),
+    }
+}
+
+/// The upper bound of a restart's longest hole.
+pub fn longest_observed(restart: &Restart) -> String {
+    match restart.summary.max_observed_ns {
+        Some(longest) => span(longest),
+        None if restart.summary.lost_packets == 0 => "none".to_owned(),
+        None => "not seen".to_owned(),
     }
 }
 

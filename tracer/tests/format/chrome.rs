@@ -9,9 +9,9 @@ use tracer_core::report::Report;
 
 /// What is wrong with a trace, if something is.
 pub fn check(text: &str, report: &Report) -> Result<(), String> {
-    let trace: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let events = trace["traceEvents"].as_array().ok_or("no traceEvents")?;
-    if !["ms", "ns"].contains(&trace["displayTimeUnit"].as_str().unwrap_or_default()) {
+    let whole: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let events = whole["traceEvents"].as_array().ok_or("no traceEvents")?;
+    if !["ms", "ns"].contains(&whole["displayTimeUnit"].as_str().unwrap_or_default()) {
         return Err("displayTimeUnit".to_owned());
     }
     let (mut processes, mut threads) = (BTreeSet::new(), BTreeSet::new());

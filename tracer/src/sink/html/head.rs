@@ -9,7 +9,7 @@ use tracer_core::report::{Report, Restart, Verdict};
 
 use super::pill;
 use super::text::{each, escape, or_not_seen};
-use crate::sink::words::{ending, judged, range, verdict};
+use crate::sink::words::{ending, judged, longest_exposed, longest_observed, range, verdict};
 use crate::writing::{count, span, time_of_day};
 
 /// Lines of a budget that are listed.
@@ -141,11 +141,9 @@ pub fn budget(judgement: Option<&Judgement>) -> String {
 /// A restart in four figures.
 pub fn figures(restart: &Restart) -> Vec<(String, &'static str)> {
     let summary = &restart.summary;
-    let length =
-        |nanos: Option<u64>| or_not_seen(nanos.map(|nanos| span(nanos).replace(" ms", "<small> ms</small>")));
-    let hole = match summary.max_observed_ns {
-        None if summary.lost_packets == 0 => "none".to_owned(),
-        nanos => length(nanos),
+    let unit = |text: &str| match text {
+        "not seen" => or_not_seen(None),
+        text => text.replace(" ms", "<small> ms</small>"),
     };
     vec![
         (
@@ -153,7 +151,7 @@ pub fn figures(restart: &Restart) -> Vec<(String, &'static str)> {
             "Pods affected",
         ),
         (summary.lost_packets.to_string(), "packets lost"),
-        (length(summary.max_exposed_ns), "longest exposed window"),
-        (hole, "longest hole, at most"),
+        (unit(&longest_exposed(restart)), "longest exposed window"),
+        (unit(&longest_observed(restart)), "longest hole, at most"),
     ]
 }

@@ -24,10 +24,10 @@ pub fn table(report: &Report, restart: &Restart) -> String {
         let step = before.map_or_else(|| "–".to_owned(), |before| format!("+{}", span(at.since(before))));
         let wall = time_of_day(at, report.capture.wall_offset_ns);
         let wall = wall.split_once(' ').map_or(wall.as_str(), |(_, time)| time);
-        let _ = write!(
+        let _ = writeln!(
             rows,
             "<tr><td class=\"key\">{letter}</td><th scope=\"row\">{name}</th><td data-of=\"since it began\">{}</td>\
-             <td data-of=\"step\">{step}</td><td data-of=\"UTC\">{wall}</td></tr>\n",
+             <td data-of=\"step\">{step}</td><td data-of=\"UTC\">{wall}</td></tr>",
             clock.point(at)
         );
         before = Some(at);

@@ -80,7 +80,7 @@ fn steady(report: &Report) -> String {
         String::new()
     };
     format!(
-        "<h2>Steady drops</h2>\n<details><summary>{} of {} that was never forwarded, before or after: no loss</summary>\n\
+        "<h2>Steady drops</h2>\n<details><summary>{} of {}, never forwarded before or after: no loss</summary>\n\
          <ul class=\"findings\">\n{items}{more}</ul></details>\n",
         count(packets, "packet"),
         count(drops.len() as u64, "traffic key"),

@@ -78,7 +78,7 @@ fn grid(sheet: &Sheet, marks: &[(char, &str, Timestamp)]) -> String {
         format!("<line class=\"{class}\" x1=\"{x}\" x2=\"{x}\" y1=\"0\" y2=\"100%\"/>")
     };
     let ticks = sheet.scale.ticks(sheet.origin);
-    let ticks = each(ticks.into_iter(), |at| line("grid", at));
+    let ticks = each(ticks, |at| line("grid", at));
     let marks = each(marks.iter(), |(_, _, at)| line("at", *at));
     format!(
         "<svg class=\"defs\" aria-hidden=\"true\"><defs><g id=\"grid-{}\">{ticks}{marks}</g></defs></svg>\n",
@@ -121,60 +121,64 @@ fn overview(sheet: &Sheet, restart: &Restart) -> String {
 
 /// The scale: round points in ms since the restart began, and the letters of the milestones.
 fn axis(sheet: &Sheet, marks: &[(char, &str, Timestamp)]) -> String {
-    let ticks = each(sheet.scale.ticks(sheet.origin).into_iter(), |at| {
+    let mut levels: Vec<u64> = Vec::new();
+    let letters = each(marks, |(letter, name, at)| {
+        let place = sheet.scale.place(*at);
+        let y = 30 + 20 * level(&mut levels, place);
+        let (x, at, foot) = (percent(place), sheet.clock.point(*at), y + 4);
+        format!(
+            "<g class=\"mark\"><title>{letter}: {name} {at}</title>\
+             <line class=\"at\" x1=\"{x}\" x2=\"{x}\" y1=\"{y}\" y2=\"100%\"/><circle cx=\"{x}\" cy=\"{y}\" r=\"8\"/>\
+             <text x=\"{x}\" y=\"{foot}\" text-anchor=\"middle\">{letter}</text></g>"
+        )
+    });
+    format!(
+        "<div class=\"lane axis\"><span class=\"name\">since the restart began</span>\
+         <svg height=\"{}\" role=\"img\" aria-label=\"scale and milestones\">{}{letters}</svg></div>\n",
+        24 + 20 * levels.len(),
+        ticks(sheet)
+    )
+}
+
+/// The first level on which a mark does not touch the one before it. Marks come from left to right.
+fn level(levels: &mut Vec<u64>, place: u64) -> usize {
+    let free = levels.iter_mut().enumerate();
+    for (level, last) in free {
+        if place.saturating_sub(*last) >= CROWDED {
+            *last = place;
+            return level;
+        }
+    }
+    levels.push(place);
+    levels.len() - 1
+}
+
+/// On a narrow screen every second one goes.
+fn ticks(sheet: &Sheet) -> String {
+    let points = sheet.scale.ticks(sheet.origin);
+    each(points.into_iter().enumerate(), |(number, at)| {
         let place = sheet.scale.place(at);
         let anchor = match place {
             0..3_000 => "start",
             97_000.. => "end",
             _ => "middle",
         };
-        let label = tick(sheet.clock.point(at));
+        let class = if number % 2 == 1 { "tick odd" } else { "tick" };
         format!(
-            "<text class=\"tick\" x=\"{}\" y=\"12\" text-anchor=\"{anchor}\">{label}</text>",
-            percent(place)
+            "<text class=\"{class}\" x=\"{}\" y=\"12\" text-anchor=\"{anchor}\">{}</text>",
+            percent(place),
+            short(&sheet.clock.point(at))
         )
-    });
-    let mut levels: Vec<u64> = Vec::new();
-    let mut letters = String::new();
-    for (letter, name, at) in marks {
-        let place = sheet.scale.place(*at);
-        let free = levels.iter().position(|last| place - last >= CROWDED);
-        let level = free.unwrap_or(levels.len());
-        if level == levels.len() {
-            levels.push(place);
-        } else if let Some(last) = levels.get_mut(level) {
-            *last = place;
-        }
-        letters += &mark(
-            *letter,
-            name,
-            &sheet.clock.point(*at),
-            &percent(place),
-            30 + 20 * level,
-        );
-    }
-    let height = 24 + 20 * levels.len();
-    let drawn = letters.replace("{height}", &height.to_string());
-    format!(
-        "<div class=\"lane axis\"><span class=\"name\">since the restart began</span><svg height=\"{height}\" role=\"img\" aria-label=\"scale and milestones\">{ticks}{drawn}</svg></div>\n"
-    )
-}
-
-fn mark(letter: char, name: &str, at: &str, x: &str, y: usize) -> String {
-    format!(
-        "<g class=\"mark\"><title>{letter}: {name} {at}</title><line class=\"at\" x1=\"{x}\" x2=\"{x}\" y1=\"{y}\" y2=\"{{height}}\"/>\
-         <circle cx=\"{x}\" cy=\"{y}\" r=\"8\"/><text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{letter}</text></g>",
-        y + 4
-    )
+    })
 }
 
 /// `+2900.000 ms` without the digits that are all zero.
-fn tick(point: String) -> String {
+fn short(point: &str) -> String {
     match point.split_once('.') {
         Some((whole, rest)) if rest.trim_end_matches(" ms").chars().all(|digit| digit == '0') => {
             format!("{whole} ms")
         }
-        _ => point,
+        _ => point.to_owned(),
     }
 }
 
