@@ -65,6 +65,7 @@ pub fn ended_by(ended_by: EndedBy) -> &'static str {
         EndedBy::FlowsInstalled => "flows installed",
         EndedBy::DropFlowsRemoved => "drop flows gone",
         EndedBy::FlowsBeforeFlush => "flows kept",
+        EndedBy::PortDeleted => "port deleted",
     }
 }
 
