@@ -13,7 +13,7 @@ use crate::guest::cli::Guest;
 use crate::lab::image::Distro;
 use crate::lab::{self, wire::Verdict};
 use crate::paths::Paths;
-use crate::{demo, scenario, suite, tidy};
+use crate::{demo, dist, scenario, suite, tidy};
 
 /// Build, lab, demo and tests of ovsgap.
 #[derive(Parser)]
@@ -36,6 +36,8 @@ enum Command {
         #[arg(long, value_enum, default_value = "trixie")]
         distro: Distro,
     },
+    /// Pack the program, its completions and man pages, and a Debian package below target/dist
+    Dist,
     /// Run all tests: format, lint, unit tests, tidiness, restarts in nodes
     Test {
         /// What the nodes are made of
@@ -94,6 +96,12 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Demo { distro } => {
             demo::run(&Paths::find()?, distro)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Dist => {
+            for path in dist::run(&Paths::find()?)? {
+                eprintln!("made {}", path.display());
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Test { distro, all, only } => test(&distro, all, &only),

@@ -6,6 +6,7 @@ mod apt;
 mod cli;
 mod compile;
 mod demo;
+mod dist;
 mod guest;
 mod host;
 mod judge;

@@ -10,7 +10,7 @@ use super::folded;
 use super::scale::{percent, share};
 use super::text::escape;
 use crate::sink::words::label;
-use crate::writing::span;
+use crate::writing::{count, span};
 
 /// The pattern of what has no end that was seen.
 pub const PATTERNS: &str = "<svg class=\"defs\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" width=\"6\" height=\"6\" \
@@ -23,10 +23,21 @@ pub fn waterfalls(pods: &[&Pod]) -> String {
     if longest == 0 {
         return String::new();
     }
+    let is_open = |pod: &&&Pod| {
+        let exposed = pod.exposed.as_ref();
+        exposed.is_some_and(|exposed| exposed.end_ns.is_none())
+    };
+    let open = match pods.iter().filter(is_open).count() {
+        0 => String::new(),
+        open => format!(
+            " {} without a bar: the window's end was not seen.",
+            count(open as u64, "Pod")
+        ),
+    };
     let with = pods.iter().filter(|pod| !pod.waterfall.is_empty());
     let rows: Vec<String> = with.map(|pod| row(pod, longest)).collect();
     format!(
-        "<h3>How the windows were spent</h3>\n<figure class=\"waterfall\">\n{}<figcaption>{LEGEND} The longest bar is {}.</figcaption>\n</figure>\n",
+        "<h3>How the windows were spent</h3>\n<figure class=\"waterfall\">\n{}<figcaption>{LEGEND} The longest bar is {}.{open}</figcaption>\n</figure>\n",
         folded(&rows, |rows| format!("<div class=\"lanes\">\n{rows}</div>\n")),
         span(longest)
     )

@@ -153,9 +153,10 @@ fn level(levels: &mut Vec<u64>, place: u64) -> usize {
     levels.len() - 1
 }
 
-/// On a narrow screen every second one goes.
+/// On a narrow screen every second one of many goes.
 fn ticks(sheet: &Sheet) -> String {
     let points = sheet.scale.ticks(sheet.origin);
+    let many = points.len() > 5;
     each(points.into_iter().enumerate(), |(number, at)| {
         let place = sheet.scale.place(at);
         let anchor = match place {
@@ -163,7 +164,11 @@ fn ticks(sheet: &Sheet) -> String {
             97_000.. => "end",
             _ => "middle",
         };
-        let class = if number % 2 == 1 { "tick odd" } else { "tick" };
+        let class = if many && number % 2 == 1 {
+            "tick odd"
+        } else {
+            "tick"
+        };
         format!(
             "<text class=\"{class}\" x=\"{}\" y=\"12\" text-anchor=\"{anchor}\">{}</text>",
             percent(place),
