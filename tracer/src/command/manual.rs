@@ -31,14 +31,12 @@ pub fn completions(args: &Completions) -> anyhow::Result<ExitCode> {
 
 /// Writes `ovsgap.1`, and `ovsgap-COMMAND.1` for each command.
 pub fn pages(args: &ManPages) -> anyhow::Result<ExitCode> {
-    let mut root = Cli::command();
+    let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
     page(args, &root, "ovsgap")?;
     for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = format!("ovsgap-{}", command.get_name());
-        if command.get_name() != "help" {
-            page(args, command, &name)?;
-        }
+        page(args, command, &name)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -25,6 +25,12 @@ const PLACES: [(&str, &str); 4] = [
     ),
 ];
 
+/// The package's own number, beside the program's.
+const REVISION: u32 = 1;
+
+/// Whoever builds it: there is no address to write to but the place of the sources.
+const MAINTAINER: &str = "The ovsgap developers <ovsgap@localhost.localdomain>";
+
 const MAN: &str = "usr/share/man/man1";
 const DOCUMENTS: &str = "usr/share/doc/ovsgap";
 
@@ -42,6 +48,7 @@ pub fn build(packing: &Packing<'_>, folder: &Path) -> Result<PathBuf> {
     }
     let documents = root.join(DOCUMENTS);
     place(&packing.stage.join("CHANGELOG.md"), &documents.join("changelog"))?;
+    fs::write(documents.join("changelog.Debian"), changelog(packing)?).context("writing the changelog")?;
     fs::write(documents.join("copyright"), copyright(packing)?).context("writing the copyright")?;
     compress(packing, &root, &pages)?;
     let control = control(&root)?;
@@ -49,7 +56,7 @@ pub fn build(packing: &Packing<'_>, folder: &Path) -> Result<PathBuf> {
     fs::write(root.join("DEBIAN/control"), control).context("writing the control file")?;
     fs::write(root.join("DEBIAN/md5sums"), sums(&root)?).context("writing the sums")?;
     modes(&root)?;
-    let package = folder.join(format!("ovsgap_{VERSION}_amd64.deb"));
+    let package = folder.join(format!("ovsgap_{VERSION}-{REVISION}_amd64.deb"));
     let mut make = Command::new("dpkg-deb");
     make.args(["--root-owner-group", "-Zxz", "--build"])
         .arg(&root)
@@ -66,10 +73,25 @@ fn place(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Man pages and changelog are compressed in every package, without name and time.
+/// What changed in the package itself; what changed in the program is in the other one.
+fn changelog(packing: &Packing<'_>) -> Result<String> {
+    let at = format!("@{}", packing.epoch);
+    let date = told(
+        Command::new("date")
+            .env("LC_ALL", "C")
+            .args(["-u", "-R", "-d", at.as_str()]),
+    )?;
+    Ok(format!(
+        "ovsgap ({VERSION}-{REVISION}) unstable; urgency=medium\n\n  * Built from the sources of {VERSION}.\n\n -- {MAINTAINER}  {}\n",
+        String::from_utf8_lossy(&date).trim()
+    ))
+}
+
+/// Man pages and changelogs are compressed in every package, without name and time.
 fn compress(packing: &Packing<'_>, root: &Path, pages: &[PathBuf]) -> Result<()> {
     let mut gzip = Command::new("gzip");
-    gzip.arg("-9n").arg(root.join(DOCUMENTS).join("changelog"));
+    gzip.arg("-9n");
+    gzip.args(["changelog", "changelog.Debian"].map(|name| root.join(DOCUMENTS).join(name)));
     gzip.args(pages.iter().map(|page| root.join(MAN).join(page)));
     packing.step("compressing the man pages", &mut gzip)
 }
@@ -83,13 +105,13 @@ fn control(root: &Path) -> Result<String> {
     });
     let kib: u64 = sizes.sum();
     Ok(format!(
-        "Package: ovsgap\nVersion: {VERSION}\nArchitecture: amd64\nMaintainer: The ovsgap developers <ovsgap@localhost.localdomain>\n\
+        "Package: ovsgap\nVersion: {VERSION}-{REVISION}\nArchitecture: amd64\nMaintainer: {MAINTAINER}\n\
          Section: net\nPriority: optional\nInstalled-Size: {kib}\nSuggests: openvswitch-switch\n\
          Description: tells when and why each Pod lost packets while Open vSwitch restarted\n \
-         eBPF programs on the openvswitch module's upcall and flow paths, OVSDB and OpenFlow\n \
-         together say exactly when each Pod of a node lost packets while Open vSwitch, or\n \
-         the agent that programs it, restarted; how many; and why.\n .\n \
-         It reads and never writes to Open vSwitch. Root is needed to load eBPF programs.\n"
+         eBPF programs on the openvswitch module's upcall and flow paths, OVSDB and\n \
+         OpenFlow together say exactly when each Pod of a node lost packets while\n \
+         Open vSwitch, or the agent that programs it, restarted; how many; and why.\n .\n \
+         It reads and never writes to Open vSwitch. Root is needed to load eBPF\n programs.\n"
     ))
 }
 
