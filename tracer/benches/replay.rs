@@ -167,6 +167,9 @@ fn main() {
     }
     let least = memory.iter().map(|(rate, _)| *rate).max().unwrap();
     assert!(least >= LEAST, "at most {least} events/s, fewer than {LEAST}");
-    let (first, last) = (memory.first().unwrap().1, memory.last().unwrap().1);
-    assert!(last <= first + GROWTH, "memory grew from {first} to {last} KiB");
+    let (shortest, longest) = (memory.first().unwrap().1, memory.last().unwrap().1);
+    assert!(
+        longest <= shortest + GROWTH,
+        "memory grew from {shortest} to {longest} KiB"
+    );
 }
