@@ -140,10 +140,14 @@ pub fn finding(
 
 /// Whether something that weakens verdicts touches the span from `from` to `to` (`None`: open).
 pub fn weakened(findings: &[Finding], from: Timestamp, to: Option<Timestamp>) -> bool {
-    findings.iter().filter(|finding| finding.weakens).any(|finding| {
-        finding
-            .from_ns
-            .is_none_or(|began| to.is_none_or(|to| began <= to))
-            && finding.to_ns.is_none_or(|ended| ended >= from)
-    })
+    let mut weakening = findings.iter().filter(|finding| finding.weakens);
+    weakening.any(|finding| touches(finding, from, to))
+}
+
+/// Whether what was not seen touches the span from `from` to `to` (`None`: open).
+pub fn touches(finding: &Finding, from: Timestamp, to: Option<Timestamp>) -> bool {
+    finding
+        .from_ns
+        .is_none_or(|began| to.is_none_or(|to| began <= to))
+        && finding.to_ns.is_none_or(|ended| ended >= from)
 }

@@ -12,12 +12,14 @@
 //! * [`traffic`]: what became of single packets (with [`evidence`]: whose they were);
 //! * [`window`], [`cause`], [`pods`]: what follows from it for each Pod;
 //! * [`coverage`], [`condition`]: what could not be seen, and what is wrong without any restart;
+//! * [`budget`]: what a restart may cost, and whether a report keeps within it;
 //! * [`history`], [`detail`], [`meter`]: the same at any point of a capture, in the detail that a screen shows.
 //!
 //! Pure and deterministic: no clock, no I/O, no randomness; nothing here can fail. The same events give
 //! the same report, byte for byte, on every machine.
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod cause;
 pub mod conclude;
 pub mod condition;
