@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::counterfactual::{Counterfactual, Remainder};
 use crate::time::Timestamp;
 
 /// The schema's name and version, first field of every report.
@@ -128,6 +129,9 @@ pub struct Restart {
     pub milestones: Milestones,
     /// Each Pod, then each port that is no Pod.
     pub pods: Vec<Pod>,
+    /// Had flow-restore-wait gone only after the last Pod's flows; `None`: it did, or that is not the cause of a window.
+    #[serde(default)]
+    pub counterfactual: Option<Counterfactual>,
     /// All Pods together.
     pub summary: Summary,
     /// The worst verdict of its Pods.
@@ -208,6 +212,9 @@ pub struct Pod {
     pub cause: Option<Cause>,
     /// How the exposed window was spent.
     pub waterfall: Vec<Phase>,
+    /// Its part of the restart's counterfactual.
+    #[serde(default)]
+    pub counterfactual: Option<Remainder>,
     /// Whether this is acceptable under the default budget (nothing lost, nothing exposed).
     pub verdict: Verdict,
 }

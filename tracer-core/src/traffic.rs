@@ -114,6 +114,11 @@ impl Traffic {
         }
     }
 
+    /// Whether no packet was ever seen.
+    pub fn is_empty(&self) -> bool {
+        self.tracks.is_empty()
+    }
+
     /// All keys with what became of their packets, as far as can be told at `now`.
     pub fn stories(&self, now: Timestamp) -> impl Iterator<Item = (&TrafficKey, Story)> {
         self.tracks

@@ -2,7 +2,10 @@
 //!
 //! May not know: events, sources, where the text goes.
 
+pub mod comparison;
+pub mod gate;
 pub mod json;
+pub mod runs;
 pub mod text;
 
 use tracer_core::report::Report;

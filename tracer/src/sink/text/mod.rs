@@ -2,9 +2,10 @@
 //!
 //! May not know: colours, terminals, events.
 
+mod had;
 mod head;
 mod pods;
-mod table;
+pub(crate) mod table;
 mod timeline;
 pub(crate) mod units;
 
@@ -52,6 +53,7 @@ fn one(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
     }
     timeline::draw(out, report, restart, clock);
     pods::rows(out, restart, clock);
+    had::it_waited(out, restart, clock);
 }
 
 /// Appends a line; trailing blanks of padded columns go.
@@ -71,7 +73,8 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-fn verdict(verdict: Verdict) -> &'static str {
+/// A verdict in capitals.
+pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "PASS",
         Verdict::Fail => "FAIL",
