@@ -162,7 +162,7 @@ fn unfollowed(engine: &Engine) -> Vec<Finding> {
             until.is_none_or(|until| *armed < until) && let_go.is_none_or(|let_go| let_go >= *from)
         })
     };
-    let dark = spans.filter(|span| !followed(span) && engine.traffic.is_empty());
+    let dark = spans.filter(|span| !followed(span) && !engine.traffic.saw_hits());
     dark.map(|(from, until)| {
         let detail =
             "single packets were not followed: what was lost is not known (--evidence auto follows them)";

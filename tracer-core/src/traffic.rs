@@ -114,9 +114,12 @@ impl Traffic {
         }
     }
 
-    /// Whether no packet was ever seen.
-    pub fn is_empty(&self) -> bool {
-        self.tracks.is_empty()
+    /// Whether packets were seen that a megaflow forwarded or dropped: those that go through userspace are always seen.
+    pub fn saw_hits(&self) -> bool {
+        let mut runs = self.tracks.values().flat_map(|track| track.runs.keys());
+        runs.any(|(_, _, fate, executed)| {
+            !executed && matches!(fate, PacketFate::Delivered(_) | PacketFate::DropFlow)
+        })
     }
 
     /// All keys with what became of their packets, as far as can be told at `now`.

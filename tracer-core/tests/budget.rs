@@ -9,8 +9,10 @@ use story::{Plot, Story, ms};
 use tracer_core::budget::{Budget, Judgement, Limit, Limits, Subject, judge};
 use tracer_core::counterfactual::Counterfactual;
 use tracer_core::event::{Event, EventKind, Hook};
+use tracer_core::id::PortNo;
 use tracer_core::judge::judge as report;
 use tracer_core::log::Header;
+use tracer_core::packet::{Destination, PacketFate, Run, TrafficKey};
 use tracer_core::report::{Report, Verdict};
 use tracer_core::time::{MILLISECOND, SECOND};
 
@@ -146,8 +148,27 @@ fn packets_that_nobody_followed_are_not_counted_as_none() {
         traffic: false,
         ..fixed()
     };
-    let judgement = judge(&told(&plot), &Budget::nothing());
-    all(&judgement, Verdict::Inconclusive);
+    // What goes through userspace is seen all the same.
+    let queued = EventKind::Packets(Run {
+        key: TrafficKey {
+            dp: story::DP,
+            in_port: PortNo(11),
+            eth_type: 0x800,
+            dst: Destination::Ip([10, 0, 0, 2].into()),
+            proto: 17,
+            port: 7000,
+        },
+        fate: PacketFate::Queued,
+        executed: false,
+        cpu: 0,
+        first: ms(1500),
+        last: ms(1500),
+        packets: 1,
+        bytes: 64,
+        closed: true,
+    });
+    let judgement = judge(&told_with(&plot, 1500, queued), &Budget::nothing());
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
     assert!(
         judgement.cases[0].unseen[0].contains("not followed"),
         "{judgement:#?}"
