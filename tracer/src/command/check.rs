@@ -213,5 +213,5 @@ fn verdicts(all: &[Judged], whole: &Judged) -> String {
         text.push('\n');
     }
     let commands: Vec<Command> = whole.report.command.iter().cloned().collect();
-    text + &sink::gate::render(&whole.judgement, &commands)
+    text + &sink::gate::render(&whole.judgement, &commands, all.len() > 1)
 }

@@ -5,6 +5,7 @@
 mod merged;
 pub mod spread;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -89,7 +90,11 @@ pub const PHASES: [&str; 3] = [FLOWS, REVALIDATION, DELIVERY];
 impl Run {
     /// What a report comes down to.
     pub fn of(recording: Option<String>, report: &Report, judgement: &Judgement) -> Self {
-        let worst = judgement.cases.iter().max_by_key(|case| length(case.window));
+        // Of several whose upper bounds are the same hole's, the one of which the most is proven.
+        let worst = judgement
+            .cases
+            .iter()
+            .min_by_key(|case| Reverse((length(case.window), case.window.at_least)));
         let worst = worst.filter(|case| case.window.at_most != Some(0));
         let window = worst.map_or(
             Bounds {

@@ -44,22 +44,22 @@ fn sentence(comparison: &Comparison) -> String {
     let sets = format!("{} after against {} before", runs(after), before.runs);
     match outcome {
         Outcome::Better => format!(
-            "better: windows are shorter{} ({sets}, p = {})",
+            "better: windows are shorter{} ({sets}, {})",
             by(window),
-            p(window.p)
+            likely(window.p)
         ),
         Outcome::Worse => format!(
-            "worse: windows are longer{} ({sets}, p = {})",
+            "worse: windows are longer{} ({sets}, {})",
             by(window),
-            p(window.p)
+            likely(window.p)
         ),
         Outcome::NoEvidence => format!(
-            "no evidence: nothing shows that windows differ{} ({sets}, p = {})",
+            "no evidence: nothing shows that windows differ{} ({sets}, {})",
             window
                 .interval
                 .map(|interval| format!("; the shift lies in {}", span_of(interval, window)))
                 .unwrap_or_default(),
-            p(window.p)
+            likely(window.p)
         ),
         Outcome::Inconclusive => format!(
             "inconclusive: {sets} are too few for anything to show, whatever they say; run at least {} of each (--repeat {})",
@@ -120,6 +120,16 @@ fn signed(value: i64, change: &Change) -> String {
         format!("{sign}{}", millis(value.unsigned_abs()))
     } else {
         format!("{sign}{}", value.unsigned_abs())
+    }
+}
+
+/// `p = 0.0312`.
+fn likely(value: f64) -> String {
+    let written = p(value);
+    if written.starts_with('<') {
+        format!("p {written}")
+    } else {
+        format!("p = {written}")
     }
 }
 

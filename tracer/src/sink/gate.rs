@@ -8,13 +8,15 @@ use tracer_core::report::{Command, Verdict};
 use super::text::units::{count, millis, span};
 use crate::writing::word;
 
-/// The budget, what exceeds it, what could not be decided, and the verdict.
-pub fn render(judgement: &Judgement, commands: &[Command]) -> String {
+/// The budget, the command, a line for each Pod and the verdict; where `brief`, no line for a Pod that passes.
+pub fn render(judgement: &Judgement, commands: &[Command], brief: bool) -> String {
     let mut lines = vec![format!("budget: {}", budget(&judgement.budget))];
     lines.extend(commands.iter().map(command));
-    for case in &judgement.cases {
-        lines.push(line(case));
-    }
+    let told = judgement
+        .cases
+        .iter()
+        .filter(|case| !brief || case.verdict != Verdict::Pass);
+    lines.extend(told.map(line));
     for obstacle in &judgement.obstacles {
         let place = obstacle
             .restart
