@@ -190,6 +190,17 @@ mod tests {
         assert_eq!(budget.affected.most(), Some(2));
     }
 
+    #[test]
+    fn the_documents_example_is_a_budget() {
+        let document = include_str!("../../docs/ci.md");
+        let (_, rest) = document.split_once("```toml\n").unwrap();
+        let (example, _) = rest.split_once("```").unwrap();
+        let budget = parse(example).unwrap();
+        let limits = budget.limits(Some("default"), "web-1");
+        assert_eq!((limits.window.most(), limits.lost.most()), (None, Some(0)));
+        assert_eq!(limits.exposed.most(), Some(100_000_000));
+    }
+
     #[track_caller]
     fn refused(text: &str, words: &[&str]) {
         let error = format!("{:#}", parse(text).unwrap_err());

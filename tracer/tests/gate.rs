@@ -128,6 +128,11 @@ fn a_kept_budget_passes_and_an_undecided_one_does_not() {
         1,
         &["3 of 3 Pods"],
     );
+}
+
+#[test]
+fn what_was_not_seen_is_named_in_each_pods_line() {
+    let folder = Folder::new();
     let mut starved = events(&fixed());
     starved.push(Event {
         at: recorded::story::ms(2050),
