@@ -2,6 +2,7 @@
 //!
 //! May not know: events, formats.
 
+use crate::counterfactual;
 use crate::coverage::finding;
 use crate::engine::{Engine, Reading};
 use crate::evidence::{Evidence, steady_drops};
@@ -10,6 +11,7 @@ use crate::pods;
 use crate::report::{
     Capture, Finding, Hook, Node, Reconciliation, Report, Restart, SCHEMA, Summary, Verdict,
 };
+use crate::time::Timestamp;
 
 /// What is known beside the events: the header, and what went wrong with their transport.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,7 @@ pub fn conclude(engine: &Engine, provenance: &Provenance) -> Report {
             true,
         ));
     }
+    coverage.extend(unfollowed(engine));
     let evidence = Evidence::gather(engine);
     let restarts: Vec<Restart> = (0..engine.restarts.list.len())
         .map(|index| restart(engine, &evidence, &coverage, index))
@@ -156,6 +159,27 @@ fn forgotten(holes: u64) -> Option<Finding> {
     (holes > 0).then(|| finding("holes_forgotten", None, None, detail, true))
 }
 
+/// Restarts in which single packets were not followed (`--evidence off`): what was lost is not known.
+fn unfollowed(engine: &Engine) -> Vec<Finding> {
+    let list = &engine.restarts.list;
+    let spans = list.iter().enumerate().map(|(index, restart)| {
+        let until = list.get(index + 1).map(|next| next.began);
+        (restart.began, until)
+    });
+    let followed = |(from, until): &(Timestamp, Option<Timestamp>)| {
+        engine.evidence.iter().any(|(armed, let_go)| {
+            until.is_none_or(|until| *armed < until) && let_go.is_none_or(|let_go| let_go >= *from)
+        })
+    };
+    let dark = spans.filter(|span| !followed(span) && !engine.traffic.saw_hits());
+    dark.map(|(from, until)| {
+        let detail =
+            "single packets were not followed: what was lost is not known (--evidence auto follows them)";
+        finding("evidence_off", Some(from), until, detail.to_owned(), true)
+    })
+    .collect()
+}
+
 fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: usize) -> Restart {
     let state = &engine.restarts.list[index];
     let until = engine.restarts.list.get(index + 1).map(|next| next.began);
@@ -166,11 +190,15 @@ fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: us
         restart: state,
         until,
     };
-    let pods = pods::pods(&view);
+    let mut pods = pods::pods(&view);
     let mut milestones = state.milestones.clone();
     let named = || pods.iter().filter(|pod| pod.namespace.is_some());
     milestones.last_flows_installed_ns = named().filter_map(|pod| pod.flows_installed_ns).max();
     milestones.converged_ns = named().filter_map(|pod| pod.converged_ns).max();
+    let counterfactual = counterfactual::restart(&milestones, &pods);
+    if let Some(last) = counterfactual.as_ref().and_then(|had| had.flush_ns) {
+        pods::had_it_waited(&view, &mut pods, last);
+    }
     let verdict = pods::restart_verdict(&view, &pods);
     Restart {
         id: u32::try_from(index + 1).unwrap_or(u32::MAX),
@@ -179,6 +207,7 @@ fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: us
         began_ns: state.began,
         milestones,
         upcall_latency: state.latencies.summary(),
+        counterfactual,
         summary: summary(&view, &pods),
         pods,
         verdict,

@@ -137,6 +137,7 @@ fn untouched(device: &str, endpoint: &Endpoint) -> Pod {
         leak: None,
         cause: None,
         waterfall: Vec::new(),
+        counterfactual: None,
         verdict: Verdict::Pass,
     }
 }

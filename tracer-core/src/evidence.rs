@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::class::{Class, Direction};
 use crate::engine::Engine;
 use crate::forwarding::Forwarding;
@@ -30,6 +32,36 @@ struct Track {
     story: Story,
     /// The device at which it comes in.
     interface: String,
+}
+
+/// Lost packets told apart by a point in time. Of a hole that spans it, the first packet is known to be before
+/// and the last one after; how many others are on each side is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Around {
+    /// In holes that ended before it.
+    pub before: u64,
+    /// In holes that span it.
+    pub across: u64,
+    /// In holes that began after it.
+    pub after: u64,
+    /// For how long after it packets were still lost; `None`: none was.
+    pub until_after_ns: Option<u64>,
+}
+
+impl Around {
+    fn take(&mut self, hole: &Hole, point: Timestamp) {
+        let side = match (hole.first_lost <= point, hole.last_lost <= point) {
+            (_, true) => &mut self.before,
+            (true, false) => &mut self.across,
+            (false, false) => &mut self.after,
+        };
+        *side += hole.packets();
+        if hole.last_lost > point {
+            let later = hole.last_lost.since(point);
+            self.until_after_ns = Some(self.until_after_ns.unwrap_or(0).max(later));
+        }
+    }
 }
 
 impl Evidence {
@@ -109,6 +141,20 @@ impl Evidence {
                 }
             }
         }
+    }
+
+    /// What one endpoint lost in a span, both directions, told apart by a point in time; `None`: no packet of it was seen.
+    pub fn around(&self, endpoint: &str, span: Span, point: Timestamp) -> Option<Around> {
+        let mut tracks = self
+            .of(endpoint, Direction::FromPod)
+            .chain(self.of(endpoint, Direction::ToPod))
+            .peekable();
+        tracks.peek()?;
+        let mut around = Around::default();
+        for hole in tracks.flat_map(|track| track.losses(span)) {
+            around.take(hole, point);
+        }
+        Some(around)
     }
 
     /// All packets lost in a span, each counted once.

@@ -11,6 +11,7 @@
 //! * [`openflow`]: when each endpoint's OpenFlow flows were there again;
 //! * [`traffic`]: what became of single packets (with [`evidence`]: whose they were);
 //! * [`window`], [`cause`], [`pods`]: what follows from it for each Pod;
+//! * [`counterfactual`]: what would have remained if the flag had waited for the flows;
 //! * [`coverage`], [`condition`]: what could not be seen, and what is wrong without any restart;
 //! * [`budget`]: what a restart may cost, and whether a report keeps within it;
 //! * [`history`], [`detail`], [`meter`]: the same at any point of a capture, in the detail that a screen shows.
@@ -24,6 +25,7 @@ pub mod cause;
 pub mod class;
 pub mod conclude;
 pub mod condition;
+pub mod counterfactual;
 pub mod coverage;
 pub mod daemon;
 pub mod detail;

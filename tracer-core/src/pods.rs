@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::cause::{Facts, cause};
 use crate::class::Direction;
+use crate::counterfactual::{is_early, remainder};
 use crate::coverage::weakened;
 use crate::engine::Engine;
 use crate::evidence::{Evidence, Span};
@@ -142,7 +143,18 @@ fn pod(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Pod {
         delayed: view.evidence.delayed(interface, view.span()),
         leak,
         cause: why,
+        // Where the other Pods stand is not known here.
+        counterfactual: None,
         verdict,
+    }
+}
+
+/// Says of each Pod what would have remained of its window if the flag had waited until all flows `came`.
+pub fn had_it_waited(view: &View<'_>, pods: &mut [Pod], came: Timestamp) {
+    for pod in pods.iter_mut().filter(|pod| is_early(pod)) {
+        let lost = view.evidence.around(&pod.interface, view.span(), came);
+        let exposed = pod.exposed.as_ref();
+        pod.counterfactual = exposed.map(|exposed| remainder(exposed, came, lost));
     }
 }
 

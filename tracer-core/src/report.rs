@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::counterfactual::{Counterfactual, Remainder};
 use crate::latency::LatencyCount;
 use crate::time::Timestamp;
 
@@ -167,6 +168,9 @@ pub struct Restart {
     /// How long upcalls waited in it, where answers were seen.
     #[serde(default)]
     pub upcall_latency: Option<UpcallLatency>,
+    /// Had flow-restore-wait gone only after the last Pod's flows; `None`: it did, or that is not the cause of a window.
+    #[serde(default)]
+    pub counterfactual: Option<Counterfactual>,
     /// All Pods together.
     pub summary: Summary,
     /// The worst verdict of its Pods.
@@ -250,6 +254,9 @@ pub struct Pod {
     pub cause: Option<Cause>,
     /// How the exposed window was spent.
     pub waterfall: Vec<Phase>,
+    /// Its part of the restart's counterfactual.
+    #[serde(default)]
+    pub counterfactual: Option<Remainder>,
     /// Whether this is acceptable under the default budget (nothing lost, nothing exposed).
     pub verdict: Verdict,
 }

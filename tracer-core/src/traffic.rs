@@ -110,6 +110,11 @@ impl Traffic {
         self.tracks.values().map(|track| track.forgotten).sum()
     }
 
+    /// Whether packets were seen that a megaflow forwarded or dropped: those that go through userspace are always seen.
+    pub fn saw_hits(&self) -> bool {
+        self.tracks.values().any(|track| track.hit)
+    }
+
     /// All keys with what became of their packets, as far as can be told at `now`.
     pub fn stories(&self, now: Timestamp) -> impl Iterator<Item = (&TrafficKey, Story)> {
         self.tracks

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::budget;
 use crate::sink;
 use crate::source::ebpf;
 
@@ -30,6 +31,10 @@ pub enum Command {
     Record(Record),
     /// Print the report over a recording.
     Report(ReportArgs),
+    /// Hold a restart against a budget: the gate of a pipeline (exit status 0 pass, 1 exceeded, 2 error, 3 inconclusive).
+    Check(Check),
+    /// Say whether the windows of one set of runs are better or worse than those of another.
+    Compare(Compare),
     /// Watch a restart as it happens, or a recording, and wind it back (keys: ?).
     Watch(Watch),
     /// Print the completions for a shell.
@@ -162,6 +167,95 @@ pub struct ReportArgs {
     /// How the report is printed.
     #[command(flatten)]
     pub print: Print,
+}
+
+/// `ovsgap check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// What is judged.
+    #[command(flatten)]
+    pub subject: Subject,
+    /// What it may cost.
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Where Open vSwitch is.
+    #[command(flatten)]
+    pub node: Node,
+    /// Run the command so many times, each in a capture of its own, and tell how the windows are distributed.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "file")]
+    pub repeat: u32,
+    /// Keep the recording of each run, and runs.json over all of them, in this folder [default: ovsgap-DATE-TIME
+    /// in this folder].
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    pub recordings: Option<PathBuf>,
+    /// How long to go on after the command has ended, at most, while a restart is not over.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub settle: u64,
+    /// How the report is printed.
+    #[command(flatten)]
+    pub print: Print,
+    /// Write the report to this file; standard output then says what exceeds the budget.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What is judged: recordings, or a command while it runs.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Subject {
+    /// Recordings; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// The command to run; its output passes through.
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// What a restart may cost. Without any limit: nothing lost, nothing exposed.
+#[derive(Debug, Args)]
+pub struct Limits {
+    /// The longest window of a Pod: the longer of its exposed window and its longest hole, at most (50ms, 1.5s).
+    #[arg(long, value_name = "TIME", value_parser = budget::duration)]
+    pub max_window: Option<u64>,
+    /// The longest exposed window of a Pod, which needs no traffic.
+    #[arg(long, value_name = "TIME", value_parser = budget::duration)]
+    pub max_exposed: Option<u64>,
+    /// The most packets that a Pod may lose, to it and from it.
+    #[arg(long, value_name = "N")]
+    pub max_lost: Option<u64>,
+    /// The most Pods that one restart may affect.
+    #[arg(long, value_name = "N")]
+    pub max_pods: Option<u64>,
+    /// Do not fail where flow-restore-wait stays set.
+    #[arg(long)]
+    pub allow_stuck_flag: bool,
+    /// Limits from this TOML file (docs/ci.md), of namespaces and single Pods, too; the flags go before its own.
+    #[arg(long, value_name = "FILE")]
+    pub budget: Option<PathBuf>,
+}
+
+/// `ovsgap compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// What was: recordings, folders of them (`check --repeat`), or runs.json.
+    #[arg(required = true, value_name = "BEFORE")]
+    pub before: Vec<PathBuf>,
+    /// What is judged: better or worse than that.
+    #[arg(long, required = true, num_args = 1.., value_name = "AFTER")]
+    pub against: Vec<PathBuf>,
+    /// How the comparison is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ComparisonFormat,
+}
+
+/// A format a comparison can be printed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ComparisonFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: schema `ovsgap.compare/1`.
+    Json,
 }
 
 /// `ovsgap watch`.

@@ -1,15 +1,19 @@
 //! ovsgap: sources, pipeline and sinks around the pure judge of `tracer-core`.
 
+pub mod budget;
 pub mod capture;
 pub mod cli;
 pub mod command;
+pub mod comparison;
 pub mod historian;
 pub mod outfile;
 pub mod pipeline;
 pub mod ready;
+pub mod runs;
 pub mod settled;
 pub mod sink;
 pub mod source;
+pub mod statistics;
 pub mod tui;
 pub mod words;
 pub mod writing;

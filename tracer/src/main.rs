@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use tracer::cli::{Cli, Command};
-use tracer::command::{ERROR, doctor, manual, record, report, watch};
+use tracer::command::{ERROR, check, compare, doctor, manual, record, report, watch};
 use tracer::words::Words;
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +27,8 @@ fn run(cli: Cli, words: &Words) -> anyhow::Result<ExitCode> {
         Command::Report(args) => report::run(&args),
         Command::Doctor(args) => runtime()?.block_on(doctor::run(&args)),
         Command::Record(args) => runtime()?.block_on(record::run(&args, cli.verbose)),
+        Command::Check(args) => runtime()?.block_on(check::run(&args, cli.verbose)),
+        Command::Compare(args) => compare::run(&args),
         Command::Watch(args) => runtime()?.block_on(watch::run(&args, cli.verbose, words)),
     }
 }

@@ -1,5 +1,7 @@
 //! What each subcommand does. Nothing may use this but `main`.
 
+pub mod check;
+pub mod compare;
 pub mod doctor;
 pub mod manual;
 pub mod record;
@@ -13,8 +15,14 @@ use crate::cli::{Node, Print};
 use crate::sink::{self, Style};
 use crate::source::rundir;
 
+/// A budget is exceeded, or windows are worse than they were.
+pub const EXCEEDED: u8 = 1;
+
 /// Bad usage, no permission, no OVS, an unreadable recording.
 pub const ERROR: u8 = 2;
+
+/// What was seen does not decide it.
+pub const INCONCLUSIVE: u8 = 3;
 
 /// Run directory and database socket, from the flags or where they usually are.
 pub fn sockets(node: &Node) -> anyhow::Result<(std::path::PathBuf, std::path::PathBuf)> {

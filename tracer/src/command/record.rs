@@ -24,7 +24,7 @@ use crate::pipeline::{self, Outcome, Progress};
 use crate::ready::Ready;
 use crate::settled::settled;
 use crate::sink::live::Live;
-use crate::source::ebpf;
+use crate::source::{clock, ebpf};
 
 /// Events that may wait for the pipeline before sources are held back.
 const WAITING: usize = 1 << 16;
@@ -42,38 +42,15 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Traces and reports.
 pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
     let mut interrupts = Interrupts::new()?;
-    let (events, received) = mpsc::channel(WAITING);
-    let (progress, mut seen) = watch::channel(Progress::default());
-    let header = capture::header();
-    let plan = plan(&args.node, verbose)?;
-    let ready = Ready::watching(plan.bridges.clone());
-    let sources = capture::start(plan, events).await?;
-    let path = args
-        .output
-        .clone()
-        .unwrap_or_else(|| outfile::name(header.started_ns, header.wall_offset_ns, ".jsonl"));
-    let log = create(&path)?;
-    tokio::spawn(narrate(seen.clone()));
-    let pipeline = tokio::spawn(pipeline::run(header, received, Some(log), ready, progress));
-    if timeout(PATIENCE, seen.wait_for(|progress| progress.ready))
-        .await
-        .is_err()
-    {
-        tracing::warn!("not every source has told what there is; what it misses is in the report");
-    }
-    if args.command.is_empty() {
-        tracing::info!("tracing; Ctrl-C ends it");
-        interrupts.next().await;
-    } else {
-        execute(&sources, &args.command, &mut interrupts).await?;
-        let settle = Duration::from_secs(args.settle);
-        tokio::select! {
-            () = settle_down(&mut seen, settle) => {}
-            _ = interrupts.next() => {}
-        }
-    }
-    sources.stop().await;
-    let Outcome { report, log_error } = pipeline.await.context("the pipeline broke")?;
+    let given = args.output.clone();
+    let path = given.unwrap_or_else(|| outfile::name(clock::now(), clock::wall_offset_ns(), ".jsonl"));
+    let trace = Trace {
+        plan: plan(&args.node, verbose)?,
+        path: &path,
+        command: &args.command,
+        settle: Duration::from_secs(args.settle),
+    };
+    let Outcome { report, log_error } = trace.run(&mut interrupts).await?;
     let code = super::print(&report, args.print)?;
     if let Some(error) = log_error {
         anyhow::bail!(
@@ -99,9 +76,53 @@ async fn narrate(mut seen: watch::Receiver<Progress>) {
     }
 }
 
+/// One capture around one command.
+pub struct Trace<'a> {
+    /// What to watch.
+    pub plan: Plan,
+    /// Where the recording goes.
+    pub path: &'a Path,
+    /// What to run; nothing: until a signal comes.
+    pub command: &'a [String],
+    /// How long to go on after the command while a restart is not over, at most.
+    pub settle: Duration,
+}
+
+impl Trace<'_> {
+    /// Attaches, runs the command, waits until what it restarted is over, lets go.
+    pub async fn run(self, interrupts: &mut Interrupts) -> anyhow::Result<Outcome> {
+        let (events, received) = mpsc::channel(WAITING);
+        let (progress, mut seen) = watch::channel(Progress::default());
+        let header = capture::header();
+        let ready = Ready::watching(self.plan.bridges.clone());
+        let sources = capture::start(self.plan, events).await?;
+        let log = create(self.path)?;
+        tokio::spawn(narrate(seen.clone()));
+        let pipeline = tokio::spawn(pipeline::run(header, received, Some(log), ready, progress));
+        if timeout(PATIENCE, seen.wait_for(|progress| progress.ready))
+            .await
+            .is_err()
+        {
+            tracing::warn!("not every source has told what there is; what it misses is in the report");
+        }
+        if self.command.is_empty() {
+            tracing::info!("tracing; Ctrl-C ends it");
+            interrupts.next().await;
+        } else {
+            execute(&sources, self.command, interrupts).await?;
+            tokio::select! {
+                () = settle_down(&mut seen, self.settle) => {}
+                _ = interrupts.next() => {}
+            }
+        }
+        sources.stop().await;
+        pipeline.await.context("the pipeline broke")
+    }
+}
+
 /// Why the hooks on the kernel saw nothing to the end, if so. The report says it among other things; a pipeline
 /// must not miss it.
-fn blind(report: &Report) -> Option<&str> {
+pub fn blind(report: &Report) -> Option<&str> {
     let down = |finding: &&Finding| finding.kind == "source_down" && finding.to_ns.is_none();
     let mut open = report.coverage.iter().filter(down);
     open.find_map(|finding| finding.detail.strip_prefix("ebpf: "))
@@ -197,25 +218,35 @@ async fn settle_down(seen: &mut watch::Receiver<Progress>, most: Duration) {
 }
 
 /// Ctrl-C and SIGTERM.
-struct Interrupts {
+pub struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
+    came: bool,
 }
 
 impl Interrupts {
-    fn new() -> anyhow::Result<Self> {
+    /// Catches them from here on.
+    pub fn new() -> anyhow::Result<Self> {
         let catch = |kind| signal(kind).context("cannot catch signals");
         Ok(Self {
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
+            came: false,
         })
+    }
+
+    /// Whether one has come.
+    pub fn came(&self) -> bool {
+        self.came
     }
 
     /// Waits for one; whether it was SIGTERM.
     async fn next(&mut self) -> bool {
-        tokio::select! {
+        let terminate = tokio::select! {
             _ = self.interrupt.recv() => false,
             _ = self.terminate.recv() => true,
-        }
+        };
+        self.came = true;
+        terminate
     }
 }

@@ -2,12 +2,31 @@
 //!
 //! May not know: anything but serde.
 
+use serde::Serialize;
+use tracer_core::budget::Judgement;
 use tracer_core::report::Report;
 
 /// The report as JSON.
 pub fn render(report: &Report) -> String {
-    // A report is plain structs with string keys: serde_json has nothing to refuse in it.
-    let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+    pretty(report)
+}
+
+/// The report as JSON, and in it, as `judgement`, what a budget says of it.
+pub fn judged(report: &Report, judgement: &Judgement) -> String {
+    pretty(&Judged { report, judgement })
+}
+
+#[derive(Serialize)]
+struct Judged<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    judgement: &'a Judgement,
+}
+
+/// Anything of ours as JSON.
+pub fn pretty(value: &impl Serialize) -> String {
+    // Plain structs with string keys: serde_json has nothing to refuse in them.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     text
 }

@@ -2,12 +2,15 @@
 //!
 //! May not know: events, sources, where the text goes.
 
+pub mod comparison;
+pub mod gate;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod live;
 pub mod markdown;
 pub mod perfetto;
+pub mod runs;
 pub mod text;
 mod words;
 

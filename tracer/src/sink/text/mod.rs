@@ -2,10 +2,11 @@
 //!
 //! May not know: colours, terminals, events.
 
+mod had;
 mod head;
 mod latency;
 mod pods;
-mod table;
+pub(crate) mod table;
 mod timeline;
 pub(crate) mod units;
 
@@ -58,6 +59,7 @@ fn one(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
     }
     timeline::draw(out, report, restart, clock);
     pods::rows(out, restart, clock);
+    had::it_waited(out, restart, clock);
 }
 
 /// Appends a line; trailing blanks of padded columns go.
