@@ -21,6 +21,7 @@ use recorded::{Plot, events, header};
 use rustix::time::{ClockId, clock_gettime};
 use tracer::historian::Target;
 use tracer::historian::{Historian, Order};
+use tracer::ready::Ready;
 use tracer::tui::action::Action;
 use tracer::tui::theme::{Depth, Theme};
 use tracer::tui::view::view;
@@ -28,6 +29,7 @@ use tracer_core::event::{Event, EventKind, UpcallCommand, Upcalls};
 use tracer_core::history::History;
 use tracer_core::id::PortNo;
 use tracer_core::log::Entry;
+use tracer_core::packet::{Destination, PacketFate, Run, TrafficKey};
 
 const PODS: u16 = 500;
 const EVENTS: u64 = 1_000_000;
@@ -112,6 +114,8 @@ fn main() {
         worst = worst.max(frames(&mut session, size));
     }
     travel(&mut session);
+    drop(session);
+    worst = worst.max(ticks());
     assert!(worst < BUDGET, "a frame took {worst:?}, more than {BUDGET:?}");
 }
 
@@ -133,6 +137,80 @@ fn frames(session: &mut Session, size: (u16, u16)) -> Duration {
         });
     }
     figures.print()
+}
+
+/// Traffic keys of each Pod in the live node, and runs of each before the restart, while it lasts, and after.
+const KEYS: u16 = 8;
+const RUNS: [(PacketFate, u64, u64); 3] = [
+    (PacketFate::Delivered(PortNo(11)), 100, 1990),
+    (PacketFate::DropFlow, 2001, 2310),
+    (PacketFate::Delivered(PortNo(11)), 2330, 7900),
+];
+
+/// A tick of a live node while every Pod's packets are counted: the runs that are open are told of, and what follows is
+/// concluded. On another thread than the drawing, but the screen is as old as this takes.
+fn ticks() -> Duration {
+    let plot = Plot {
+        pods: PODS,
+        ..Plot::default()
+    };
+    let mut seen = events(&plot);
+    let runs =
+        (0..PODS).flat_map(|pod| (0..KEYS).flat_map(move |key| RUNS.map(|run| packets(pod, key, run))));
+    seen.extend(runs);
+    seen.sort();
+    let mut historian = Historian::live(header(), Ready::default());
+    for event in seen {
+        historian.obey(Order::Event(event));
+    }
+    let mut figures = Figures::new(format!("a tick, live, {PODS} Pods with {KEYS} keys each"));
+    for tick in 85..185_u64 {
+        for pod in 0..PODS {
+            let run = (PacketFate::Delivered(PortNo(11)), 2330, tick * 100);
+            historian.obey(Order::Event(packets(pod, 0, run)));
+        }
+        figures.time(|| {
+            let at = ms(tick * 100);
+            historian.obey(Order::Event(Event {
+                at,
+                kind: EventKind::Tick,
+            }));
+            historian.moment()
+        });
+    }
+    figures.print()
+}
+
+/// A Pod's address, as the story has it.
+fn address(pod: u16) -> std::net::IpAddr {
+    let [high, low] = pod.to_be_bytes();
+    [10, 0, high, low].into()
+}
+
+/// Packets from a Pod to one of its peers.
+fn packets(pod: u16, key: u16, (fate, first, last): (PacketFate, u64, u64)) -> Event {
+    let run = Run {
+        key: TrafficKey {
+            dp: DP,
+            in_port: PortNo(u32::from(pod) + 11),
+            eth_type: 0x800,
+            dst: Destination::Ip(address((pod + key) % PODS + 1)),
+            proto: 17,
+            port: 7000 + key,
+        },
+        fate,
+        executed: false,
+        cpu: 0,
+        first: ms(first),
+        last: ms(last),
+        packets: 300,
+        bytes: 30_000,
+        closed: false,
+    };
+    Event {
+        at: ms(last + 1),
+        kind: EventKind::Packets(run),
+    }
 }
 
 /// Going somewhere happens on another thread; it decides how soon a key has its effect.

@@ -35,6 +35,9 @@ enum Command {
         /// What the node is made of
         #[arg(long, value_enum, default_value = "trixie")]
         distro: Distro,
+        /// Watch it happen on `ovsgap watch`, live in the node through its serial console
+        #[arg(long)]
+        tui: bool,
     },
     /// Run all tests: format, lint, unit tests, tidiness, restarts in nodes
     Test {
@@ -92,7 +95,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             eprintln!("built {}", binary.display());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Demo { distro } => {
+        Command::Demo { distro, tui: true } => demo::tui::run(&Paths::find()?, distro),
+        Command::Demo { distro, tui: false } => {
             demo::run(&Paths::find()?, distro)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -150,6 +154,7 @@ fn run_vm(paths: &Paths, vm: Vm) -> Result<ExitCode> {
         cpus,
         memory,
         argv: cmd,
+        screen: None,
     };
     let verdict = lab::run(paths, &guest, &run)?;
     exit_code(verdict, timeout)
