@@ -1,4 +1,4 @@
-//! Upcalls: how many per result, and their rate over the last seconds.
+//! Upcalls: how many per result, their rate over the last seconds, and how long they waited.
 //!
 //! May not know: Pods.
 
@@ -10,7 +10,7 @@ use ratatui::widgets::Widget as _;
 use tracer_core::meter::SLOT;
 use tracer_core::time::SECOND;
 
-use super::below;
+use super::{below, latency};
 
 use crate::tui::screen::Pane;
 use crate::tui::theme::Role;
@@ -46,7 +46,13 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         bars,
         buffer,
     );
-    totals(scene, below(area, bars + 1), buffer);
+    let area = below(area, bars + 1);
+    totals(scene, area, buffer);
+    let rows = u16::try_from(figures.totals.len()).unwrap_or(u16::MAX).max(1);
+    let area = below(area, rows);
+    if area.height > 0 {
+        latency::draw(scene, area, buffer);
+    }
 }
 
 /// A bar per slot that ends at the shown point; failed ones at its foot.
