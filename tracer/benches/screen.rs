@@ -116,6 +116,7 @@ fn main() {
     travel(&mut session);
     drop(session);
     worst = worst.max(ticks());
+    idle();
     assert!(worst < BUDGET, "a frame took {worst:?}, more than {BUDGET:?}");
 }
 
@@ -179,6 +180,54 @@ fn ticks() -> Duration {
         });
     }
     figures.print()
+}
+
+/// What an allocator may round up to between two looks at the memory: glibc's takes and keeps 128 KiB at a time, from a
+/// few places.
+const SLACK: u64 = 1 << 20;
+
+/// A day of a live node on which nothing happens, after an hour of it: the program is no larger.
+fn idle() {
+    let mut historian = Historian::live(header(), Ready::default());
+    for event in events(&Plot::default()) {
+        historian.obey(Order::Event(event));
+    }
+    let mut pass = |seconds: std::ops::Range<u64>| {
+        for tick in seconds.start * 10..seconds.end * 10 {
+            let at = ms(10_000 + tick * 100);
+            let mut kinds = vec![EventKind::Tick];
+            if tick % 10 == 0 {
+                kinds.push(EventKind::DatapathStats {
+                    dp: DP,
+                    hit: tick,
+                    missed: 7,
+                    lost: 0,
+                    flows: 3,
+                    upcalls_before: None,
+                    upcalls_after: None,
+                });
+            }
+            for kind in kinds {
+                historian.obey(Order::Event(Event { at, kind }));
+            }
+            historian.moment();
+        }
+        resident()
+    };
+    let before = pass(0..3_600);
+    let after = pass(3_600..90_000);
+    println!("memory after an idle hour {before} KiB, after a day more {after} KiB");
+    assert!(
+        after * 1024 <= before * 1024 + SLACK,
+        "it grows while nothing happens"
+    );
+}
+
+/// What this program holds of the machine's memory, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// A Pod's address, as the story has it.

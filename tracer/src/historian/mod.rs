@@ -94,6 +94,8 @@ pub struct Historian {
     /// The point that is shown, and its time; `None`: the newest.
     place: Option<(u64, Timestamp)>,
     near: Option<Book>,
+    /// How many times it was told to go somewhere.
+    gone: u64,
     closeup: Option<String>,
     scribe: Option<Scribe>,
     /// What follows from what has come since is not told yet.
@@ -134,6 +136,7 @@ impl Historian {
             counters: BTreeMap::new(),
             place: None,
             near: None,
+            gone: 0,
             closeup: None,
             scribe: None,
             stale: false,
@@ -187,7 +190,10 @@ impl Historian {
     pub fn obey(&mut self, order: Order) {
         match order {
             Order::Event(event) => return self.take(event),
-            Order::Go(target) => self.go(target),
+            Order::Go(target) => {
+                self.gone += 1;
+                self.go(target);
+            }
             Order::Closeup(interface) => self.closeup = interface,
             Order::Record => self.record(),
             Order::Export => self.export(),
@@ -314,6 +320,7 @@ impl Historian {
         let at = here.map_or(book.now(), |(_, at)| at);
         Moment {
             origin: self.origin.clone(),
+            gone: self.gone,
             following: here.is_none(),
             ready: self.origin != Origin::Live || self.ready.is_ready(),
             at,

@@ -296,11 +296,11 @@ fn traffic<'a>(scene: &Scene<'a>, pod: &Pod, width: usize) -> Vec<Line<'a>> {
         return Vec::new();
     };
     let names = closeup.traffic.iter().map(|row| row.peer.chars().count());
-    let room = width.saturating_sub(12 + 13 + 10 + 21).max(10);
+    let room = width.saturating_sub(6 + 12 + 10 + 21).max(10);
     let peer = names.max().unwrap_or(0).clamp(10, room);
     let head = format!(
-        " {} {:12} {:>9} {:>20}",
-        left("TRAFFIC KEYS", peer + 11),
+        " {} {:11} {:>9} {:>20}",
+        left("TRAFFIC KEYS", peer + 5),
         "WHAT",
         "LOST",
         "HOLE ms, min–max"
@@ -321,8 +321,8 @@ fn holes<'a>(scene: &Scene<'_>, row: &'a Traffic) -> impl Iterator<Item = &'a Ho
 
 fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
     let way = match row.direction {
-        Direction::ToPod => "to it from",
-        Direction::FromPod => "from it to",
+        Direction::ToPod => "from",
+        Direction::FromPod => "to  ",
     };
     let holes = holes(scene, row);
     let lost: u64 = holes.clone().map(Hole::packets).sum();
@@ -339,7 +339,7 @@ fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
     Line::from(vec![
         scene.span(Role::Dim, format!(" {way} ")),
         scene.span(Role::Text, left(&row.peer, peer)),
-        scene.span(Role::Text, format!(" {:12}", protocol(row))),
+        scene.span(Role::Text, format!(" {:11}", protocol(row))),
         scene.span(role, format!(" {}", right(&lost, 9))),
         scene.span(role, format!(" {}", right(&bounds, 20))),
     ])

@@ -157,6 +157,10 @@ fn restarting<'a>(scene: &Scene<'a>, words: Words) -> Vec<Span<'a>> {
             vec![scene.span(Role::Warn, "starting: not every source has told what there is")]
         }
         None => vec![scene.span(Role::Dim, "no restart so far")],
+        // What has hardly begun needs no verdict yet.
+        Some(restart) if restart.milestones.flush_ns.is_none() && !moment.is_final() => {
+            vec![scene.span(Role::Warn, state(scene, restart, words))]
+        }
         Some(restart) => vec![
             scene.span(
                 Theme::verdict(restart.verdict),

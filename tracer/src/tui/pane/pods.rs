@@ -118,7 +118,8 @@ fn fit(scene: &Scene<'_>, shown: &[&Pod], width: usize) -> Vec<(&'static Column,
             cells.max().unwrap_or(0).max(column.head.chars().count())
         })
         .collect();
-    let mut left = width.saturating_sub(1);
+    // The blank after the last column need not fit.
+    let mut left = width + 1;
     let mut kept = [false; COLUMNS.len()];
     for number in PRIORITY {
         // The name is cut rather than left out.
