@@ -5,13 +5,11 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Buckets an octave, as a power of two.
-const SUB_BITS: u32 = 4;
+const SUB_BITS: u64 = 4;
 /// Buckets an octave.
-const SUB: u32 = 1 << SUB_BITS;
-/// Waits from 2^37 ns (137 s) on are in the last bucket.
-const OCTAVES: u32 = 34;
-/// How many buckets there are.
-pub const BUCKETS: usize = (OCTAVES * SUB) as usize;
+const SUB: u64 = 1 << SUB_BITS;
+/// How many buckets there are: waits from 2^37 ns (137 s) on are in the last one.
+pub const BUCKETS: usize = 34 * 16;
 
 /// Waits counted on one CPU since the programs were loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -26,30 +24,30 @@ pub struct Waits {
 }
 
 /// The bucket of a wait of `ns` nanoseconds.
-#[inline(always)]
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "userspace and the BPF machine are 64-bit"
+)]
 pub const fn bucket(ns: u64) -> usize {
-    if ns < SUB as u64 {
+    if ns < SUB {
         return ns as usize;
     }
-    let octave = ns.ilog2();
-    let sub = (ns >> (octave - SUB_BITS)) & (SUB as u64 - 1);
-    let index = (octave - SUB_BITS + 1) * SUB + sub as u32;
-    if index as usize >= BUCKETS {
-        BUCKETS - 1
-    } else {
-        index as usize
-    }
+    let octave = ns.ilog2() as u64;
+    let sub = (ns >> (octave - SUB_BITS)) & (SUB - 1);
+    let index = ((octave - SUB_BITS + 1) * SUB + sub) as usize;
+    if index >= BUCKETS { BUCKETS - 1 } else { index }
 }
 
 /// What a bucket holds, in nanoseconds: at least the first, less than the second (but for the last bucket, which
 /// holds all that is longer, too).
 pub const fn bounds(bucket: usize) -> (u64, u64) {
-    let (octave, sub) = (bucket as u32 / SUB, (bucket as u32 % SUB) as u64);
+    let (octave, sub) = (bucket as u64 / SUB, bucket as u64 % SUB);
     if octave == 0 {
         return (sub, sub + 1);
     }
     let width = 1_u64 << (octave - 1);
-    let from = (SUB as u64 + sub) * width;
+    let from = (SUB + sub) * width;
     (from, from + width)
 }
 

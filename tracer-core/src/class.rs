@@ -26,7 +26,7 @@ pub enum Direction {
 pub struct Class {
     /// Which way it goes.
     pub direction: Direction,
-    /// Whether it is ARP or ICMPv6, by which neighbours are found.
+    /// Whether it is ARP or `ICMPv6`, by which neighbours are found.
     pub finds_neighbours: bool,
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::{Actions, FlowKey};
 use crate::id::{DpIfindex, Ifindex, Mac, OfPort, Pid, PortNo, Ufid};
-use crate::latency::LatencyCount;
+pub use crate::latency::LatencyCount;
 use crate::packet::{Run, TrafficKey};
 use crate::time::Timestamp;
 

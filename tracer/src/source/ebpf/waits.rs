@@ -7,8 +7,7 @@ use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
 use tracer_common::latency::{self, BUCKETS};
 use tracer_common::names;
-use tracer_core::event::EventKind;
-use tracer_core::latency::LatencyCount;
+use tracer_core::event::{EventKind, LatencyCount};
 use zerocopy::{FromBytes, FromZeros};
 
 /// The histogram of one loaded object.
