@@ -13,7 +13,7 @@ const WIDE: (u16, u16) = (110, 34);
 const VERY_WIDE: u16 = 170;
 
 /// Rows in which everything of one Pod can be read, with its heading.
-const DETAIL: u16 = 24;
+const DETAIL: u16 = 22;
 
 /// Rows above the panes: title, state at a glance, coverage.
 pub const ABOVE: u16 = 3;

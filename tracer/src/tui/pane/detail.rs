@@ -160,6 +160,7 @@ fn ending(by: EndedBy) -> &'static str {
         EndedBy::Delivered => ", when a packet of it was delivered again",
         EndedBy::FlowsInstalled => ", when its OpenFlow flows came",
         EndedBy::DropFlowsRemoved => ", when its last drop megaflow was removed",
+        EndedBy::PortDeleted => ", when its port was deleted",
         EndedBy::FlowsBeforeFlush => ": its OpenFlow flows were there before",
     }
 }

@@ -65,7 +65,7 @@ fn answered<'a>(scene: &Scene<'a>, of: &str, latency: &UpcallLatency) -> Line<'a
         scene.span(Role::Text, format!("{} {of}", timed + ambiguous)),
     ]);
     if *ambiguous > 0 {
-        line.push_span(scene.span(Role::Dim, format!(", {ambiguous} alike: not timed")));
+        line.push_span(scene.span(Role::Dim, format!(", {ambiguous} not timed")));
     }
     line
 }

@@ -40,7 +40,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         return;
     }
     let rows = u16::try_from(figures.totals.len()).unwrap_or(u16::MAX).max(1);
-    let bars = (area.height.saturating_sub(rows.saturating_add(WORDS)) / 2).clamp(BARS.0, BARS.1);
+    let bars = (area.height.saturating_sub(rows.saturating_add(WORDS)) / 4).clamp(BARS.0, BARS.1);
     rate(
         scene,
         Rect {
