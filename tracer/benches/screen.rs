@@ -99,6 +99,8 @@ impl Figures {
 }
 
 fn main() {
+    // First: memory that something else has given back would hide growth.
+    idle();
     let entries = million();
     let mut load = Figures::new(format!("taking in {EVENTS} events, {PODS} Pods"));
     let stride = EVENTS / 48;
@@ -116,7 +118,6 @@ fn main() {
     travel(&mut session);
     drop(session);
     worst = worst.max(ticks());
-    idle();
     assert!(worst < BUDGET, "a frame took {worst:?}, more than {BUDGET:?}");
 }
 

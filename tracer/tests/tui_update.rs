@@ -395,8 +395,8 @@ fn a_quiet_live_screen_does_not_grow() {
     };
     let (events, _) = pass(81..100);
     assert_eq!(
-        pass(100..200_000),
-        (events, ms(19_999_400)),
+        pass(100..20_000),
+        (events, ms(1_999_400)),
         "time goes on, nothing else"
     );
 }
@@ -404,12 +404,12 @@ fn a_quiet_live_screen_does_not_grow() {
 #[test]
 fn a_busy_live_screen_forgets_what_is_oldest() {
     let mut historian = live(events(&Plot::default()));
-    for second in 0..250_000 {
+    for second in 0..210_000 {
         let at = ms(8_000 + second * 1000);
         historian.obey(Order::Event(counters(at, second, second)));
     }
     let moment = historian.moment();
-    assert!(moment.end > 250_000, "every event counts");
+    assert!(moment.end > 210_000, "every event counts");
     let kept = moment.end - moment.begin;
     assert!((150_000..=200_000).contains(&kept), "{kept} are kept");
     assert_eq!(
