@@ -65,7 +65,7 @@ const EFFECTS: &[(&str, &[&str], &str)] = &[
     ("s", &[], "by exposed"),
     ("S", &["s"], "by exposed, reversed"),
     ("a", &[], "affected only"),
-    ("Esc", &["s", "S", "a"], "of 3 · by exposed, reversed ─"),
+    ("Esc", &["s", "S", "a"], "by exposed, reversed · times in ms ─"),
     ("Tab", &[], "▌Detail"),
     ("S-Tab", &["Tab"], "▌Pods"),
     ("z", &["["], "WINDOW"),
@@ -174,6 +174,17 @@ fn same_as_the_model(recording: &[u8]) {
     }
     tmux.press("q");
     tmux.until("left with 0");
+}
+
+#[test]
+fn keys_that_come_faster_than_they_are_obeyed_mean_what_they_would_have_meant() {
+    let Some((_folder, tmux)) = watching((120, 40), "") else {
+        return;
+    };
+    // To the beginning, and from there to the first three milestones: all in one burst.
+    tmux.type_in("^]]]");
+    let model = Session::over(&recording(&bug())).sized(120, 40).press("^]]]");
+    tmux.until_it_is(&model.draw());
 }
 
 #[test]

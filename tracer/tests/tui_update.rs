@@ -361,6 +361,20 @@ fn live_goes_on_underneath_a_pause() {
     assert_eq!(session.moment.report, session.moment.whole);
 }
 
+/// The datapath's counters, as they are read every second.
+fn counters(at: Timestamp, hit: u64, missed: u64) -> Event {
+    let kind = EventKind::DatapathStats {
+        dp: recorded::story::DP,
+        hit,
+        missed,
+        lost: 0,
+        flows: 3,
+        upcalls_before: None,
+        upcalls_after: None,
+    };
+    Event { at, kind }
+}
+
 #[test]
 fn a_quiet_live_screen_does_not_grow() {
     let mut historian = live(events(&Plot::default()));
@@ -371,14 +385,35 @@ fn a_quiet_live_screen_does_not_grow() {
                 at,
                 kind: EventKind::Tick,
             }));
+            if tick % 10 == 0 {
+                // Traffic goes its way.
+                historian.obey(Order::Event(counters(at, tick * 1000, 7)));
+            }
         }
         let moment = historian.moment();
         (moment.end, moment.at)
     };
     let (events, _) = pass(81..100);
     assert_eq!(
-        pass(100..200_000),
-        (events, ms(19_999_400)),
+        pass(100..20_000),
+        (events, ms(1_999_400)),
         "time goes on, nothing else"
+    );
+}
+
+#[test]
+fn a_busy_live_screen_forgets_what_is_oldest() {
+    let mut historian = live(events(&Plot::default()));
+    for second in 0..210_000 {
+        let at = ms(8_000 + second * 1000);
+        historian.obey(Order::Event(counters(at, second, second)));
+    }
+    let moment = historian.moment();
+    assert!(moment.end > 210_000, "every event counts");
+    let kept = moment.end - moment.begin;
+    assert!((150_000..=200_000).contains(&kept), "{kept} are kept");
+    assert_eq!(
+        moment.whole.restarts[0].summary.affected, 3,
+        "what follows from those that are forgotten is not"
     );
 }

@@ -35,6 +35,9 @@ enum Command {
         /// What the node is made of
         #[arg(long, value_enum, default_value = "trixie")]
         distro: Distro,
+        /// Watch it happen on `ovsgap watch`, live in the node through its serial console
+        #[arg(long)]
+        tui: bool,
     },
     /// Pack the program, its completions and man pages, and a Debian package below target/dist
     Dist,
@@ -94,7 +97,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             eprintln!("built {}", binary.display());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Demo { distro } => {
+        Command::Demo { distro, tui: true } => demo::tui::run(&Paths::find()?, distro),
+        Command::Demo { distro, tui: false } => {
             demo::run(&Paths::find()?, distro)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -158,6 +162,7 @@ fn run_vm(paths: &Paths, vm: Vm) -> Result<ExitCode> {
         cpus,
         memory,
         argv: cmd,
+        screen: None,
     };
     let verdict = lab::run(paths, &guest, &run)?;
     exit_code(verdict, timeout)

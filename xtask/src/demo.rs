@@ -2,6 +2,10 @@
 //!
 //! May not know: how a node is made or what the report should say.
 
+mod pump;
+mod terminal;
+pub mod tui;
+
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result, bail};
@@ -76,6 +80,7 @@ pub fn outcomes(
         cpus: 2,
         memory: 2048,
         argv: command.map(str::to_owned).collect(),
+        screen: None,
     };
     let verdict = lab::run(paths, &guest, &run)?;
     if verdict != lab::wire::Verdict::Code(0) {

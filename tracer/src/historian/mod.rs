@@ -7,12 +7,14 @@ pub mod describe;
 pub mod export;
 pub mod moment;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tracer_core::detail;
 use tracer_core::event::{Event, EventKind};
 use tracer_core::history::{Book, History, Limits};
+use tracer_core::id::DpIfindex;
 use tracer_core::log::Header;
 use tracer_core::report::Report;
 use tracer_core::sorter::Sorter;
@@ -87,9 +89,13 @@ pub struct Historian {
     whole: Arc<Report>,
     sorter: Sorter,
     ready: Ready,
+    /// Each datapath's counters as they were last read.
+    counters: BTreeMap<DpIfindex, EventKind>,
     /// The point that is shown, and its time; `None`: the newest.
     place: Option<(u64, Timestamp)>,
     near: Option<Book>,
+    /// How many times it was told to go somewhere.
+    gone: u64,
     closeup: Option<String>,
     scribe: Option<Scribe>,
     /// What follows from what has come since is not told yet.
@@ -127,8 +133,10 @@ impl Historian {
             whole,
             sorter: Sorter::default(),
             ready,
+            counters: BTreeMap::new(),
             place: None,
             near: None,
+            gone: 0,
             closeup: None,
             scribe: None,
             stale: false,
@@ -182,7 +190,10 @@ impl Historian {
     pub fn obey(&mut self, order: Order) {
         match order {
             Order::Event(event) => return self.take(event),
-            Order::Go(target) => self.go(target),
+            Order::Go(target) => {
+                self.gone += 1;
+                self.go(target);
+            }
             Order::Closeup(interface) => self.closeup = interface,
             Order::Record => self.record(),
             Order::Export => self.export(),
@@ -209,8 +220,26 @@ impl Historian {
         if let Some(scribe) = &mut self.scribe {
             scribe.write(&event);
         }
+        let event = self.worth_keeping(event);
         self.stale |= event.kind != EventKind::Tick;
         self.history.follow(event);
+    }
+
+    /// A datapath's counters that are as they were say no more than that time has passed: a quiet node costs nothing.
+    fn worth_keeping(&mut self, event: Event) -> Event {
+        let mut kind = event.kind.clone();
+        let EventKind::DatapathStats { dp, hit, .. } = &mut kind else {
+            return event;
+        };
+        // Packets that go their way are nothing to remember.
+        *hit = 0;
+        let before = self.counters.insert(*dp, kind.clone());
+        let kind = if before == Some(kind) {
+            EventKind::Tick
+        } else {
+            event.kind
+        };
+        Event { at: event.at, kind }
     }
 
     fn conclude(&mut self) {
@@ -291,6 +320,7 @@ impl Historian {
         let at = here.map_or(book.now(), |(_, at)| at);
         Moment {
             origin: self.origin.clone(),
+            gone: self.gone,
             following: here.is_none(),
             ready: self.origin != Origin::Live || self.ready.is_ready(),
             at,

@@ -83,6 +83,8 @@ pub struct UpcallFigures {
 pub struct Moment {
     /// Where it comes from.
     pub origin: Origin,
+    /// How many times the historian had been told to go somewhere.
+    pub gone: u64,
     /// It is the newest point, and moves with it.
     pub following: bool,
     /// Every source has told what there was at the beginning (always so in a recording).

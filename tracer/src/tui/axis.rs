@@ -35,7 +35,7 @@ pub fn shown(screen: &Screen, moment: &Moment) -> (Timestamp, Timestamp) {
     let (from, to) = span(restart, moment.reach.1);
     let length = to.since(from);
     let at = moment.at;
-    if moment.following || (from..=to).contains(&at) {
+    if moment.following || moment.conclusions().contains(&at) || (from..=to).contains(&at) {
         (from, to)
     } else if (restart.began_ns..from).contains(&at) {
         let margin = to.since(restart.began_ns) / 12;

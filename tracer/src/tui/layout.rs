@@ -12,6 +12,9 @@ const WIDE: (u16, u16) = (110, 34);
 /// From this width on, no pane shares its place with others.
 const VERY_WIDE: u16 = 170;
 
+/// Rows in which everything of one Pod can be read, with its heading.
+const DETAIL: u16 = 22;
+
 /// Rows above the panes: title, state at a glance, coverage.
 pub const ABOVE: u16 = 3;
 
@@ -52,10 +55,11 @@ fn stacked(screen: &Screen, body: Rect, lanes: u16) -> Vec<(Pane, Rect)> {
 fn tiled(screen: &Screen, body: Rect, lanes: u16) -> Vec<(Pane, Rect)> {
     let very_wide = body.width >= VERY_WIDE;
     let top = (4 + lanes).clamp(9, (body.height * 2 / 5).max(9));
+    let left = body.height.saturating_sub(top);
     let bottom = if very_wide {
-        (body.height / 4).clamp(7, 14)
+        left.saturating_sub((2 + lanes).max(DETAIL)).max(left / 3)
     } else {
-        (body.height - top) * 3 / 5
+        left.saturating_sub(3 + lanes).max(left * 3 / 5)
     };
     let mut places = Places::new(body);
     let (top, middle, bottom) = (

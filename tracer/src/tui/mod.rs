@@ -17,6 +17,7 @@ pub mod theme;
 pub mod update;
 pub mod view;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -36,6 +37,9 @@ use theme::Theme;
 
 /// The shortest time between two frames: 25 a second.
 const FRAME: u64 = 40 * MILLISECOND;
+
+/// How many keys may wait.
+const HELD: usize = 32;
 
 /// Reads the clock.
 pub type Now = fn() -> Timestamp;
@@ -103,6 +107,10 @@ struct Loop<'a> {
     theme: Theme,
     moment: Option<Arc<Moment>>,
     closeup: Option<String>,
+    /// How many times the historian was told to go somewhere.
+    sent: u64,
+    /// What was pressed while it was on its way: what a key means depends on where one is.
+    held: VecDeque<Input>,
     closed: bool,
     orders: &'a mpsc::Sender<Order>,
     now: Now,
@@ -123,6 +131,8 @@ fn draw(
         theme,
         moment: None,
         closeup: None,
+        sent: 0,
+        held: VecDeque::new(),
         closed: false,
         orders,
         now,
@@ -136,10 +146,11 @@ impl Loop<'_> {
         let mut changed = false;
         loop {
             let now = (self.now)();
-            if self.screen.playing && now.since(played) >= FRAME {
+            if self.screen.playing && now.since(played) >= FRAME && !self.is_on_its_way() {
                 changed |= self.act(Action::Passed(now.since(played)))?;
+                played = now;
             }
-            if now.since(played) >= FRAME || !self.screen.playing {
+            if !self.screen.playing {
                 played = now;
             }
             let due = drawn.plus(FRAME);
@@ -177,11 +188,18 @@ impl Loop<'_> {
     fn take(&mut self, message: Message) -> anyhow::Result<bool> {
         match message {
             Message::Input(input) => {
-                let input = input.context("cannot read keys: the terminal is gone")?;
-                let action = meaning(&self.screen, &input);
-                return action.map_or(Ok(false), |action| self.act(action));
+                return self.press(input.context("cannot read keys: the terminal is gone")?);
             }
-            Message::News(News::Moment(moment)) => self.moment = Some(moment),
+            Message::News(News::Moment(moment)) => {
+                self.moment = Some(moment);
+                while let Some(input) = self.held.pop_front() {
+                    if self.is_on_its_way() {
+                        self.held.push_front(input);
+                        break;
+                    }
+                    self.press(input)?;
+                }
+            }
             Message::News(News::Notice(notice)) => self.screen.notice = Some(notice),
             Message::Stop => {}
         }
@@ -189,14 +207,35 @@ impl Loop<'_> {
         Ok(true)
     }
 
+    /// Whether the historian has not arrived where it was told to go.
+    fn is_on_its_way(&self) -> bool {
+        self.moment.as_ref().is_none_or(|moment| moment.gone < self.sent)
+    }
+
+    fn press(&mut self, input: Input) -> anyhow::Result<bool> {
+        let action = meaning(&self.screen, &input);
+        if self.is_on_its_way() && !matches!(action, Some(Action::Quit | Action::Resize(..))) {
+            // A key that is held down is not to go on for seconds after it was let go.
+            if self.held.len() < HELD {
+                self.held.push_back(input);
+            }
+            return Ok(false);
+        }
+        action.map_or(Ok(false), |action| self.act(action))
+    }
+
     fn act(&mut self, action: Action) -> anyhow::Result<bool> {
         let Some(moment) = self.moment.clone() else {
+            self.closed |= action == Action::Quit;
             return Ok(false);
         };
         for effect in update::update(&mut self.screen, action, &moment) {
             match effect {
                 Effect::Quit => self.closed = true,
-                Effect::Go(target) => self.order(Order::Go(target)),
+                Effect::Go(target) => {
+                    self.sent += 1;
+                    self.order(Order::Go(target));
+                }
                 Effect::Record => self.order(Order::Record),
                 Effect::Export => self.order(Order::Export),
                 Effect::Mouse(ours) => Guard::mouse(ours).context("cannot take the mouse")?,

@@ -17,10 +17,7 @@ const LOSING: u64 = 1_500 * 1_000_000;
 /// The Pods to show, in order.
 pub fn rows<'a>(moment: &'a Moment, screen: &Screen) -> Vec<&'a Pod> {
     let needle = screen.filter.to_lowercase();
-    let mut rows: Vec<&Pod> = moment
-        .pods()
-        .iter()
-        .filter(|pod| pod.namespace.is_some() || is_affected(pod) || moment.restart().is_none())
+    let mut rows: Vec<&Pod> = all(moment)
         .filter(|pod| !screen.affected_only || is_affected(pod))
         .filter(|pod| needle.is_empty() || label(pod).to_lowercase().contains(&needle))
         .collect();
@@ -29,6 +26,13 @@ pub fn rows<'a>(moment: &'a Moment, screen: &Screen) -> Vec<&'a Pod> {
         if screen.reverse { order.reverse() } else { order }
     });
     rows
+}
+
+/// Everybody worth a row: Pods, and other ports that were affected. Without a restart, everybody.
+pub fn all(moment: &Moment) -> impl Iterator<Item = &Pod> {
+    let calm = moment.restart().is_none();
+    let pods = moment.pods().iter();
+    pods.filter(move |pod| pod.namespace.is_some() || is_affected(pod) || calm)
 }
 
 /// Which row is selected: the first where none is, or the selected one is not shown.

@@ -114,6 +114,8 @@ impl Theme {
     fn foreground(self, role: Role) -> Option<Color> {
         let (sixteen, rgb) = match role {
             Role::Text | Role::Selected => return None,
+            // The dark grey of sixteen colours is all but black on many terminals.
+            Role::Dim if self.depth == Depth::Sixteen => return None,
             Role::Dim => (Color::DarkGray, (118, 126, 142)),
             Role::Title => (Color::White, (226, 232, 242)),
             Role::Heading => (Color::Gray, (160, 170, 190)),
@@ -203,6 +205,8 @@ pub fn ascii(letter: char) -> &'static str {
         '…' => "~",
         '·' | '•' => ".",
         '→' | '≥' => ">",
+        '↓' => "v",
+        'µ' => "u",
         '│' => "|",
         '≤' => "<",
         '┊' => ":",

@@ -16,7 +16,10 @@ use super::theme::{Role, Theme, ascii};
 use crate::historian::moment::Moment;
 use crate::writing::Clock;
 use tracer_core::report::Pod;
-use tracer_core::time::Timestamp;
+use tracer_core::time::{SECOND, Timestamp};
+
+/// So long after (or before) a restart, milliseconds since it tell nobody anything.
+const FAR: u64 = 600 * SECOND;
 
 /// What every pane draws from.
 #[derive(Clone, Copy, Debug)]
@@ -39,15 +42,13 @@ impl<'a> Scene<'a> {
         Span::styled(text.into(), self.theme.style(role))
     }
 
-    /// A point in time: since the restart began, or a time of day.
+    /// A point in time: since the restart began, or a time of day, where that is wanted or the restart is far.
     pub fn point(&self, at: Timestamp) -> String {
         let offset = self.moment.whole.capture.wall_offset_ns;
-        let written = Clock::new(self.moment.zero(), offset, self.screen.utc).point(at);
+        let zero = self.moment.zero();
+        let utc = self.screen.utc || at.since(zero).max(zero.since(at)) >= FAR;
         // Of a time of day the date is known.
-        written
-            .split_once(' ')
-            .filter(|_| self.screen.utc)
-            .map_or(written.clone(), |(_, time)| time.to_owned())
+        Clock::new(zero, offset, utc).short(at)
     }
 
     /// A pane's heading over the whole width, with what stands beside its name.

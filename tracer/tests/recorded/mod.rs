@@ -13,6 +13,7 @@ pub mod session;
 use story::{DP, Story, ms};
 use tracer_core::event::{Event, EventKind, UpcallCommand, Upcalls};
 use tracer_core::id::PortNo;
+use tracer_core::latency::LatencyCount;
 use tracer_core::log::{self, Header, VERSION};
 
 /// Where all recordings are from.
@@ -50,6 +51,18 @@ pub fn events(plot: &Plot) -> Vec<Event> {
     }
     upcalls(2000, -107, 40);
     upcalls(2100, 0, 180);
+    for at in [2100, 2400] {
+        let wait = |at_least_us: u64, upcalls: u64| LatencyCount {
+            at_least_ns: at_least_us * 1_000,
+            below_ns: at_least_us * 1_040,
+            upcalls,
+        };
+        let kind = EventKind::UpcallLatency {
+            waits: vec![wait(180, 12), wait(350, 61), wait(700, 14), wait(12_000, 2)],
+            ambiguous: 3,
+        };
+        events.push(Event { at: ms(at), kind });
+    }
     events.sort();
     events
 }

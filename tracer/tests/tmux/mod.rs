@@ -78,6 +78,11 @@ impl Tmux {
         self.run(&["send-keys", key]);
     }
 
+    /// Types a text at once.
+    pub fn type_in(&self, text: &str) {
+        self.run(&["send-keys", "-l", text]);
+    }
+
     /// What is on the screen.
     pub fn screen(&self) -> String {
         self.run(&["capture-pane", "-p"])

@@ -15,7 +15,7 @@ use super::node::Node;
 use super::restart::{self, Restart};
 use super::traffic::Prober;
 use super::traffic::spec::{self, Rates};
-use super::{run, traffic};
+use super::{run, screen, traffic};
 
 /// A command inside a node.
 #[derive(Subcommand)]
@@ -28,6 +28,10 @@ pub enum Guest {
     Traffic(Traffic),
     /// Bring up a node and run scenarios under `ovsgap record`
     Scenario(Scenarios),
+    /// Bring up a node and restart it under `ovsgap watch`, on its second serial line
+    Screen(screen::Args),
+    /// Run a program on the second serial line
+    Line(screen::Line),
 }
 
 /// How the node is made.
@@ -76,6 +80,8 @@ pub fn run(command: Guest) -> Result<ExitCode> {
             Node::up(pods, conntrack)?;
         }
         Guest::Restart(restart) => restart::run(&restart)?,
+        Guest::Screen(args) => return screen::run(&args),
+        Guest::Line(line) => return screen::on_line(&line),
         Guest::Traffic(traffic) => run_traffic(&traffic)?,
         Guest::Scenario(Scenarios { names, node, rates }) => {
             let node = Node::up(node.pods, node.conntrack)?;

@@ -45,7 +45,7 @@ fn node() -> Result<()> {
     if !status.success() {
         bail!("ip link set lo up: {status}");
     }
-    let mut port = open_port()?;
+    let mut port = open_port(wire::PORT)?;
     Frame::Ready.write(&mut port).context("writing to the host")?;
     let verdict = job::run(&job, &mut port);
     if job.out {
@@ -67,13 +67,12 @@ fn say(line: &str) {
     }
 }
 
-/// The virtio port to the host, found by its name: the numbers in `/dev/vport0p1` are the kernel's choice.
-fn open_port() -> Result<File> {
+/// A virtio port to the host, found by its name: the numbers in `/dev/vport0p1` are the kernel's choice.
+pub fn open_port(port: &str) -> Result<File> {
     let folder = Path::new("/sys/class/virtio-ports");
     mounts::wait_for(folder)?;
-    let ours = |device: &PathBuf| {
-        fs::read_to_string(device.join("name")).is_ok_and(|name| name.trim() == wire::PORT)
-    };
+    let ours =
+        |device: &PathBuf| fs::read_to_string(device.join("name")).is_ok_and(|name| name.trim() == port);
     let ports = || {
         fs::read_dir(folder)
             .into_iter()
@@ -94,5 +93,5 @@ fn open_port() -> Result<File> {
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    bail!("the kernel shows no virtio port named {}", wire::PORT)
+    bail!("the kernel shows no virtio port named {port}")
 }

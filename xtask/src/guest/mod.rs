@@ -17,4 +17,5 @@ mod ovsdb;
 mod pipeline;
 mod pods;
 mod run;
+mod screen;
 mod traffic;

@@ -58,7 +58,7 @@ pub fn scenario(node: &Node, name: &str, rates: Rates) -> Result<()> {
 
 /// Waits until all traffic flows. OVS can come up without a handler thread bound (its log then repeats
 /// `Overriding n-handler-threads to 0`); another start cures it. Returns how many starts it took.
-fn baseline(node: &Node, prober: &Prober) -> Result<u32> {
+pub fn baseline(node: &Node, prober: &Prober) -> Result<u32> {
     for deaf in 0..STARTS {
         if traffic::status::wait_here(&prober.progress, clock::now() + BASELINE, &[]) {
             return Ok(deaf);
@@ -104,7 +104,7 @@ fn record(scenario: &Scenario, folder: &Path) -> Result<Option<i32>> {
 }
 
 /// `xtask guest restart …` for the scenario.
-fn restart(scenario: &Scenario, folder: &Path) -> Result<Vec<String>> {
+pub fn restart(scenario: &Scenario, folder: &Path) -> Result<Vec<String>> {
     let way = scenario.way.to_possible_value().context("a way without a name")?;
     let order = scenario
         .order

@@ -24,6 +24,7 @@ use crate::paths::Paths;
 use cpio::Archive;
 use emulator::Emulator;
 use image::{Distro, Image};
+pub use qemu::Screen;
 use qemu::{Accel, Machine};
 use wire::{Job, Verdict};
 
@@ -46,6 +47,8 @@ pub struct Run {
     pub memory: u32,
     /// Program and arguments.
     pub argv: Vec<String>,
+    /// A second serial line, for a screen.
+    pub screen: Option<Screen>,
 }
 
 /// Boots a node, runs the command as root and returns how it ended. `guest` is the static binary of this crate.
@@ -62,6 +65,7 @@ pub fn run(paths: &Paths, guest: &Path, run: &Run) -> Result<Verdict> {
         initrd: folder.0.join("probe.cpio"),
         drive: None,
         port: None,
+        screen: None,
     };
     write_initrd(&machine.initrd, guest, &image, &[], &Job::default())?;
     machine.accel = qemu::probe(&paths.lab(), &machine)?;
@@ -77,6 +81,7 @@ pub fn run(paths: &Paths, guest: &Path, run: &Run) -> Result<Verdict> {
     machine.initrd = folder.0.join("initrd.cpio");
     write_initrd(&machine.initrd, guest, &image, &run.copy, &job)?;
     machine.drive = Some(image.drive());
+    machine.screen.clone_from(&run.screen);
     let session = session::Session {
         machine,
         distro: run.distro,

@@ -43,6 +43,17 @@ pub struct Machine {
     pub drive: Option<PathBuf>,
     /// The listening socket at which the virtio port connects.
     pub port: Option<PathBuf>,
+    /// A second serial line, for a screen.
+    pub screen: Option<Screen>,
+}
+
+/// Listening sockets of a screen.
+#[derive(Clone, Debug)]
+pub struct Screen {
+    /// At which the node's second serial line connects.
+    pub line: PathBuf,
+    /// At which its virtio port connects: see [`wire::SCREEN`].
+    pub port: PathBuf,
 }
 
 impl Machine {
@@ -103,11 +114,25 @@ impl Machine {
                 .arg("-device")
                 .arg(format!("virtserialport,chardev=port,name={}", wire::PORT));
         }
+        self.screen.iter().for_each(|screen| screen.connect(&mut command));
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+}
+
+impl Screen {
+    /// A second serial line and another port.
+    fn connect(&self, command: &mut Command) {
+        for (name, path) in [("line", &self.line), ("screen", &self.port)] {
+            command
+                .arg("-chardev")
+                .arg(format!("socket,id={name},path={}", escaped(path)));
+        }
+        command.args(["-serial", "chardev:line", "-device"]);
+        command.arg(format!("virtserialport,chardev=screen,name={}", wire::SCREEN));
     }
 }
 
@@ -193,6 +218,7 @@ mod tests {
             initrd,
             drive,
             port: Some("/tmp/p".into()),
+            screen: None,
         };
         format!("{:?}", machine.command())
     }

@@ -90,7 +90,7 @@ impl Session {
         let console = tell.clone();
         std::thread::spawn(move || read_console(stdout, log, &console));
         std::thread::spawn(move || read_port(&listener, &tell));
-        let mut state = Watch::new(self)?;
+        let mut state = Watch::new(self);
         loop {
             let left = state.deadline.saturating_duration_since(Instant::now());
             let next = match told.recv_timeout(left) {
@@ -124,27 +124,29 @@ struct Watch {
     deadline: Instant,
     after_ready: Duration,
     port: Option<UnixStream>,
+    out: Option<PathBuf>,
     unpack: Option<(Child, ChildStdin)>,
     verdict: Option<Verdict>,
     lost: Option<String>,
 }
 
 impl Watch {
-    fn new(session: &Session) -> Result<Self> {
+    fn new(session: &Session) -> Self {
         let accel = match session.machine.accel {
             Accel::Kvm => "KVM",
             Accel::Tcg => "TCG, no KVM",
         };
         let step = Step::start(format!("booting a {} node ({accel})", session.distro.suite()));
-        Ok(Self {
+        Self {
             step: Some(step),
             deadline: Instant::now() + BOOT,
             after_ready: session.timeout + GRACE,
             port: None,
-            unpack: session.out.as_deref().map(unpacker).transpose()?,
+            out: session.out.clone(),
+            unpack: None,
             verdict: None,
             lost: None,
-        })
+        }
     }
 
     fn take(&mut self, frame: Frame) -> Result<()> {
@@ -159,9 +161,15 @@ impl Watch {
             Frame::Stdout(bytes) => drop(io::stdout().write_all(&bytes).and_then(|()| io::stdout().flush())),
             Frame::Stderr(bytes) => drop(io::stderr().write_all(&bytes)),
             Frame::Out(bytes) => {
-                let Some((_, to)) = &mut self.unpack else {
+                let Some(folder) = &self.out else {
                     return Ok(());
                 };
+                // Not earlier: of a node that is lost there is nothing to unpack.
+                let unpack = match self.unpack.take() {
+                    Some(unpack) => unpack,
+                    None => unpacker(folder)?,
+                };
+                let (_, to) = self.unpack.insert(unpack);
                 to.write_all(&bytes)
                     .context("unpacking what the node wrote to /out")?;
             }

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 
 /// Name of the virtio port.
 pub const PORT: &str = "ovsgap.lab";
+/// Name of the virtio port of a screen. The host writes a line `COLUMNS ROWS` whenever its terminal has another size, the
+/// guest one byte when the screen is closed.
+pub const SCREEN: &str = "ovsgap.screen";
+/// The serial line of a screen, in the guest.
+pub const SCREEN_LINE: &str = "/dev/ttyS1";
 /// What the guest's init prints on the serial console as its first line.
 pub const ALIVE: &str = "ovsgap-lab: alive";
 /// Before an error of the guest's init on the serial console.
@@ -56,6 +61,17 @@ pub struct Job {
     pub modules: Vec<String>,
     /// Whether `/out` is wanted.
     pub out: bool,
+}
+
+/// A line that names a screen's size.
+pub fn size_line(columns: u16, rows: u16) -> String {
+    format!("{columns} {rows}\n")
+}
+
+/// Columns and rows of such a line.
+pub fn size(line: &str) -> Option<(u16, u16)> {
+    let (columns, rows) = line.trim().split_once(' ')?;
+    Some((columns.parse().ok()?, rows.parse().ok()?))
 }
 
 impl Frame {
@@ -128,6 +144,13 @@ mod tests {
             assert_eq!(Frame::read(&mut from).unwrap().as_ref(), Some(frame));
         }
         assert_eq!(Frame::read(&mut from).unwrap(), None);
+    }
+
+    #[test]
+    fn sizes_read_back() {
+        assert_eq!(size(&size_line(250, 70)), Some((250, 70)));
+        assert_eq!(size("250"), None);
+        assert_eq!(size("many rows"), None);
     }
 
     #[test]

@@ -206,27 +206,27 @@ fn answered(waits: &[LatencyCount], ambiguous: u64) -> Words {
         format!(", the slowest within {}", span(below))
     });
     let text = format!("{} answered{longest}", upcalls + ambiguous);
-    ("upcall_latency", text, Weight::Plain)
+    ("answers", text, Weight::Plain)
 }
 
 fn packets(at: Timestamp, run: &Run, engine: &Engine) -> Words {
     let dp = run.key.dp;
     let port = |port: PortNo| port_label(engine, dp, port, at);
-    let (fate, weight) = match run.fate {
+    let (fate, how, weight) = match run.fate {
         PacketFate::Delivered(to) if run.executed => {
-            (format!("executed, delivered to {}", port(to)), Weight::Good)
+            ("delivered", format!("{}, by userspace", port(to)), Weight::Good)
         }
-        PacketFate::Delivered(to) => (format!("delivered to {}", port(to)), Weight::Good),
-        PacketFate::DropFlow => ("lost: drop flow".to_owned(), Weight::Bad),
-        PacketFate::Queued => ("queued for userspace".to_owned(), Weight::Plain),
-        PacketFate::UpcallFailed(errno) => (format!("lost: upcall failed, {}", result(errno)), Weight::Bad),
+        PacketFate::Delivered(to) => ("delivered", port(to), Weight::Good),
+        PacketFate::DropFlow => ("lost", "drop flow".to_owned(), Weight::Bad),
+        PacketFate::Queued => ("queued", "for userspace".to_owned(), Weight::Plain),
+        PacketFate::UpcallFailed(errno) => ("lost", format!("upcall failed, {}", result(errno)), Weight::Bad),
     };
     let to = match run.key.dst {
         Destination::Ip(ip) => ip.to_string(),
         Destination::Mac(mac) => mac.to_string(),
     };
     let text = format!(
-        "{} × {} → {to} {fate}, within {}",
+        "{} {fate}: {} → {to} ({how}), within {}",
         run.packets,
         port(run.key.in_port),
         about(run.last.since(run.first))

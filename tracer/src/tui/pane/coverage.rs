@@ -64,7 +64,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     }
     lines.extend(hooks(scene, &report.capture.hooks));
     let lines = lines.into_iter().map(|line| (line, Some(3))).collect();
-    text(lines, scene.screen.scrolled.1, below(area, 1), buffer);
+    text(scene, lines, scene.screen.scrolled.1, below(area, 1), buffer);
 }
 
 fn found<'a>(scene: &Scene<'a>, finding: &Finding) -> Line<'a> {

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use tracer_core::class::Direction;
 use tracer_core::detail::Traffic;
-use tracer_core::report::{Cause, Loss, Phase, Pod};
+use tracer_core::report::{Cause, EndedBy, Loss, Phase, Pod};
 use tracer_core::time::Timestamp;
 use tracer_core::traffic::Hole;
 
@@ -59,7 +59,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
             .map(|line| (line, None)),
     );
     told.push((identity(scene, pod), Some(1)));
-    text(told, scene.screen.scrolled.0, below(area, 1), buffer);
+    text(scene, told, scene.screen.scrolled.0, below(area, 1), buffer);
 }
 
 fn word_of(state: tracer_core::timeline::State) -> &'static str {
@@ -136,9 +136,9 @@ fn window<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
             scene.span(
                 Role::Text,
                 format!(
-                    ", flush {from} to {}, ended by {}",
+                    ", from the flush {from} to {}{}",
                     scene.point(end),
-                    exposed.ended_by.map(word).unwrap_or_default()
+                    exposed.ended_by.map(ending).unwrap_or_default()
                 ),
             ),
         ]),
@@ -150,6 +150,18 @@ fn window<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
             ),
             scene.span(Role::Text, format!(" since the flush {from}: no end seen so far")),
         ]),
+    }
+}
+
+/// Which evidence ended a window.
+fn ending(by: EndedBy) -> &'static str {
+    match by {
+        EndedBy::Converged => ", when a megaflow of it forwarded again",
+        EndedBy::Delivered => ", when a packet of it was delivered again",
+        EndedBy::FlowsInstalled => ", when its OpenFlow flows came",
+        EndedBy::DropFlowsRemoved => ", when its last drop megaflow was removed",
+        EndedBy::PortDeleted => ", when its port was deleted",
+        EndedBy::FlowsBeforeFlush => ": its OpenFlow flows were there before",
     }
 }
 
@@ -284,30 +296,38 @@ fn traffic<'a>(scene: &Scene<'a>, pod: &Pod, width: usize) -> Vec<Line<'a>> {
     else {
         return Vec::new();
     };
-    let peer = width.saturating_sub(12 + 13 + 10 + 21).clamp(10, 40);
+    let names = closeup.traffic.iter().map(|row| row.peer.chars().count());
+    let room = width.saturating_sub(6 + 12 + 10 + 21).max(10);
+    let peer = names.max().unwrap_or(0).clamp(10, room);
     let head = format!(
-        " TRAFFIC {} {:12} {:>9} {:>20}",
-        left("WITH", peer),
+        " {} {:11} {:>9} {:>20}",
+        left("TRAFFIC KEYS", peer + 5),
         "WHAT",
         "LOST",
-        "HOLE ms"
+        "HOLE ms, min–max"
     );
     let mut lines = vec![Line::from(scene.span(Role::Label, head))];
     lines.extend(closeup.traffic.iter().map(|row| key(scene, row, peer)));
     lines
 }
 
+/// The holes of the shown restart: those of the one before are over.
+fn holes<'a>(scene: &Scene<'_>, row: &'a Traffic) -> impl Iterator<Item = &'a Hole> + Clone + use<'a> {
+    let began = scene
+        .moment
+        .restart()
+        .map_or(Timestamp(0), |restart| restart.began_ns);
+    row.story.holes.iter().filter(move |hole| hole.last_lost >= began)
+}
+
 fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
     let way = match row.direction {
-        Direction::ToPod => "to it from",
-        Direction::FromPod => "from it to",
+        Direction::ToPod => "from",
+        Direction::FromPod => "to  ",
     };
-    let lost: u64 = row.story.holes.iter().map(Hole::packets).sum();
-    let longest = row
-        .story
-        .holes
-        .iter()
-        .max_by_key(|hole| hole.last_lost.since(hole.first_lost));
+    let holes = holes(scene, row);
+    let lost: u64 = holes.clone().map(Hole::packets).sum();
+    let longest = holes.max_by_key(|hole| hole.last_lost.since(hole.first_lost));
     let bounds = longest.map_or_else(String::new, |hole| {
         let most = hole.max_ns().map_or_else(|| "…".to_owned(), millis);
         format!("{}–{most}", millis(hole.last_lost.since(hole.first_lost)))
@@ -320,7 +340,7 @@ fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
     Line::from(vec![
         scene.span(Role::Dim, format!(" {way} ")),
         scene.span(Role::Text, left(&row.peer, peer)),
-        scene.span(Role::Text, format!(" {:12}", protocol(row))),
+        scene.span(Role::Text, format!(" {:11}", protocol(row))),
         scene.span(role, format!(" {}", right(&lost, 9))),
         scene.span(role, format!(" {}", right(&bounds, 20))),
     ])

@@ -12,7 +12,7 @@ use crate::historian::moment::LogLine;
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
-use crate::writing::{left, right, time_of_day};
+use crate::writing::{cut, left, right, time_of_day};
 
 /// Columns of the time, and of the kind of event.
 const TIME: usize = 12;
@@ -47,20 +47,22 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let first = last.saturating_sub(height);
     let lines = moment.log.iter().enumerate().skip(first);
     for (row, (number, event)) in area.rows().zip(lines) {
-        line(scene, event, number < seen).render(row, buffer);
+        line(scene, event, number < seen, area.width.into()).render(row, buffer);
         if number + 1 == seen {
             buffer.set_style(row, scene.theme.style(Role::Selected));
         }
     }
 }
 
-fn line<'a>(scene: &Scene<'a>, event: &LogLine, seen: bool) -> Line<'a> {
+fn line<'a>(scene: &Scene<'a>, event: &LogLine, seen: bool, width: usize) -> Line<'a> {
     let role = |role: Role| if seen { role } else { Role::Dim };
     let time = scene.point(event.at);
     let time = time.trim_end_matches(" ms");
-    Line::from(vec![
+    let mut line = Line::from(vec![
         scene.span(Role::Dim, right(time, TIME.max(time.chars().count()))),
         scene.span(role(Role::Label), format!(" {} ", left(event.what, WHAT))),
-        scene.span(role(Theme::weight(event.weight)), event.text.clone()),
-    ])
+    ]);
+    let text = cut(&event.text, width.saturating_sub(line.width()));
+    line.push_span(scene.span(role(Theme::weight(event.weight)), text));
+    line
 }

@@ -14,7 +14,7 @@ use crate::tui::theme::Role;
 use crate::tui::view::Scene;
 
 /// The keys that are always worth showing, the most useful first.
-const HINTS: [(&[Action], &str); 9] = [
+const HINTS: [(&[Action], &str); 13] = [
     (&[Action::Help], "help"),
     (&[Action::Quit], "quit"),
     (&[Action::Pause], "pause/play"),
@@ -24,6 +24,10 @@ const HINTS: [(&[Action], &str); 9] = [
     (&[Action::NextPane], "pane"),
     (&[Action::Search], "search"),
     (&[Action::Sort], "sort"),
+    (&[Action::Filter], "filter"),
+    (&[Action::Maximize], "one pane"),
+    (&[Action::Export], "report"),
+    (&[Action::Record], "recording"),
 ];
 
 /// Draws it.
@@ -32,7 +36,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         (Mode::Search(_), notice) => typed(scene, "search", &scene.screen.search, notice.as_ref()),
         (Mode::Filter(_), notice) => typed(scene, "show Pods with", &scene.screen.filter, notice.as_ref()),
         (_, Some(notice)) => Line::from(scene.span(Role::Note, format!(" {notice}"))),
-        _ => hints(scene),
+        _ => hints(scene, area.width.into()),
     };
     line.render(area, buffer);
 }
@@ -49,12 +53,16 @@ fn typed<'a>(scene: &Scene<'a>, what: &str, text: &str, notice: Option<&String>)
     line
 }
 
-fn hints<'a>(scene: &Scene<'a>) -> Line<'a> {
+fn hints<'a>(scene: &Scene<'a>, width: usize) -> Line<'a> {
     let mut line = Line::default();
     for (actions, what) in HINTS {
         let keys: Vec<String> = actions.iter().map(|action| keys::of(*action)).collect();
-        line.push_span(scene.span(Role::Key, format!(" {}", keys.join(" "))));
-        line.push_span(scene.span(Role::Dim, format!(" {what} ")));
+        let (keys, what) = (format!(" {}", keys.join(" ")), format!(" {what} "));
+        if line.width() + keys.chars().count() + what.trim_end().chars().count() > width {
+            break;
+        }
+        line.push_span(scene.span(Role::Key, keys));
+        line.push_span(scene.span(Role::Dim, what));
     }
     line
 }

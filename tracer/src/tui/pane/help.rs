@@ -115,12 +115,10 @@ fn signs<'a>(scene: &Scene<'a>) -> Vec<Line<'a>> {
     }
     let more = [
         ("A B C …", "milestones, named in the pane Milestones; * several"),
+        ("+1.234", "ms since the restart's first sign (u: time of day)"),
         ("EXPOSED", "from the flush until forwarding was back"),
-        (
-            "LOST",
-            "packets; the table is sorted by it: the first row lost most",
-        ),
-        ("HOLE", "at least – at most: how long packets were lost"),
+        ("LOST", "packets, to it and from it; the first row lost most"),
+        ("HOLE", "how long packets were lost: at least – at most"),
         ("CAUSE", "why; Enter says it in words, with the evidence"),
     ];
     lines.extend(more.map(|(sign, words)| {

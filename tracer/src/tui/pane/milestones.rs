@@ -56,7 +56,10 @@ impl Stop {
 /// Draws them: a list, or where there is no room for one, two lines.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let restart = scene.moment.whole_restart();
-    let beside = restart.map_or_else(Vec::new, |restart| title(scene, restart));
+    let beside = restart.map_or_else(
+        || vec![scene.span(Role::Dim, "· none yet")],
+        |restart| title(scene, restart),
+    );
     scene.heading(Pane::Milestones, beside, area, buffer);
     let Some(restart) = restart else {
         let quiet = scene.span(Role::Dim, " none: no restart has been seen");

@@ -8,6 +8,7 @@ mod events;
 pub mod foot;
 pub mod head;
 pub mod help;
+mod latency;
 mod milestones;
 mod pods;
 mod timeline;
@@ -19,7 +20,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
 use super::screen::Pane;
+use super::theme::Role;
 use super::view::Scene;
+use crate::writing::count;
 
 /// Draws a pane.
 pub fn draw(pane: Pane, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -47,8 +50,8 @@ fn below(area: Rect, rows: u16) -> Rect {
 /// A line, and how far what does not fit is set in on the next; `None`: it is cut.
 type Row<'a> = (Line<'a>, Option<usize>);
 
-/// Lines from the scrolled one on; no farther than to the last screenful.
-fn text(rows: Vec<Row<'_>>, scrolled: u16, area: Rect, buffer: &mut Buffer) {
+/// Lines from the scrolled one on; no farther than to the last screenful. The heading above says how many do not fit.
+fn text(scene: &Scene<'_>, rows: Vec<Row<'_>>, scrolled: u16, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let lines: Vec<Line<'_>> = rows
         .into_iter()
@@ -60,6 +63,22 @@ fn text(rows: Vec<Row<'_>>, scrolled: u16, area: Rect, buffer: &mut Buffer) {
     let first = usize::from(scrolled).min(lines.len().saturating_sub(area.height.into()));
     for (row, line) in area.rows().zip(lines.iter().skip(first)) {
         line.render(row, buffer);
+    }
+    let below = lines.len().saturating_sub(first + usize::from(area.height));
+    if below > 0 {
+        let arrow = scene.theme.either("↓", "v");
+        let more = scene.span(
+            Role::Note,
+            format!(" {arrow} {} more ", count(below as u64, "line")),
+        );
+        let width = u16::try_from(more.width()).unwrap_or(0).min(area.width);
+        let corner = Rect {
+            x: area.right() - width,
+            y: area.y.saturating_sub(1),
+            width,
+            height: 1,
+        };
+        more.render(corner, buffer);
     }
 }
 

@@ -42,16 +42,16 @@ const fn column(
 const COLUMNS: [Column; 8] = [
     column("POD", |_, pod| label(pod), false, Some(Sort::Name)),
     column("NOW", now, false, None),
-    column("EXPOSED ms", exposed, true, Some(Sort::Exposed)),
+    column("EXPOSED", exposed, true, Some(Sort::Exposed)),
     column("LOST", losses, true, Some(Sort::Lost)),
-    column("HOLE ms", hole, true, Some(Sort::Hole)),
+    column("HOLE min–max", hole, true, Some(Sort::Hole)),
     column("REASON", why_lost, false, None),
     column("CAUSE", cause, false, Some(Sort::Cause)),
     column("WINDOW", window, true, None),
 ];
 
 /// Which columns are kept where there is no room for all, the most important first.
-const PRIORITY: [usize; 8] = [0, 3, 4, 6, 2, 5, 1, 7];
+const PRIORITY: [usize; 8] = [0, 3, 4, 6, 2, 1, 5, 7];
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -91,16 +91,14 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
 
 fn title<'a>(scene: &Scene<'a>, shown: usize) -> Vec<Span<'a>> {
     let screen = scene.screen;
-    let all = scene
-        .moment
-        .pods()
-        .iter()
-        .filter(|pod| pod.namespace.is_some())
-        .count();
+    let all = rows::all(scene.moment).count();
     let order = if screen.reverse { ", reversed" } else { "" };
     let mut spans = vec![scene.span(
         Role::Text,
-        format!("· {shown} of {all} · by {}{order}", screen.sort.title()),
+        format!(
+            "· {shown} of {all} · by {}{order} · times in ms",
+            screen.sort.title()
+        ),
     )];
     if screen.affected_only {
         spans.push(scene.span(Role::Warn, " · affected only"));
@@ -117,10 +115,11 @@ fn fit(scene: &Scene<'_>, shown: &[&Pod], width: usize) -> Vec<(&'static Column,
         .iter()
         .map(|column| {
             let cells = shown.iter().map(|pod| (column.cell)(scene, pod).chars().count());
-            cells.max().unwrap_or(0).max(column.head.len())
+            cells.max().unwrap_or(0).max(column.head.chars().count())
         })
         .collect();
-    let mut left = width.saturating_sub(1);
+    // The blank after the last column need not fit.
+    let mut left = width + 1;
     let mut kept = [false; COLUMNS.len()];
     for number in PRIORITY {
         // The name is cut rather than left out.
@@ -130,7 +129,7 @@ fn fit(scene: &Scene<'_>, shown: &[&Pod], width: usize) -> Vec<(&'static Column,
             wanted[number]
         } + 2;
         if need > left {
-            break;
+            continue;
         }
         left -= need;
         kept[number] = true;
@@ -175,8 +174,8 @@ fn line<'a>(scene: &Scene<'a>, pod: &Pod, columns: &[(&'static Column, usize)]) 
         let text = (column.cell)(scene, pod);
         let role = match column.head {
             "NOW" => Theme::role(standing(pod, scene.moment).0),
-            "LOST" | "HOLE ms" if lost(pod) > 0 => Role::Bad,
-            "EXPOSED ms" if pod.cause.is_some() => Role::Warn,
+            "LOST" | "HOLE min–max" if lost(pod) > 0 => Role::Bad,
+            "EXPOSED" if pod.cause.is_some() => Role::Warn,
             _ if text == "-" => Role::Dim,
             _ => Role::Text,
         };

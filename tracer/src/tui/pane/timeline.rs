@@ -16,7 +16,7 @@ use crate::tui::rows::{label, stretches};
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::Scene;
-use crate::writing::{left, span};
+use crate::writing::{about, left};
 
 /// The states, as they are named below the lanes.
 const LEGEND: [(State, &str); 6] = [
@@ -39,7 +39,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     } else {
         ""
     };
-    let beside = format!("· {} wide{zoomed}", span(axis.1.since(axis.0)));
+    let beside = format!("· {} wide{zoomed}", about(axis.1.since(axis.0)));
     scene.heading(Pane::Timeline, vec![scene.span(Role::Text, beside)], area, buffer);
     if area.height < 4 || lanes.width < 8 {
         return;

@@ -1,4 +1,4 @@
-//! Upcalls: how many per result, and their rate over the last seconds.
+//! Upcalls: how many per result, their rate over the last seconds, and how long they waited.
 //!
 //! May not know: Pods.
 
@@ -10,15 +10,18 @@ use ratatui::widgets::Widget as _;
 use tracer_core::meter::SLOT;
 use tracer_core::time::SECOND;
 
-use super::below;
+use super::{below, latency};
 
 use crate::tui::screen::Pane;
 use crate::tui::theme::Role;
 use crate::tui::view::Scene;
 use crate::writing::{left, right};
 
-/// Rows of the bars.
-const BARS: u16 = 2;
+/// Rows of the bars, at least and at most.
+const BARS: (u16, u16) = (1, 4);
+
+/// Rows of the rate in words, and of the waits in words.
+const WORDS: u16 = 3;
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -36,7 +39,8 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     if area.height == 0 {
         return;
     }
-    let bars = BARS.min(area.height.saturating_sub(2));
+    let rows = u16::try_from(figures.totals.len()).unwrap_or(u16::MAX).max(1);
+    let bars = (area.height.saturating_sub(rows.saturating_add(WORDS)) / 4).clamp(BARS.0, BARS.1);
     rate(
         scene,
         Rect {
@@ -46,7 +50,12 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         bars,
         buffer,
     );
-    totals(scene, below(area, bars + 1), buffer);
+    let area = below(area, bars + 1);
+    totals(scene, area, buffer);
+    let area = below(area, rows);
+    if area.height > 0 {
+        latency::draw(scene, area, buffer);
+    }
 }
 
 /// A bar per slot that ends at the shown point; failed ones at its foot.
@@ -96,12 +105,15 @@ fn totals(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         } else {
             Role::Bad
         };
-        let line = Line::from(vec![
-            scene.span(Role::Text, format!(" {} ", left(&upcalls.why, 7))),
-            scene.span(role, left(&upcalls.result, 14)),
-            scene.span(role, right(&upcalls.count.to_string(), 10)),
-            scene.span(Role::Dim, meaning(upcalls.returned)),
+        let mut line = Line::from(vec![
+            scene.span(Role::Text, format!(" {} ", left(&upcalls.why, 6))),
+            scene.span(role, left(&upcalls.result, 12)),
+            scene.span(role, right(&upcalls.count.to_string(), 8)),
         ]);
+        let meaning = meaning(upcalls.returned);
+        if line.width() + meaning.len() <= area.width.into() {
+            line.push_span(scene.span(Role::Dim, meaning));
+        }
         line.render(row, buffer);
     }
     if totals.is_empty() && area.height > 0 {
