@@ -18,8 +18,8 @@ fn commands() -> Vec<String> {
     let list = help.split("Commands:").nth(1).unwrap();
     let lines = list.lines().skip(1).take_while(|line| !line.trim().is_empty());
     // What is indented deeper goes on with the line before.
-    let named = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let names: Vec<String> = named
+    let listed = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names: Vec<String> = listed
         .filter_map(|line| line.split_whitespace().next())
         .map(str::to_owned)
         .collect();
