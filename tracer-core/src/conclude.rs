@@ -11,7 +11,7 @@ use crate::pods;
 use crate::report::{
     Capture, Finding, Hook, Node, Reconciliation, Report, Restart, SCHEMA, Summary, Verdict,
 };
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 
 /// What is known beside the events: the header, and what went wrong with their transport.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,7 @@ pub fn conclude(engine: &Engine, provenance: &Provenance) -> Report {
     let mut coverage = engine.coverage.findings();
     coverage.extend(provenance.findings.iter().cloned());
     coverage.extend(reconciliation.iter().filter_map(disagreement));
+    coverage.extend(forgotten(engine.traffic.forgotten()));
     if engine.restarts.list.is_empty() {
         coverage.push(finding(
             "no_restart",
@@ -85,6 +86,7 @@ fn capture(engine: &Engine, provenance: &Provenance, reconciliation: Vec<Reconci
         events: engine.events,
         lost_events: engine.coverage.lost_total() + provenance.missing,
         reconciliation,
+        upcall_latency: engine.latencies.summary(),
     }
 }
 
@@ -150,12 +152,17 @@ fn disagreement(counts: &Reconciliation) -> Option<Finding> {
     (!agrees).then(|| finding("counters_differ", None, None, detail, true))
 }
 
+/// Packets are followed from a restart's first sign on, once the hooks on them are armed; a capture around a command
+/// goes on for 1.7 s after the flush. Until then it is too early to say that nobody follows them.
+const ARMING: u64 = SECOND;
+
 /// Restarts in which single packets were not followed (`--evidence off`): what was lost is not known.
 fn unfollowed(engine: &Engine) -> Vec<Finding> {
     let list = &engine.restarts.list;
-    let spans = list.iter().enumerate().map(|(index, restart)| {
+    let spans = list.iter().enumerate().filter_map(|(index, restart)| {
         let until = list.get(index + 1).map(|next| next.began);
-        (restart.began, until)
+        let flush = restart.milestones.flush_ns?;
+        (engine.now.since(flush) > ARMING).then_some((restart.began, until))
     });
     let followed = |(from, until): &(Timestamp, Option<Timestamp>)| {
         engine.evidence.iter().any(|(armed, let_go)| {
@@ -169,6 +176,13 @@ fn unfollowed(engine: &Engine) -> Vec<Finding> {
         finding("evidence_off", Some(from), until, detail.to_owned(), true)
     })
     .collect()
+}
+
+fn forgotten(holes: u64) -> Option<Finding> {
+    let detail = format!(
+        "{holes} gaps of traffic that flapped all the time are no longer remembered: only the newest of each are in the figures"
+    );
+    (holes > 0).then(|| finding("holes_forgotten", None, None, detail, true))
 }
 
 fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: usize) -> Restart {
@@ -198,6 +212,7 @@ fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: us
         began_ns: state.began,
         milestones,
         counterfactual,
+        upcall_latency: state.latencies.summary(),
         summary: summary(&view, &pods),
         pods,
         verdict,

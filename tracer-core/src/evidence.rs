@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::class::{Class, Direction};
 use crate::engine::Engine;
+use crate::forwarding::Forwarding;
 use crate::packet::{Destination, TrafficKey};
 use crate::report::{Delayed, KEYS, KeyLoss, Loss, Reason, SteadyDrop};
 use crate::time::Timestamp;
@@ -59,15 +61,6 @@ impl Around {
             self.until_after_ns = Some(self.until_after_ns.unwrap_or(0).max(later));
         }
     }
-}
-
-/// Which way a packet goes, seen from a Pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// It is addressed to the Pod.
-    ToPod,
-    /// It came in at the Pod's port.
-    FromPod,
 }
 
 impl Evidence {
@@ -133,24 +126,20 @@ impl Evidence {
             packets: waits.iter().map(|wait| wait.packets).sum(),
             first_queued_ns: waits.iter().map(|wait| wait.queued).min()?,
             last_executed_ns: waits.iter().map(|wait| wait.executed).max()?,
-            max_ns: waits.iter().map(|wait| wait.executed.since(wait.queued)).max()?,
+            max_ns: waits.iter().map(|wait| wait.longest).max()?,
         })
     }
 
-    /// The first packet delivered of any of an endpoint's traffic that had been lost since `flush`.
-    pub fn first_again(
-        &self,
-        endpoint: &str,
-        flush: Timestamp,
-        until: Option<Timestamp>,
-    ) -> Option<Timestamp> {
-        let tracks = self
-            .of(endpoint, Direction::FromPod)
-            .chain(self.of(endpoint, Direction::ToPod));
-        tracks
-            .flat_map(|track| track.losses((flush, until)))
-            .filter_map(|hole| hole.after)
-            .min()
+    /// Adds what became of an endpoint's packets that were lost since `flush`.
+    pub fn again(&self, endpoint: &str, flush: Timestamp, until: Option<Timestamp>, to: &mut Forwarding) {
+        for direction in [Direction::FromPod, Direction::ToPod] {
+            for track in self.of(endpoint, direction) {
+                let class = Class::of(direction, track.key.eth_type, track.key.proto);
+                for hole in track.losses((flush, until)) {
+                    to.lost(class, hole.after);
+                }
+            }
+        }
     }
 
     /// What one endpoint lost in a span, both directions, told apart by a point in time; `None`: no packet of it was seen.

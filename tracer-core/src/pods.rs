@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 
 use crate::cause::{Facts, cause};
+use crate::class::Direction;
 use crate::counterfactual::{is_early, remainder};
 use crate::coverage::weakened;
 use crate::engine::Engine;
-use crate::evidence::{Direction, Evidence, Span};
+use crate::evidence::{Evidence, Span};
+use crate::forwarding::Forwarding;
 use crate::megaflow::Convergence;
 use crate::openflow::Standing;
 use crate::report::{Cause, Exposed, Finding, Leak, Loss, Observed, Pod, Reason, Verdict};
@@ -94,8 +96,10 @@ fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
     Findings {
         standing,
         exposed: view.restart.milestones.flush_ns.map(|flush| {
-            let delivered = view.evidence.first_again(interface, flush, view.until);
-            window::exposed(flush, standing, state, delivered)
+            let mut forwarding = Forwarding::by_megaflows(state);
+            view.evidence.again(interface, flush, view.until, &mut forwarding);
+            let exposed = window::exposed(flush, standing, state, &forwarding);
+            window::of_port(&exposed, endpoint.since, endpoint.until)
         }),
         converged: state.and_then(Convergence::converged),
         dropped: state.is_some_and(|state| state.first_drop.is_some()),
@@ -162,6 +166,11 @@ fn why(view: &View<'_>, endpoint: &Endpoint, found: &Findings) -> Option<Cause> 
         exposed: found.exposed.as_ref().filter(|_| found.judged),
         lost: &found.lost,
         dropped: found.dropped,
+        added: view
+            .restart
+            .milestones
+            .flush_ns
+            .is_some_and(|flush| endpoint.since > flush),
         recreated: [endpoint.recreated, endpoint.renumbered]
             .into_iter()
             .flatten()

@@ -23,6 +23,7 @@ use crate::outfile;
 use crate::pipeline::{self, Outcome, Progress};
 use crate::ready::Ready;
 use crate::settled::settled;
+use crate::sink::live::Live;
 use crate::source::{clock, ebpf};
 
 /// Events that may wait for the pipeline before sources are held back.
@@ -85,6 +86,7 @@ impl Trace<'_> {
         let ready = Ready::watching(self.plan.bridges.clone());
         let sources = capture::start(self.plan, events).await?;
         let log = create(self.path)?;
+        tokio::spawn(narrate(seen.clone()));
         let pipeline = tokio::spawn(pipeline::run(header, received, Some(log), ready, progress));
         if timeout(PATIENCE, seen.wait_for(|progress| progress.ready))
             .await
@@ -104,6 +106,17 @@ impl Trace<'_> {
         }
         sources.stop().await;
         pipeline.await.context("the pipeline broke")
+    }
+}
+
+/// Says at once what should not wait for the report.
+async fn narrate(mut seen: watch::Receiver<Progress>) {
+    let mut live = Live::default();
+    while seen.changed().await.is_ok() {
+        let report = seen.borrow_and_update().report.clone();
+        for line in report.iter().flat_map(|report| live.news(report)) {
+            tracing::warn!("{line}");
+        }
     }
 }
 

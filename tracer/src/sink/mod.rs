@@ -5,6 +5,7 @@
 pub mod comparison;
 pub mod gate;
 pub mod json;
+pub mod live;
 pub mod runs;
 pub mod text;
 

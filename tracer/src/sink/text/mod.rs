@@ -4,6 +4,7 @@
 
 mod had;
 mod head;
+mod latency;
 mod pods;
 pub(crate) mod table;
 mod timeline;
@@ -50,6 +51,10 @@ fn one(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
             .unwrap_or_default();
         line(out, &format!("  {:>14}  {name}{step}", clock.point(at)));
         before = Some(at);
+    }
+    if let Some(latency) = &restart.upcall_latency {
+        line(out, "");
+        line(out, &latency::row(latency));
     }
     timeline::draw(out, report, restart, clock);
     pods::rows(out, restart, clock);
