@@ -11,7 +11,7 @@ use crate::pods;
 use crate::report::{
     Capture, Finding, Hook, Node, Reconciliation, Report, Restart, SCHEMA, Summary, Verdict,
 };
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 
 /// What is known beside the events: the header, and what went wrong with their transport.
 #[derive(Clone, Debug, Default)]
@@ -159,12 +159,17 @@ fn forgotten(holes: u64) -> Option<Finding> {
     (holes > 0).then(|| finding("holes_forgotten", None, None, detail, true))
 }
 
+/// Packets are followed from a restart's first sign on, once the hooks on them are armed; a capture around a command
+/// goes on for 1.7 s after the flush. Until then it is too early to say that nobody follows them.
+const ARMING: u64 = SECOND;
+
 /// Restarts in which single packets were not followed (`--evidence off`): what was lost is not known.
 fn unfollowed(engine: &Engine) -> Vec<Finding> {
     let list = &engine.restarts.list;
-    let spans = list.iter().enumerate().map(|(index, restart)| {
+    let spans = list.iter().enumerate().filter_map(|(index, restart)| {
         let until = list.get(index + 1).map(|next| next.began);
-        (restart.began, until)
+        let flush = restart.milestones.flush_ns?;
+        (engine.now.since(flush) > ARMING).then_some((restart.began, until))
     });
     let followed = |(from, until): &(Timestamp, Option<Timestamp>)| {
         engine.evidence.iter().any(|(armed, let_go)| {

@@ -33,8 +33,6 @@ pub(crate) struct Track {
     until: Timestamp,
     /// How many runs there are when settling is worth another attempt.
     attempt: usize,
-    /// A megaflow forwarded or dropped packets: those that go through userspace are always seen.
-    pub hit: bool,
     /// Holes that are no longer remembered.
     pub forgotten: u64,
 }
@@ -51,7 +49,6 @@ impl Track {
         if run.first < self.until && !is_forwarded(&id) && !self.runs.contains_key(&id) {
             return;
         }
-        self.hit |= !run.executed && matches!(run.fate, PacketFate::Delivered(_) | PacketFate::DropFlow);
         let extent = self.runs.entry(id).or_insert(Extent {
             last: run.last,
             packets: 0,

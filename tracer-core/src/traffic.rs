@@ -30,6 +30,7 @@ pub(crate) struct Extent {
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
     tracks: BTreeMap<TrafficKey, Track>,
+    hits: bool,
 }
 
 /// Lost packets of one key without a delivery between them.
@@ -101,6 +102,7 @@ pub struct Story {
 impl Traffic {
     /// A run began, grew or ended.
     pub fn run(&mut self, run: &Run) {
+        self.hits |= !run.executed && matches!(run.fate, PacketFate::Delivered(_) | PacketFate::DropFlow);
         let track = self.tracks.entry(run.key).or_default();
         track.run(run);
     }
@@ -112,7 +114,7 @@ impl Traffic {
 
     /// Whether packets were seen that a megaflow forwarded or dropped: those that go through userspace are always seen.
     pub fn saw_hits(&self) -> bool {
-        self.tracks.values().any(|track| track.hit)
+        self.hits
     }
 
     /// All keys with what became of their packets, as far as can be told at `now`.
