@@ -10,9 +10,11 @@ use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 
 use crate::guest::steps::Step;
+use crate::judge::bounds::{self, Hole};
+use crate::packets::Packets;
 use crate::report::{Report, Restart};
 use crate::scenario::{Notes, Scenario};
-use crate::truth::{LostRun, Stream, Truth};
+use crate::truth::{Stream, Truth};
 
 /// What one scenario left behind.
 #[derive(Clone, Debug)]
@@ -25,8 +27,12 @@ pub struct Outcome {
     pub steps: Vec<Step>,
     /// What the guest noted.
     pub notes: Notes,
+    /// Every packet of each of the truth's streams.
+    pub packets: Vec<Packets>,
     /// The report over the recording.
     pub report: Report,
+    /// The report over the recording up to where traffic flowed again: what was known while the capture ran.
+    pub early: Option<Report>,
     /// The report that `ovsgap record` printed.
     pub live: String,
     /// The same report made from the recording.
@@ -51,6 +57,10 @@ impl Outcome {
                 .map(|line| json(line, "steps.jsonl"))
                 .collect::<Result<_>>()?,
             notes: json(&text("notes.json")?, "notes.json")?,
+            packets: json(&text("packets.json")?, "packets.json")?,
+            early: text("early.json")
+                .ok()
+                .and_then(|text| json(&text, "early.json").ok()),
             // A report that is not there or cannot be read is for the judge to say.
             report: text("report.json")
                 .ok()
@@ -87,18 +97,47 @@ impl Outcome {
         busy.chain(self.scenario.idle.iter().copied()).collect()
     }
 
+    /// Every stream with its packets.
+    pub fn streams(&self) -> impl Iterator<Item = (&Stream, bounds::Stream<'_>)> {
+        let began = self.steps.first().map_or(0, |step| step.started_ns);
+        let streams = self.truth.streams.iter().zip(&self.packets);
+        streams.map(move |(stream, packets)| {
+            let of = bounds::Stream {
+                packets,
+                began,
+                ended: self.report.capture.ended_ns,
+                error: self.truth.clock_error_ns,
+            };
+            (stream, of)
+        })
+    }
+
+    /// From the flush to the last Pod's flows.
+    pub fn under_way(&self) -> std::ops::Range<u64> {
+        let flush = self.restart().and_then(|restart| restart.milestone("flush_ns"));
+        let last = self
+            .steps
+            .iter()
+            .rev()
+            .find(|step| step.name == "flows_installed");
+        flush.unwrap_or(u64::MAX)..last.map_or(0, |step| step.started_ns)
+    }
+
     /// What the prober saw of one Pod since the restart began.
     pub fn of_pod(&self, pod: &str) -> PodTruth {
-        let began = self.steps.first().map_or(0, |step| step.started_ns);
-        let all = || self.truth.streams.iter().filter(|stream| stream.flows);
         let flush = self
             .step("flag_removed", None)
             .or_else(|| self.step("vswitchd_start", None));
+        let of = |is_of: fn(&Stream, &str) -> bool| {
+            let streams = self
+                .streams()
+                .filter(move |(stream, _)| stream.flows && is_of(stream, pod));
+            streams.collect::<Vec<_>>()
+        };
         PodTruth::new(
-            began,
-            flush.map_or(began, |step| step.started_ns),
-            &all().filter(|stream| stream.dst == pod).collect::<Vec<_>>(),
-            &all().filter(|stream| stream.src == pod).collect::<Vec<_>>(),
+            flush.map_or(0, |step| step.started_ns),
+            &of(|stream, pod| stream.dst == pod),
+            &of(|stream, pod| stream.src == pod),
         )
     }
 }
@@ -130,32 +169,19 @@ pub struct PodTruth {
 pub struct Direction {
     /// Packets that were lost.
     pub lost: u64,
-    /// Whether every stream arrived again after its last loss.
-    pub recovered: bool,
-    /// From the first to the last packet of the longest run of lost ones of one stream.
-    pub longest_ns: u64,
-    /// From the last arrival before all losses to the first after all of them: no hole was longer.
-    pub around_ns: Option<u64>,
+    /// The longest hole of one stream.
+    pub longest: Option<Hole>,
 }
 
 impl PodTruth {
-    fn new(began: u64, flush: u64, to: &[&Stream], from: &[&Stream]) -> Self {
-        let runs = |streams: &[&Stream]| {
-            let runs = streams.iter().flat_map(|stream| stream.lost.iter().cloned());
-            runs.filter(|run| run.last_lost_sent_ns >= began)
-                .collect::<Vec<_>>()
-        };
-        let (to, from) = (runs(to), runs(from));
+    fn new(flush: u64, to: &[(&Stream, bounds::Stream)], from: &[(&Stream, bounds::Stream)]) -> Self {
         // A single miss may be lost before the flush; it tells nothing of the window.
-        let all = || {
-            to.iter()
-                .chain(&from)
-                .filter(|run| run.last_lost_sent_ns >= flush)
-        };
+        let runs = || to.iter().chain(from).flat_map(|(stream, _)| &stream.lost);
+        let all = || runs().filter(|run| run.last_lost_sent_ns >= flush);
         let again = || all().filter_map(|run| run.first_received_after);
         Self {
-            to: Direction::new(&to),
-            from: Direction::new(&from),
+            to: Direction::new(to),
+            from: Direction::new(from),
             first_again_ns: again().map(|one| one.received_ns).min(),
             last_loss_of_all_ns: all().map(|run| run.last_lost_sent_ns).min(),
             first_prompt_ns: all()
@@ -168,25 +194,14 @@ impl PodTruth {
 }
 
 impl Direction {
-    fn new(runs: &[LostRun]) -> Self {
-        let before = runs
-            .iter()
-            .filter_map(|run| run.last_received_before)
-            .map(|one| one.sent_ns)
-            .min();
-        let after = runs
-            .iter()
-            .filter_map(|run| run.first_received_after)
-            .map(|one| one.received_ns)
-            .max();
-        let length = |run: &LostRun| run.last_lost_sent_ns - run.first_lost_sent_ns;
+    fn new(streams: &[(&Stream, bounds::Stream)]) -> Self {
+        let longest = streams.iter().filter_map(|(_, packets)| packets.longest());
         Self {
-            lost: runs.iter().map(|run| run.count).sum(),
-            recovered: runs.iter().all(|run| run.first_received_after.is_some()),
-            longest_ns: runs.iter().map(length).max().unwrap_or_default(),
-            around_ns: before
-                .zip(after)
-                .map(|(before, after)| after.saturating_sub(before)),
+            lost: streams
+                .iter()
+                .map(|(_, packets)| packets.lost().count() as u64)
+                .sum(),
+            longest: longest.max_by_key(Hole::at_least),
         }
     }
 }

@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 use crate::judge::millis;
-use crate::outcome::Outcome;
-use crate::report::{Loss, Pod};
+use crate::outcome::{Direction, Outcome};
+use crate::report::{Loss, Observed, Pod};
 
 const HEAD: [&str; 7] = [
     "Pod",
@@ -64,6 +64,96 @@ fn lost(pod: &Pod) -> String {
         count(&pod.observed.to_pod),
         count(&pod.observed.from_pod)
     )
+}
+
+/// What stands in a row of [`beside`] and of `docs/accuracy.md`.
+pub const COLUMNS: [&str; 8] = [
+    "Pod",
+    "lost to it",
+    "true hole",
+    "report",
+    "lost from it",
+    "true hole",
+    "report",
+    "window ends",
+];
+
+/// Truth beside report, one row a Pod. Lost packets: by the prober, and, where it is another figure, by the report. Holes:
+/// the longest of one traffic, in ms, at least–at most, by the prober and by the report. Windows: how far from the first
+/// packet that a megaflow forwarded again.
+pub fn rows(outcome: &Outcome) -> Vec<[String; 8]> {
+    let rows = outcome.pods().into_iter().map(|name| {
+        let truth = outcome.of_pod(name);
+        let pod = outcome
+            .restart()
+            .and_then(|restart| restart.real_pods().find(|pod| pod.name == name));
+        let loss = |of: fn(&Observed) -> &Option<Loss>| pod.and_then(|pod| of(&pod.observed).as_ref());
+        let [to, to_hole, to_told] = direction(&truth.to, loss(|observed| &observed.to_pod));
+        let [from, from_hole, from_told] = direction(&truth.from, loss(|observed| &observed.from_pod));
+        let end = pod.map_or_else(
+            || "not in the report".into(),
+            |pod| end(pod, truth.first_prompt_ns),
+        );
+        [
+            name.to_owned(),
+            to,
+            to_hole,
+            to_told,
+            from,
+            from_hole,
+            from_told,
+            end,
+        ]
+    });
+    rows.collect()
+}
+
+fn direction(truth: &Direction, loss: Option<&Loss>) -> [String; 3] {
+    let told = loss.map_or(0, |loss| loss.lost_packets);
+    let lost = if told == truth.lost {
+        told.to_string()
+    } else {
+        format!("{} told {told}", truth.lost)
+    };
+    let Some(hole) = truth.longest else {
+        return [lost, "-".into(), "-".into()];
+    };
+    let longest = loss.into_iter().flat_map(|loss| &loss.keys);
+    let longest = longest.max_by_key(|key| key.last_lost_ns.saturating_sub(key.first_lost_ns));
+    let told = longest.map_or_else(
+        || "-".into(),
+        |key| {
+            let least = key.last_lost_ns.saturating_sub(key.first_lost_ns);
+            let around = key.last_delivered_before_ns.zip(key.first_delivered_after_ns);
+            span(least, around.map(|(before, after)| after.saturating_sub(before)))
+        },
+    );
+    [lost, span(hole.at_least(), hole.at_most()), told]
+}
+
+fn span(least: u64, most: Option<u64>) -> String {
+    let tenths = |nanos: u64| format!("{}.{}", nanos / 1_000_000, nanos / 100_000 % 10);
+    format!("{}–{}", tenths(least), most.map_or_else(|| "?".into(), tenths))
+}
+
+/// Where a window ends, beside the first packet that a megaflow forwarded again; and why it was.
+fn end(pod: &Pod, prompt: Option<u64>) -> String {
+    let at = match (pod.exposed.as_ref().map(|exposed| exposed.end_ns), prompt) {
+        (None, _) => "no window".into(),
+        (Some(None), _) => "open".into(),
+        (Some(Some(_)), None) => "closed".into(),
+        (Some(Some(end)), Some(prompt)) if end >= prompt => format!("+{} ms", millis(end - prompt)),
+        (Some(Some(end)), Some(prompt)) => format!("-{} ms", millis(prompt - end)),
+    };
+    let cause = pod.cause.as_deref().map(|cause| format!(", {cause}"));
+    at + &cause.unwrap_or_default()
+}
+
+/// Truth beside report of one scenario.
+pub fn beside(suite: &str, outcome: &Outcome) -> String {
+    let mut all = vec![COLUMNS.map(str::to_owned)];
+    all.extend(rows(outcome));
+    format!("{suite}: {}\n{}", outcome.scenario.name, align(&all).trim_end())
 }
 
 fn align<const N: usize>(rows: &[[String; N]]) -> String {

@@ -6,7 +6,9 @@ pub mod cli;
 pub mod init;
 pub mod restart;
 pub mod steps;
+pub mod traffic;
 
+mod change;
 mod clock;
 mod command;
 mod job;
@@ -17,4 +19,3 @@ mod ovsdb;
 mod pipeline;
 mod pods;
 mod run;
-mod traffic;

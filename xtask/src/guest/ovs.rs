@@ -11,11 +11,13 @@ use anyhow::{Context as _, Result, bail};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use super::clock::{self, MILLISECOND, SECOND};
+use super::clock::{self, MILLISECOND};
 use super::{command, ovsdb};
 
 /// The bridge of the node.
 pub const BRIDGE: &str = "br-int";
+/// Where the node has a second one, its name.
+pub const SECOND_BRIDGE: &str = "br-ext";
 
 const DATABASE: &str = "/etc/openvswitch/conf.db";
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
@@ -115,7 +117,7 @@ fn ended(end: &std::os::fd::OwnedFd) -> Result<()> {
 }
 
 /// How long `ovs-ofctl` may take from its start to reading its flows.
-const READY: u64 = 30 * SECOND;
+const READY: u64 = 30 * clock::SECOND;
 
 /// One bundle (OpenFlow 1.5, atomic) that is ready to be sent: `ovs-ofctl` is started, connects, and waits for
 /// its flows.
@@ -125,9 +127,9 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Prepares `flows` to be added together.
-    pub fn prepare(flows: String) -> Result<Self> {
-        let arguments = ["-O", "OpenFlow15", "--bundle", "add-flows", BRIDGE, "-"];
+    /// Prepares `flows` to be added to a bridge together.
+    pub fn prepare(bridge: &str, flows: String) -> Result<Self> {
+        let arguments = ["-O", "OpenFlow15", "--bundle", "add-flows", bridge, "-"];
         Ok(Self {
             process: command::start("ovs-ofctl", &arguments)?,
             flows,
@@ -149,7 +151,7 @@ impl Bundle {
         }
         bail!(
             "ovs-ofctl did not get ready for its flows within {} s",
-            READY / SECOND
+            READY / clock::SECOND
         )
     }
 
@@ -159,7 +161,7 @@ impl Bundle {
     }
 }
 
-/// Empties the bridge's tables.
-pub fn delete_flows() -> Result<()> {
-    command::output("ovs-ofctl", &["-O", "OpenFlow15", "del-flows", BRIDGE]).map(drop)
+/// Empties a bridge's tables.
+pub fn delete_flows(bridge: &str) -> Result<()> {
+    command::output("ovs-ofctl", &["-O", "OpenFlow15", "del-flows", bridge]).map(drop)
 }

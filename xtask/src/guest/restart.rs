@@ -8,11 +8,13 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::clock::{self, MILLISECOND};
+use super::clock::{self, MILLISECOND, SECOND};
 use super::node::Node;
 use super::ovs::{self, Bundle};
+use super::pods::Pod;
 use super::steps::Log;
-use super::{ovsdb, traffic};
+use super::traffic::Prober;
+use super::{change, ovsdb, traffic};
 
 /// How ovs-vswitchd goes and comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -49,6 +51,12 @@ pub struct Restart {
     /// Pods that never get their flows back
     #[arg(long, value_delimiter = ',')]
     pub without: Vec<String>,
+    /// A Pod that is made between the flag's removal and the other Pods' flows, with its own flows at once
+    #[arg(long)]
+    pub added: Option<String>,
+    /// A Pod that is deleted between the flag's removal and the Pods' flows
+    #[arg(long)]
+    pub deleted: Option<String>,
     /// The agent's round after the restart: part of its flows' cookies
     #[arg(long, default_value_t = 2)]
     pub round: u16,
@@ -65,7 +73,7 @@ pub struct Restart {
 
 /// Restarts and waits until the traffic, if there is any, flows again.
 pub fn run(restart: &Restart) -> Result<()> {
-    let node = Node::find()?;
+    let mut node = Node::find()?;
     let log = &mut open(&restart.steps)?;
     match restart.way {
         Way::Kill => log.step("vswitchd_killed", None, ovs::kill)?,
@@ -75,30 +83,39 @@ pub fn run(restart: &Restart) -> Result<()> {
         log.step("flag_set", None, ovsdb::set_flow_restore_wait)?;
     }
     log.step("vswitchd_start", None, ovs::start)?;
-    let pipeline = node.pipeline(restart.round);
     log.step("base_flows", None, || {
-        Bundle::prepare(pipeline.base(&node.gateway))?.commit()
+        let bundle = |bridge: &&str| Bundle::prepare(bridge, node.base(bridge, restart.round))?.commit();
+        node.bridges().iter().try_for_each(bundle)
     })?;
-    // Made ready here, so that a hole of one millisecond is not made longer by the start of a program: an agent
-    // has its connection open, too.
-    let mut bundles = Vec::new();
-    for pod in node
-        .pods
-        .iter()
-        .filter(|pod| !restart.without.contains(&pod.name))
-    {
-        bundles.push((pod.name.as_str(), Bundle::prepare(pipeline.pod(pod))?));
-    }
-    bundles.iter().try_for_each(|(_, bundle)| bundle.wait_ready())?;
+    let bundles = prepare(&node, restart)?;
+    let mut newcomer = None;
     if restart.order == Order::Fixed {
         install(log, bundles)?;
         remove_flag(log, restart.way)?;
     } else {
         remove_flag(log, restart.way)?;
-        clock::sleep_until(clock::now() + restart.hole_ms * MILLISECOND);
+        let end = clock::now() + restart.hole_ms * MILLISECOND;
+        change::delete(log, &mut node, restart.deleted.as_deref())?;
+        newcomer = change::add(log, &mut node, restart)?;
+        clock::sleep_until(end);
         install(log, bundles)?;
     }
-    settle(log, restart)
+    settle(log, restart, newcomer.as_ref())?;
+    newcomer.map_or(Ok(()), |prober| change::written(prober, &restart.steps))
+}
+
+/// The bundles of the Pods, made ready here, so that a hole of one millisecond is not made longer by the start of a
+/// program: an agent has its connection open, too.
+fn prepare(node: &Node, restart: &Restart) -> Result<Vec<(String, Bundle)>> {
+    let left_out =
+        |pod: &&Pod| restart.without.contains(&pod.name) || restart.deleted.as_ref() == Some(&pod.name);
+    let mut bundles = Vec::new();
+    for pod in node.pods.iter().filter(|pod| !left_out(pod)) {
+        let flows = node.pipeline(&pod.bridge, restart.round).pod(pod);
+        bundles.push((pod.name.clone(), Bundle::prepare(&pod.bridge, flows)?));
+    }
+    bundles.iter().try_for_each(|(_, bundle)| bundle.wait_ready())?;
+    Ok(bundles)
 }
 
 fn open(path: &Path) -> Result<Log> {
@@ -116,20 +133,22 @@ fn remove_flag(log: &mut Log, way: Way) -> Result<()> {
     }
 }
 
-fn install(log: &mut Log, bundles: Vec<(&str, Bundle)>) -> Result<()> {
+fn install(log: &mut Log, bundles: Vec<(String, Bundle)>) -> Result<()> {
     for (pod, bundle) in bundles {
-        log.step("flows_installed", Some(pod), || bundle.commit())?;
+        log.step("flows_installed", Some(&pod), || bundle.commit())?;
     }
     Ok(())
 }
 
 /// Waits for a packet of each stream between Pods that have flows, sent from here on, to arrive.
-fn settle(log: &mut Log, restart: &Restart) -> Result<()> {
+fn settle(log: &mut Log, restart: &Restart, newcomer: Option<&Prober>) -> Result<()> {
     if !traffic::status::is_there() {
         return Ok(());
     }
     log.step("traffic_flows", None, || {
-        let flows = traffic::status::wait(&restart.without, restart.settle_s)?;
+        let until = clock::now() + restart.settle_s * SECOND;
+        let mut flows = traffic::status::wait(&restart.without, restart.settle_s)?;
+        flows &= newcomer.is_none_or(|prober| traffic::status::wait_here(&prober.progress, until, &[]));
         if !flows {
             eprintln!(
                 "traffic does not flow again {} s after the restart",
