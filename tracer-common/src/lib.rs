@@ -8,6 +8,7 @@
 
 pub mod counters;
 pub mod hook;
+pub mod latency;
 pub mod offsets;
 pub mod record;
 pub mod run;
@@ -22,6 +23,8 @@ pub mod names {
     pub const UPCALLS: &str = "UPCALLS";
     /// Per-CPU hash: datapath ifindex → [`crate::counters::UpcallTotals`].
     pub const UPCALL_TOTALS: &str = "UPCALL_TOTALS";
+    /// Per-CPU array of one [`crate::latency::Waits`].
+    pub const WAITS: &str = "WAITS";
     /// Array of one [`crate::run::Control`].
     pub const CONTROL: &str = "CONTROL";
     /// Hash: [`crate::run::RunKey`] → [`crate::run::Run`].

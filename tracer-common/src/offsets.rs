@@ -104,6 +104,14 @@ offsets! {
 
     /// A packet's length.
     skb_len: "sk_buff"."len",
+    /// How much of it is not in its linear part.
+    skb_data_len: "sk_buff"."data_len",
+    /// The buffer of its linear part.
+    skb_head: "sk_buff"."head",
+    /// Where the packet begins in it: with the L2 header.
+    skb_data: "sk_buff"."data",
+    /// From the buffer's beginning to the L3 header.
+    skb_network_header: "sk_buff"."network_header",
     /// A packet's control block, here `struct ovs_skb_cb`.
     skb_cb: "sk_buff"."cb",
     /// The vport at which a packet came in.

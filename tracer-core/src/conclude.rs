@@ -82,6 +82,7 @@ fn capture(engine: &Engine, provenance: &Provenance, reconciliation: Vec<Reconci
         events: engine.events,
         lost_events: engine.coverage.lost_total() + provenance.missing,
         reconciliation,
+        upcall_latency: engine.latencies.summary(),
     }
 }
 
@@ -169,6 +170,7 @@ fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: us
         kind: state.kind(),
         began_ns: state.began,
         milestones,
+        upcall_latency: state.latencies.summary(),
         summary: summary(&view, &pods),
         pods,
         verdict,

@@ -2,8 +2,8 @@
 //!
 //! May not know: formats, windows. Reads the engine, never changes it.
 
+use crate::class::Direction;
 use crate::engine::Engine;
-use crate::evidence::Direction;
 use crate::id::{DpIfindex, PortNo};
 use crate::packet::{Destination, TrafficKey};
 use crate::report::{Observed, Pod, Verdict};

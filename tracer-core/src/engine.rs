@@ -9,6 +9,7 @@ use crate::coverage::{Coverage, finding};
 use crate::event::{Event, EventKind, Process, UpcallTotals};
 use crate::flow::{Actions, FlowKey};
 use crate::id::{DpIfindex, Pid};
+use crate::latency::{Latencies, LatencyCount};
 use crate::megaflow::{FlowName, Megaflows, subjects};
 use crate::openflow::OpenFlow;
 use crate::report::Command;
@@ -41,6 +42,7 @@ pub struct Engine {
     pub(crate) coverage: Coverage,
     pub(crate) conditions: Conditions,
     pub(crate) readings: BTreeMap<DpIfindex, (Reading, Reading)>,
+    pub(crate) latencies: Latencies,
     /// From when to when packets were seen.
     pub(crate) evidence: Vec<(Timestamp, Option<Timestamp>)>,
 }
@@ -114,12 +116,20 @@ impl Engine {
             | Kind::FlowSet { .. }
             | Kind::FlowRemove { .. } => self.kernel(at, kind),
             Kind::Upcalls(upcalls) => self.conditions.upcalls(upcalls, &self.restarts),
+            Kind::UpcallLatency { waits, ambiguous } => self.waited(waits, *ambiguous),
             Kind::Packets(run) => self.traffic.run(run),
             Kind::OpenFlowUp { .. }
             | Kind::OpenFlowSnapshot { .. }
             | Kind::OpenFlowDown { .. }
             | Kind::OpenFlowFlows { .. }
             | Kind::OpenFlowPaused { .. } => self.openflow(at, kind),
+        }
+    }
+
+    fn waited(&mut self, waits: &[LatencyCount], ambiguous: u64) {
+        self.latencies.add(waits, ambiguous);
+        if let Some(restart) = self.restarts.current() {
+            restart.latencies.add(waits, ambiguous);
         }
     }
 
@@ -276,7 +286,7 @@ impl Engine {
             return;
         };
         let subjects = subjects(&self.topology, at, name.0, key, actions);
-        restart.converging.flow(at, name, &subjects, actions.fate());
+        restart.converging.flow(at, name, &subjects, key, actions.fate());
     }
 
     fn removed(&mut self, at: Timestamp, name: FlowName) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::{Actions, FlowKey};
 use crate::id::{DpIfindex, Ifindex, Mac, OfPort, Pid, PortNo, Ufid};
+pub use crate::latency::LatencyCount;
 use crate::packet::{Run, TrafficKey};
 use crate::time::Timestamp;
 
@@ -249,6 +250,15 @@ pub enum EventKind {
     },
     /// Upcalls of one kind since the last such event, counted in the kernel.
     Upcalls(Upcalls),
+    /// How long the packets of miss upcalls waited that were answered since the last such event: from when a
+    /// handler's socket had taken them (`ovs_dp_upcall` returned 0) until userspace had them executed
+    /// (`ovs_packet_cmd_execute` was called).
+    UpcallLatency {
+        /// By length, shortest first.
+        waits: Vec<LatencyCount>,
+        /// Answered, but one of several that were just alike and waited at the same time: how long is not known.
+        ambiguous: u64,
+    },
     /// A run of packets of one traffic key that met the same fate.
     Packets(Run),
     /// Runs of traffic keys that did not fit into the kernel's map, or flapped and were not all sent.

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::class::{Class, Direction};
 use crate::engine::Engine;
+use crate::forwarding::Forwarding;
 use crate::packet::{Destination, TrafficKey};
 use crate::report::{Delayed, KEYS, KeyLoss, Loss, Reason, SteadyDrop};
 use crate::time::Timestamp;
@@ -28,15 +30,6 @@ struct Track {
     story: Story,
     /// The device at which it comes in.
     interface: String,
-}
-
-/// Which way a packet goes, seen from a Pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// It is addressed to the Pod.
-    ToPod,
-    /// It came in at the Pod's port.
-    FromPod,
 }
 
 impl Evidence {
@@ -106,20 +99,16 @@ impl Evidence {
         })
     }
 
-    /// The first packet delivered of any of an endpoint's traffic that had been lost since `flush`.
-    pub fn first_again(
-        &self,
-        endpoint: &str,
-        flush: Timestamp,
-        until: Option<Timestamp>,
-    ) -> Option<Timestamp> {
-        let tracks = self
-            .of(endpoint, Direction::FromPod)
-            .chain(self.of(endpoint, Direction::ToPod));
-        tracks
-            .flat_map(|track| track.losses((flush, until)))
-            .filter_map(|hole| hole.after)
-            .min()
+    /// Adds what became of an endpoint's packets that were lost since `flush`.
+    pub fn again(&self, endpoint: &str, flush: Timestamp, until: Option<Timestamp>, to: &mut Forwarding) {
+        for direction in [Direction::FromPod, Direction::ToPod] {
+            for track in self.of(endpoint, direction) {
+                let class = Class::of(direction, track.key.eth_type, track.key.proto);
+                for hole in track.losses((flush, until)) {
+                    to.lost(class, hole.after);
+                }
+            }
+        }
     }
 
     /// All packets lost in a span, each counted once.

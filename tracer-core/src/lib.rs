@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cause;
+pub mod class;
 pub mod conclude;
 pub mod condition;
 pub mod coverage;
@@ -28,10 +29,12 @@ pub mod engine;
 pub mod event;
 pub mod evidence;
 pub mod flow;
+pub mod forwarding;
 pub mod history;
 pub mod id;
 pub mod identity;
 pub mod judge;
+pub mod latency;
 pub mod log;
 pub mod megaflow;
 pub mod meter;

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::class::{CLASSES, Class, Direction};
 use crate::flow::{Actions, Fate, FlowKey};
 use crate::id::{DpIfindex, PortNo, Ufid};
 use crate::time::Timestamp;
@@ -87,10 +88,8 @@ pub fn subjects(
 /// How far one endpoint has come since the flush.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Convergence {
-    /// First megaflow that outputs what it sends.
-    pub from_pod: Option<Timestamp>,
-    /// First megaflow that outputs to it.
-    pub to_pod: Option<Timestamp>,
+    /// By class of its traffic: the first megaflow that outputs it, and whether one dropped it.
+    classes: [(Option<Timestamp>, bool); CLASSES],
     /// First megaflow that drops its traffic.
     pub first_drop: Option<Timestamp>,
     /// Drop megaflows in the table.
@@ -100,9 +99,23 @@ pub struct Convergence {
 }
 
 impl Convergence {
-    /// First megaflow for the endpoint that outputs, in either direction.
+    /// First megaflow for the endpoint that outputs, in either direction. Those that let neighbours find each other
+    /// count where there are no others: they may need no OpenFlow flow of the endpoint.
     pub fn converged(&self) -> Option<Timestamp> {
-        self.from_pod.into_iter().chain(self.to_pod).min()
+        let known = Class::all().map(|class| (class, self.class(class)));
+        let alone = !known
+            .iter()
+            .any(|(class, state)| !class.finds_neighbours && *state != (None, false));
+        known
+            .iter()
+            .filter(|(class, _)| alone || !class.finds_neighbours)
+            .filter_map(|(_, (output, _))| *output)
+            .min()
+    }
+
+    /// Of a class of its traffic: the first megaflow that outputs it, and whether one dropped it.
+    pub fn class(&self, class: Class) -> (Option<Timestamp>, bool) {
+        self.classes[class.index()]
     }
 
     /// Whether a megaflow drops its traffic now.
@@ -119,21 +132,19 @@ pub struct Converging {
 
 impl Converging {
     /// A megaflow came or got other actions.
-    pub fn flow(&mut self, at: Timestamp, name: FlowName, subjects: &Subjects, fate: Fate) {
+    pub fn flow(&mut self, at: Timestamp, name: FlowName, subjects: &Subjects, key: &FlowKey, fate: Fate) {
         let Subjects { from, to } = subjects;
-        for (endpoint, is_from) in [(from, true), (to, false)] {
+        for (endpoint, direction) in [(from, Direction::FromPod), (to, Direction::ToPod)] {
             let Some(endpoint) = endpoint else { continue };
             let state = self.endpoints.entry(endpoint.clone()).or_default();
+            let class = Class::of(direction, key.eth_type, key.proto);
+            let (output, dropped) = &mut state.classes[class.index()];
             match fate {
                 Fate::Output => {
-                    let first = if is_from {
-                        &mut state.from_pod
-                    } else {
-                        &mut state.to_pod
-                    };
-                    first.get_or_insert(at);
+                    output.get_or_insert(at);
                 }
                 Fate::Drop => {
+                    *dropped = true;
                     state.first_drop.get_or_insert(at);
                     state.drops.insert(name);
                 }

@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 
 use crate::cause::{Facts, cause};
+use crate::class::Direction;
 use crate::coverage::weakened;
 use crate::engine::Engine;
-use crate::evidence::{Direction, Evidence, Span};
+use crate::evidence::{Evidence, Span};
+use crate::forwarding::Forwarding;
 use crate::megaflow::Convergence;
 use crate::openflow::Standing;
 use crate::report::{Cause, Exposed, Finding, Leak, Loss, Observed, Pod, Reason, Verdict};
@@ -93,8 +95,9 @@ fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
     Findings {
         standing,
         exposed: view.restart.milestones.flush_ns.map(|flush| {
-            let delivered = view.evidence.first_again(interface, flush, view.until);
-            window::exposed(flush, standing, state, delivered)
+            let mut forwarding = Forwarding::by_megaflows(state);
+            view.evidence.again(interface, flush, view.until, &mut forwarding);
+            window::exposed(flush, standing, state, &forwarding)
         }),
         converged: state.and_then(Convergence::converged),
         dropped: state.is_some_and(|state| state.first_drop.is_some()),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::latency::LatencyCount;
 use crate::time::Timestamp;
 
 /// The schema's name and version, first field of every report.
@@ -63,6 +64,32 @@ pub struct Capture {
     pub lost_events: u64,
     /// Upcalls seen beside the datapath's own counters.
     pub reconciliation: Vec<Reconciliation>,
+    /// How long upcalls waited for their answer, over the whole capture; `None`: no answer was seen.
+    #[serde(default)]
+    pub upcall_latency: Option<UpcallLatency>,
+}
+
+/// How long the packets of miss upcalls waited: from when a handler's socket had taken them until ovs-vswitchd had them
+/// executed. What it dropped has no such time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpcallLatency {
+    /// Upcalls whose wait is known.
+    pub timed: u64,
+    /// Upcalls that were answered while others just like them were waiting: which waited how long is not known.
+    pub ambiguous: u64,
+    /// The shortest wait was at least so long.
+    pub min_ns: Option<u64>,
+    /// Half of the waits were at most so long. (All quantiles are upper bounds, up to a fourteenth too high: the kernel
+    /// counts in buckets of a sixteenth of their value.)
+    pub p50_ns: Option<u64>,
+    /// Nine in ten were at most so long.
+    pub p90_ns: Option<u64>,
+    /// 99 in a hundred were at most so long.
+    pub p99_ns: Option<u64>,
+    /// All were at most so long.
+    pub max_ns: Option<u64>,
+    /// The waits as they were counted, shortest first.
+    pub waits: Vec<LatencyCount>,
 }
 
 /// A hook as it stood at the end of the capture.
@@ -128,6 +155,9 @@ pub struct Restart {
     pub milestones: Milestones,
     /// Each Pod, then each port that is no Pod.
     pub pods: Vec<Pod>,
+    /// How long upcalls waited in it, where answers were seen.
+    #[serde(default)]
+    pub upcall_latency: Option<UpcallLatency>,
     /// All Pods together.
     pub summary: Summary,
     /// The worst verdict of its Pods.

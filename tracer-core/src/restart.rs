@@ -7,6 +7,7 @@
 use crate::daemon::Daemon;
 use crate::event::{Portids, Process};
 use crate::id::{DpIfindex, Pid};
+use crate::latency::Latencies;
 use crate::megaflow::Converging;
 use crate::openflow::Baseline;
 use crate::report::{Kind, Milestones};
@@ -39,6 +40,8 @@ pub struct Restart {
     pub converging: Converging,
     /// OpenFlow flows before the restart.
     pub baseline: Baseline,
+    /// How long upcalls waited since it began.
+    pub latencies: Latencies,
 }
 
 impl Restart {

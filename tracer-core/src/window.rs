@@ -3,6 +3,7 @@
 //! May not know: packets. Its start is the flush. Its end is the earliest point at which the evidence
 //! says that a packet would have been forwarded.
 
+use crate::forwarding::Forwarding;
 use crate::megaflow::Convergence;
 use crate::openflow::Standing;
 use crate::report::{EndedBy, Exposed, Phase};
@@ -17,9 +18,9 @@ pub fn exposed(
     flush: Timestamp,
     standing: Standing,
     state: Option<&Convergence>,
-    delivered: Option<Timestamp>,
+    forwarding: &Forwarding,
 ) -> Exposed {
-    match end(flush, standing, state, delivered) {
+    match end(flush, standing, state, forwarding) {
         None => Exposed {
             start_ns: flush,
             end_ns: None,
@@ -39,34 +40,37 @@ fn end(
     flush: Timestamp,
     standing: Standing,
     state: Option<&Convergence>,
-    delivered: Option<Timestamp>,
+    forwarding: &Forwarding,
 ) -> Option<(Timestamp, EndedBy)> {
-    let converged = state
-        .and_then(Convergence::converged)
-        .map(|at| (at, EndedBy::Converged));
-    let delivered = delivered.map(|at| (at, EndedBy::Delivered));
-    let forwarded = converged.into_iter().chain(delivered).min_by_key(|(at, _)| *at);
     match standing {
         Standing::Kept => Some((flush, EndedBy::FlowsBeforeFlush)),
         Standing::Installed(installed) if installed <= flush => Some((flush, EndedBy::FlowsBeforeFlush)),
-        Standing::Installed(installed) => Some(after_flows(installed, forwarded, state)),
-        Standing::Missing | Standing::Unknown => forwarded,
+        Standing::Installed(installed) => Some(with_flows(installed, forwarding, state)),
+        // What the controller did not install again was perhaps not needed: all traffic that flows says so.
+        Standing::Missing | Standing::Unknown => forwarding.whole(),
     }
 }
 
-/// The end of a window whose OpenFlow flows came: the first megaflow that outputs, the first packet that is
-/// delivered, or the last drop megaflow's removal. Where nothing dropped its traffic, or what did is a standing policy, the flows alone end it.
-fn after_flows(
+/// The end of a window whose OpenFlow flows came. A flow monitor tells late: what could not have been forwarded without
+/// those flows says more exactly when they were there. Else it ends with the flows, or, where something dropped its
+/// traffic then, with the first that is forwarded afterwards or the last drop megaflow's removal.
+fn with_flows(
     installed: Timestamp,
-    forwarded: Option<(Timestamp, EndedBy)>,
+    forwarding: &Forwarding,
     state: Option<&Convergence>,
 ) -> (Timestamp, EndedBy) {
-    let earliest = forwarded
+    let earlier = forwarding.whole().into_iter().chain(forwarding.own());
+    if let Some(end) = earlier
+        .min_by_key(|(at, _)| *at)
+        .filter(|(at, _)| *at <= installed)
+    {
+        return end;
+    }
+    let later = forwarding
+        .first_after(installed)
         .into_iter()
-        .chain(freed(installed, state))
-        .min_by_key(|(at, _)| *at);
-    match earliest {
-        Some(end) if end.0 <= installed => end,
+        .chain(freed(installed, state));
+    match later.min_by_key(|(at, _)| *at) {
         Some(end) if dropped_at(installed, state) && end.0 <= installed.plus(MAX_IDLE) => end,
         _ => (installed, EndedBy::FlowsInstalled),
     }
@@ -137,7 +141,8 @@ fn phase(name: &str, from: Timestamp, to: Timestamp) -> Phase {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Fate;
+    use crate::class::{Class, Direction};
+    use crate::flow::{Fate, FlowKey};
     use crate::id::{DpIfindex, Ufid};
     use crate::megaflow::{Converging, FlowName, Subjects};
 
@@ -150,14 +155,15 @@ mod tests {
         };
         let mut converging = Converging::default();
         for (at, fate) in steps {
-            converging.flow(Timestamp(*at), FLOW, &subjects, *fate);
+            converging.flow(Timestamp(*at), FLOW, &subjects, &FlowKey::default(), *fate);
         }
         converging
     }
 
     #[track_caller]
     fn check(standing: Standing, converging: &Converging, expected: Option<(u64, EndedBy)>) {
-        let found = exposed(Timestamp(100), standing, converging.endpoint("veth1"), None);
+        let state = converging.endpoint("veth1");
+        let found = exposed(Timestamp(100), standing, state, &Forwarding::by_megaflows(state));
         assert_eq!(
             found.end_ns.zip(found.ended_by),
             expected.map(|(at, by)| (Timestamp(at), by))
@@ -179,12 +185,10 @@ mod tests {
     fn a_packet_that_comes_through_before_its_megaflow_ends_it() {
         let steps = states(&[(110, Fate::Drop), (420, Fate::Output)]);
         let standing = Standing::Installed(Timestamp(400));
-        let found = exposed(
-            Timestamp(100),
-            standing,
-            steps.endpoint("veth1"),
-            Some(Timestamp(405)),
-        );
+        let state = steps.endpoint("veth1");
+        let mut forwarding = Forwarding::by_megaflows(state);
+        forwarding.lost(Class::of(Direction::FromPod, 0x0800, 17), Some(Timestamp(405)));
+        let found = exposed(Timestamp(100), standing, state, &forwarding);
         assert_eq!(
             found.end_ns.zip(found.ended_by),
             Some((Timestamp(405), EndedBy::Delivered))
@@ -240,15 +244,21 @@ mod tests {
             from: Some("veth1".to_owned()),
             to: None,
         };
-        steps.flow(Timestamp(115), other, &subjects, Fate::Drop);
-        steps.flow(Timestamp(440), FLOW, &subjects, Fate::Output);
+        steps.flow(Timestamp(115), other, &subjects, &FlowKey::default(), Fate::Drop);
+        steps.flow(Timestamp(440), FLOW, &subjects, &FlowKey::default(), Fate::Output);
         check(
             Standing::Installed(Timestamp(400)),
             &steps,
             Some((440, EndedBy::Converged)),
         );
         steps = states(&[(110, Fate::Drop)]);
-        steps.flow(Timestamp(20 * SECOND), other, &subjects, Fate::Output);
+        steps.flow(
+            Timestamp(20 * SECOND),
+            other,
+            &subjects,
+            &FlowKey::default(),
+            Fate::Output,
+        );
         check(
             Standing::Installed(Timestamp(400)),
             &steps,

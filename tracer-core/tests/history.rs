@@ -5,8 +5,8 @@
 mod story;
 
 use story::{Plot, Story, ms};
+use tracer_core::class::Direction;
 use tracer_core::event::{Event, EventKind};
-use tracer_core::evidence::Direction;
 use tracer_core::history::{History, Limits};
 use tracer_core::judge::{Judge, judge};
 use tracer_core::log::{Entry, Header};

@@ -13,6 +13,7 @@ mod call;
 mod emit;
 mod flow;
 mod kernel;
+mod latency;
 mod maps;
 mod netlink;
 mod packet;
@@ -59,6 +60,8 @@ macro_rules! tracepoint {
 
 entry!(ovs_dp_upcall => upcall::began());
 exit!(ovs_dp_upcall_ret => upcall::ended());
+
+entry!(ovs_packet_cmd_execute => latency::answered());
 
 entry!(ovs_flow_tbl_flush => call::began(Hook::FlowFlush));
 exit!(ovs_flow_tbl_flush_ret => flow::flushed());

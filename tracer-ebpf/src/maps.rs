@@ -10,11 +10,13 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use tracer_common::counters::{MAX_DATAPATHS, MAX_UPCALL_KEYS, UpcallCount, UpcallKey, UpcallTotals};
 use tracer_common::hook::Lost;
+use tracer_common::latency::Waits;
 use tracer_common::offsets::Offsets;
 use tracer_common::record::{FlowInsert, Header, MAX_ACTIONS};
 use tracer_common::run::{Control, Run, RunKey};
 
 use crate::call::{Call, CallKey};
+use crate::latency::Waiting;
 use crate::packet::{CameIn, Current, Rewritten};
 use crate::upcall::Upcall;
 
@@ -39,6 +41,14 @@ pub static UPCALLS: PerCpuHashMap<UpcallKey, UpcallCount> =
 #[map]
 pub static UPCALL_TOTALS: PerCpuHashMap<u32, UpcallTotals> =
     PerCpuHashMap::with_max_entries(MAX_DATAPATHS, 0);
+
+/// How long upcalls waited for their answer.
+#[map]
+pub static WAITS: PerCpuArray<Waits> = PerCpuArray::with_max_entries(1, 0);
+
+/// Packets that wait for userspace, by fingerprint. What is dropped there is never taken out: the oldest make room.
+#[map]
+pub static WAITING: LruHashMap<u64, Waiting> = LruHashMap::with_max_entries(8192, 0);
 
 /// What userspace tells.
 #[map]

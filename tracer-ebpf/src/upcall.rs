@@ -9,6 +9,7 @@ use tracer_common::hook::Hook;
 
 use crate::emit;
 use crate::kernel::{self, Address, offset};
+use crate::latency;
 use crate::maps::{CONTROL, UPCALL, UPCALL_TOTALS, UPCALLS};
 use crate::packet;
 
@@ -79,6 +80,9 @@ pub fn ended(ctx: &RetProbeContext) {
     }
     upcall.pending = 0;
     upcall.key.result = ctx.ret();
+    if upcall.key.command == MISS && upcall.key.result == 0 {
+        latency::queued(upcall.skb);
+    }
     count_total(&upcall.key);
     count(&upcall.key);
     packet::upcalled(packet::Upcall {

@@ -297,32 +297,41 @@ async fn a_pause_in_a_standard_reply_splits_it() {
     assert_eq!(bench.events.next().await, pause(false));
 }
 
+/// How soon a switch's return is to be noticed. The quickest of several counts: on a busy machine the others say how long
+/// this test had to wait for a processor.
+const BACK_WITHIN: u64 = 10_000_000;
+
 #[tokio::test]
 async fn a_switch_that_restarts_is_watched_again_from_the_start() {
     let mut bench = Bench::start(&[]);
-    let listener = bench.listen("br-int");
+    let mut listener = bench.listen("br-int");
     let mut peer = Peer::accept(&listener).await;
     peer.negotiate(0x7e).await;
     peer.send(&replies(OF10)[0]).await;
     let first = bench.events.until(is_snapshot).await;
-    drop((peer, listener));
-    assert_eq!(bench.down().await, "ovs-vswitchd closed the connection");
-    // Killed, it leaves its socket behind, which refuses; long enough for the back-off to grow.
-    bench
-        .events
-        .until(|kind| matches!(kind, EventKind::OpenFlowDown { error, .. } if error.contains("refused")))
-        .await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-
-    let listener = bench.listen("br-int");
-    let back = clock::now();
-    let mut peer = Peer::accept(&listener).await;
-    let waited = clock::now().since(back);
-    assert!(waited < 100_000_000, "found after {waited} ns");
-    peer.negotiate(0x7e).await;
-    peer.send(&replies(OF10)[0]).await;
-    let second = bench.events.until(is_snapshot).await;
-    assert_eq!(changes(&second), changes(&first));
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        drop((peer, listener));
+        assert_eq!(bench.down().await, "ovs-vswitchd closed the connection");
+        // Killed, it leaves its socket behind, which refuses; long enough for the back-off to grow.
+        bench
+            .events
+            .until(|kind| matches!(kind, EventKind::OpenFlowDown { error, .. } if error.contains("refused")))
+            .await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        listener = bench.listen("br-int");
+        let back = clock::now();
+        peer = Peer::accept(&listener).await;
+        waits.push(clock::now().since(back));
+        peer.negotiate(0x7e).await;
+        peer.send(&replies(OF10)[0]).await;
+        let again = bench.events.until(is_snapshot).await;
+        assert_eq!(changes(&again), changes(&first));
+    }
+    assert!(
+        waits.iter().any(|wait| *wait < BACK_WITHIN),
+        "found after {waits:?} ns"
+    );
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use crate::outfile;
 use crate::pipeline::{self, Outcome, Progress};
 use crate::ready::Ready;
 use crate::settled::settled;
+use crate::sink::live::Live;
 use crate::source::ebpf;
 
 /// Events that may wait for the pipeline before sources are held back.
@@ -52,6 +53,7 @@ pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
         .clone()
         .unwrap_or_else(|| outfile::name(header.started_ns, header.wall_offset_ns, ".jsonl"));
     let log = create(&path)?;
+    tokio::spawn(narrate(seen.clone()));
     let pipeline = tokio::spawn(pipeline::run(header, received, Some(log), ready, progress));
     if timeout(PATIENCE, seen.wait_for(|progress| progress.ready))
         .await
@@ -84,6 +86,17 @@ pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
         anyhow::bail!("the kernel's datapath was not seen: {unseen}");
     }
     Ok(code)
+}
+
+/// Says at once what should not wait for the report.
+async fn narrate(mut seen: watch::Receiver<Progress>) {
+    let mut live = Live::default();
+    while seen.changed().await.is_ok() {
+        let report = seen.borrow_and_update().report.clone();
+        for line in report.iter().flat_map(|report| live.news(report)) {
+            tracing::warn!("{line}");
+        }
+    }
 }
 
 /// Why the hooks on the kernel saw nothing to the end, if so. The report says it among other things; a pipeline

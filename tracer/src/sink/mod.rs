@@ -3,6 +3,7 @@
 //! May not know: events, sources, where the text goes.
 
 pub mod json;
+pub mod live;
 pub mod text;
 
 use tracer_core::report::Report;

@@ -8,12 +8,13 @@ use tracer_core::detail::port_label;
 use tracer_core::engine::Engine;
 use tracer_core::event::{Change, Event, EventKind, OpenFlowChange, Process, Upcalls};
 use tracer_core::id::PortNo;
+use tracer_core::latency::LatencyCount;
 use tracer_core::packet::{Destination, PacketFate, Run};
 use tracer_core::time::Timestamp;
 
 use self::kernel::{datapath, flow};
 use super::moment::Weight;
-use crate::writing::{about, word};
+use crate::writing::{about, span, word};
 
 type Words = (&'static str, String, Weight);
 
@@ -61,6 +62,7 @@ pub fn describe(event: &Event, engine: &Engine) -> Words {
             flow(at, &event.kind, engine)
         }
         Kind::Upcalls(count) => upcalls(at, count, engine),
+        Kind::UpcallLatency { waits, ambiguous } => answered(waits, *ambiguous),
         Kind::Packets(run) => packets(at, run, engine),
         Kind::OpenFlowUp { .. }
         | Kind::OpenFlowSnapshot { .. }
@@ -195,6 +197,16 @@ fn upcalls(at: Timestamp, upcalls: &Upcalls, engine: &Engine) -> Words {
             Weight::Bad
         },
     )
+}
+
+fn answered(waits: &[LatencyCount], ambiguous: u64) -> Words {
+    let upcalls: u64 = waits.iter().map(|wait| wait.upcalls).sum();
+    let longest = waits.iter().map(|wait| wait.below_ns).max();
+    let longest = longest.map_or_else(String::new, |below| {
+        format!(", the slowest within {}", span(below))
+    });
+    let text = format!("{} answered{longest}", upcalls + ambiguous);
+    ("upcall_latency", text, Weight::Plain)
 }
 
 fn packets(at: Timestamp, run: &Run, engine: &Engine) -> Words {

@@ -3,6 +3,7 @@
 //! May not know: colours, terminals, events.
 
 mod head;
+mod latency;
 mod pods;
 mod table;
 mod timeline;
@@ -49,6 +50,10 @@ fn one(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
             .unwrap_or_default();
         line(out, &format!("  {:>14}  {name}{step}", clock.point(at)));
         before = Some(at);
+    }
+    if let Some(latency) = &restart.upcall_latency {
+        line(out, "");
+        line(out, &latency::row(latency));
     }
     timeline::draw(out, report, restart, clock);
     pods::rows(out, restart, clock);

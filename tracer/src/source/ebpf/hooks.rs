@@ -70,6 +70,15 @@ const ACTIONS: &[&str] = &[
     "sw_flow_actions.actions",
 ];
 
+/// To know a packet again by its first bytes.
+const LINEAR: &[&str] = &[
+    "sk_buff.len",
+    "sk_buff.data_len",
+    "sk_buff.head",
+    "sk_buff.data",
+    "sk_buff.network_header",
+];
+
 /// To follow a packet.
 const PACKET: &[&str] = &[
     "sk_buff.len",
@@ -100,6 +109,7 @@ pub(super) const SLOW_PATH: &[Spec] = &[
         Attach::Call,
         &[DATAPATH, &["sw_flow_key.phy.in_port", "dp_upcall_info.cmd"]],
     ),
+    spec(Hook::PacketExecute, Attach::Entry, &[COMMAND, LINEAR]),
     spec(Hook::FlowFlush, Attach::Call, &[TABLE, DATAPATH]),
     spec(Hook::FlowInsert, Attach::Call, &[TABLE, DATAPATH, FLOW, ACTIONS]),
     spec(Hook::FlowSet, Attach::Call, &[COMMAND]),

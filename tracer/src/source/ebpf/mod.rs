@@ -19,6 +19,7 @@ mod offsets;
 mod remedy;
 mod runs;
 mod upcalls;
+mod waits;
 mod watched;
 
 use std::future::{Future, pending};

@@ -12,6 +12,7 @@ use super::instance::{Instance, Loader};
 use super::offsets::Layout;
 use super::runs::Runs;
 use super::upcalls::Counters;
+use super::waits::Waits;
 use super::{Config, Evidence, UpcallReader, losses};
 
 /// Hooks on openvswitch, and what they count.
@@ -20,6 +21,7 @@ pub(super) struct Watched {
     layout: Layout,
     control: Control,
     counters: Counters,
+    waits: Waits,
     runs: Runs,
     /// What keeps the hooks on every packet attached; empty: packets are not followed.
     packets: Vec<Link>,
@@ -45,6 +47,7 @@ impl Watched {
         let ebpf = instance.ebpf()?;
         let control = Control::take(ebpf)?;
         let counters = Counters::take(ebpf, reader)?;
+        let waits = Waits::take(ebpf)?;
         let runs = Runs::take(ebpf)?;
         let attached = instance.attach(hooks::SLOW_PATH, layout)?;
         let mut reports: Vec<_> = attached.into_iter().map(|(hook, _)| hook).collect();
@@ -56,6 +59,7 @@ impl Watched {
             layout: layout.clone(),
             control,
             counters,
+            waits,
             runs,
             packets: Vec::new(),
             runs_due: Timestamp(0),
@@ -93,6 +97,7 @@ impl Watched {
         // While packets are not followed, failed upcalls are all that makes runs.
         let runs_changed = self.follows_packets() || upcalls.iter().any(|upcalls| upcalls.result != 0);
         let mut kinds: Vec<_> = upcalls.into_iter().map(EventKind::Upcalls).collect();
+        kinds.extend(self.waits.read()?);
         kinds.extend(losses(&mut self.instance)?.into_iter().map(packets_lost));
         if runs_changed && now >= self.runs_due {
             kinds.extend(self.read_runs(now)?);

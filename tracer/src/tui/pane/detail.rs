@@ -5,8 +5,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use tracer_core::class::Direction;
 use tracer_core::detail::Traffic;
-use tracer_core::evidence::Direction;
 use tracer_core::report::{Cause, Loss, Phase, Pod};
 use tracer_core::time::Timestamp;
 use tracer_core::traffic::Hole;
