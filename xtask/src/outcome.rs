@@ -2,13 +2,14 @@
 //!
 //! May not know: what it should be (that is `judge`), how it is shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 
+use crate::guest::restart::NEXT;
 use crate::guest::steps::Step;
 use crate::judge::bounds::{self, Hole};
 use crate::packets::Packets;
@@ -31,12 +32,14 @@ pub struct Outcome {
     pub packets: Vec<Packets>,
     /// The report over the recording.
     pub report: Report,
-    /// The report over the recording up to where traffic flowed again: what was known while the capture ran.
+    /// The report over the first part of the recording: what was known while the capture ran.
     pub early: Option<Report>,
     /// The report that `ovsgap record` printed.
     pub live: String,
     /// The same report made from the recording.
     pub replayed: String,
+    /// What is sent from here on is not looked at.
+    pub until: u64,
     /// What `ovsgap record` said on stderr.
     pub log: String,
 }
@@ -49,6 +52,9 @@ impl Outcome {
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
         };
         let steps = text("steps.jsonl").unwrap_or_default();
+        // A report that is not there or cannot be read is for the judge to say.
+        let report = |file: &str| text(file).ok().and_then(|text| json::<Report>(&text, file).ok());
+        let whole = report("report.json").unwrap_or_default();
         Ok(Self {
             scenario,
             truth: json(&text("truth.json")?, "truth.json")?,
@@ -58,14 +64,9 @@ impl Outcome {
                 .collect::<Result<_>>()?,
             notes: json(&text("notes.json")?, "notes.json")?,
             packets: json(&text("packets.json")?, "packets.json")?,
-            early: text("early.json")
-                .ok()
-                .and_then(|text| json(&text, "early.json").ok()),
-            // A report that is not there or cannot be read is for the judge to say.
-            report: text("report.json")
-                .ok()
-                .and_then(|text| json(&text, "report.json").ok())
-                .unwrap_or_default(),
+            early: report("early.json"),
+            until: whole.capture.ended_ns,
+            report: whole,
             live: text("live")?,
             replayed: text("replayed").unwrap_or_default(),
             log: text("record.log").unwrap_or_default(),
@@ -87,6 +88,25 @@ impl Outcome {
             .max_by_key(|restart| restart.milestone("flush_ns"))
     }
 
+    /// The same, restart by restart.
+    pub fn restarts(&self) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut rest = self.clone();
+        loop {
+            let next = rest.steps.iter().position(|step| step.name == NEXT);
+            let later = next.map(|next| rest.steps.split_off(next));
+            let (at, until) = (parts.len(), later.as_ref().and_then(|steps| steps.first()));
+            let mut part = rest.clone();
+            part.until = until.map_or(self.report.capture.ended_ns, |step| step.started_ns);
+            part.report.restarts = self.report.restarts.get(at).cloned().into_iter().collect();
+            parts.push(part);
+            match later {
+                Some(steps) => rest.steps = steps.into_iter().skip(1).collect(),
+                None => return parts,
+            }
+        }
+    }
+
     /// Names of the Pods: those in the traffic and those that are idle.
     pub fn pods(&self) -> BTreeSet<&str> {
         let busy = self
@@ -105,11 +125,26 @@ impl Outcome {
             let of = bounds::Stream {
                 packets,
                 began,
-                ended: self.report.capture.ended_ns,
+                ended: self.until,
                 error: self.truth.clock_error_ns,
             };
             (stream, of)
         })
+    }
+
+    /// The longest time in which nothing was sent, of those that lie at least in part between two points: so long an
+    /// ordinary process waited for a processor.
+    pub fn stall(&self, from: u64, to: u64) -> u64 {
+        let around = from.saturating_sub(SECOND)..to + SECOND;
+        let sent = self.packets.iter().flat_map(|packets| &packets.sent);
+        let mut sent: Vec<u64> = sent.copied().filter(|at| around.contains(at)).collect();
+        sent.sort_unstable();
+        let gaps = sent.iter().zip(sent.iter().skip(1));
+        let meets = gaps.filter(|(before, after)| **after >= from && **before <= to);
+        meets
+            .map(|(before, after)| after - before)
+            .max()
+            .unwrap_or_default()
     }
 
     /// From the flush to the last Pod's flows.
@@ -125,9 +160,7 @@ impl Outcome {
 
     /// What the prober saw of one Pod since the restart began.
     pub fn of_pod(&self, pod: &str) -> PodTruth {
-        let flush = self
-            .step("flag_removed", None)
-            .or_else(|| self.step("vswitchd_start", None));
+        let own = self.step("flows_installed", Some(pod));
         let of = |is_of: fn(&Stream, &str) -> bool| {
             let streams = self
                 .streams()
@@ -135,7 +168,7 @@ impl Outcome {
             streams.collect::<Vec<_>>()
         };
         PodTruth::new(
-            flush.map_or(0, |step| step.started_ns),
+            own.map_or(0, |step| step.started_ns),
             &of(|stream, pod| stream.dst == pod),
             &of(|stream, pod| stream.src == pod),
         )
@@ -153,15 +186,9 @@ pub struct PodTruth {
     pub to: Direction,
     /// Packets from the Pod.
     pub from: Direction,
-    /// When the first packet after a loss arrived, over all streams of the Pod. `None`: nothing was lost, or
-    /// nothing arrived again.
-    pub first_again_ns: Option<u64>,
-    /// Until when every one of its streams is known to have lost packets.
-    pub last_loss_of_all_ns: Option<u64>,
-    /// When the first packet after a loss arrived that did not wait for userspace: a megaflow forwarded it.
-    pub first_prompt_ns: Option<u64>,
-    /// When the last of its streams flowed again.
-    pub all_again_ns: Option<u64>,
+    /// When each kind of its traffic that had lost packets was forwarded again: the first packet sent since the Pod's own
+    /// flows came that had not waited for userspace arrived, of the kind for which that came last. `None`: nothing was lost.
+    pub again_ns: Option<u64>,
 }
 
 /// What was lost in one direction.
@@ -174,24 +201,29 @@ pub struct Direction {
 }
 
 impl PodTruth {
-    fn new(flush: u64, to: &[(&Stream, bounds::Stream)], from: &[(&Stream, bounds::Stream)]) -> Self {
-        // A single miss may be lost before the flush; it tells nothing of the window.
-        let runs = || to.iter().chain(from).flat_map(|(stream, _)| &stream.lost);
-        let all = || runs().filter(|run| run.last_lost_sent_ns >= flush);
-        let again = || all().filter_map(|run| run.first_received_after);
+    fn new(own: u64, to: &[(&Stream, bounds::Stream)], from: &[(&Stream, bounds::Stream)]) -> Self {
+        // To and from the Pod, and apart what finds neighbours: that may flow when nothing else does.
+        let mut kinds: BTreeMap<(bool, bool), (bool, Option<u64>)> = BTreeMap::new();
+        let to_and_from = to
+            .iter()
+            .map(|one| (true, one))
+            .chain(from.iter().map(|one| (false, one)));
+        for (direction, (stream, packets)) in to_and_from {
+            let kind = kinds.entry((direction, stream.finds_neighbours())).or_default();
+            kind.0 |= packets.lost().next().is_some();
+            kind.1 = kind.1.into_iter().chain(packets.first_prompt(own)).min();
+        }
+        let blocked = kinds.into_values().filter(|kind| kind.0 && own > 0);
         Self {
             to: Direction::new(to),
             from: Direction::new(from),
-            first_again_ns: again().map(|one| one.received_ns).min(),
-            last_loss_of_all_ns: all().map(|run| run.last_lost_sent_ns).min(),
-            first_prompt_ns: all()
-                .filter_map(|run| run.first_prompt_after)
-                .map(|one| one.received_ns)
-                .min(),
-            all_again_ns: again().map(|one| one.received_ns).max(),
+            again_ns: blocked.map(|kind| kind.1.unwrap_or(u64::MAX - SECOND)).max(),
         }
     }
 }
+
+/// So that a time that never comes can still be added to.
+const SECOND: u64 = 1_000_000_000;
 
 impl Direction {
     fn new(streams: &[(&Stream, bounds::Stream)]) -> Self {

@@ -22,6 +22,8 @@ pub struct Report {
     pub restarts: Vec<Restart>,
     /// Drops of traffic that was never forwarded.
     pub steady_drops: Vec<SteadyDrop>,
+    /// What loses packets without any restart.
+    pub conditions: Vec<Condition>,
     /// What could not be seen.
     pub coverage: Vec<Finding>,
     /// The worst verdict.
@@ -78,6 +80,14 @@ pub struct Reconciliation {
     pub seen_lost: [u64; 2],
     /// Whether they agree.
     pub agrees: bool,
+}
+
+/// A state that loses packets without any restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Condition {
+    /// What it is.
+    pub cause: String,
 }
 
 /// A restart.

@@ -177,6 +177,68 @@ pub const ALL: &[Scenario] = &[
         without: &["pod-3"],
         ..MORE
     },
+    Scenario {
+        name: "term",
+        about: "SIGTERM, start with flow-restore-wait, flag removed 300 ms before the flows",
+        way: Way::Term,
+        ..MORE
+    },
+    Scenario {
+        name: "twice",
+        about: "two restarts like bug-300, one when the traffic of the other flows again",
+        way: Way::Twice,
+        ..MORE
+    },
+    Scenario {
+        name: "interrupted",
+        about: "like bug-300, but ovs-vswitchd is ended again when it had just started",
+        way: Way::Interrupted,
+        ..MORE
+    },
+    Scenario {
+        name: "removed-twice",
+        about: "like bug-300, and the flag is removed again when it is gone",
+        way: Way::Removed,
+        ..MORE
+    },
+    Scenario {
+        name: "stuck",
+        about: "nobody removes the flag",
+        way: Way::Stuck,
+        order: Order::Fixed,
+        cause: None,
+        ..MORE
+    },
+    Scenario {
+        name: "script",
+        about: "`ovs-ctl restart`, which saves and restores flows",
+        way: Way::Script,
+        order: Order::Fixed,
+        cause: None,
+        ..MORE
+    },
+    Scenario {
+        name: "database",
+        about: "ovsdb-server alone is restarted",
+        way: Way::Database,
+        order: Order::Fixed,
+        cause: None,
+        ..MORE
+    },
+    Scenario {
+        name: "cleanup",
+        about: "`ovs-appctl exit --cleanup` deletes the datapath: what comes then meets no datapath and cannot be counted",
+        way: Way::Cleanup,
+        cause: Some("port_recreated"),
+        ..MORE
+    },
+    Scenario {
+        name: "module",
+        about: "`ovs-ctl force-reload-kmod`: the same, with the kernel's module",
+        way: Way::Module,
+        cause: Some("module_reload"),
+        ..MORE
+    },
 ];
 
 /// The one that `cargo xtask demo` shows.

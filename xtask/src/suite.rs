@@ -109,7 +109,12 @@ fn left(folder: &Path, scenarios: &[&'static Scenario]) -> Result<Vec<Outcome>> 
 
 fn judge_all(count: &mut Count, distro: Distro, outcomes: &[Outcome]) {
     for outcome in outcomes {
-        eprintln!("{}", table::beside(distro.suite(), outcome));
+        eprintln!(
+            "{}: {}\n{}",
+            distro.suite(),
+            outcome.scenario.name,
+            table::render(outcome)
+        );
         for Check { name, result } in judge(outcome) {
             count.take(&format!("{}: {name}", distro.suite()), result);
         }

@@ -54,6 +54,13 @@ pub struct Stream {
     pub lost: Vec<LostRun>,
 }
 
+impl Stream {
+    /// Whether it is of the traffic by which Pods find each other's Ethernet addresses.
+    pub fn finds_neighbours(&self) -> bool {
+        matches!(self.protocol.as_str(), "arp" | "icmpv6")
+    }
+}
+
 /// What tells the packets of one stream from all others where they come into a datapath.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]

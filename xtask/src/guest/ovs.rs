@@ -33,12 +33,7 @@ pub fn prepare() -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("creating {folder}"))?;
     }
     command::output("ovsdb-tool", &["create", DATABASE, SCHEMA])?;
-    let remote = format!("--remote=punix:{}", ovsdb::SOCKET);
-    let log = "--log-file=/out/ovsdb-server.log";
-    command::output(
-        "ovsdb-server",
-        &[DATABASE, &remote, "--pidfile", "--detach", "--no-chdir", log],
-    )?;
+    start_database()?;
     // `ovs-ctl` writes the version; Antrea's agent sets the same upper bound for the time between two
     // revalidations.
     let version = command::output("ovs-vswitchd", &["--version"])?;
@@ -57,6 +52,26 @@ pub fn prepare() -> Result<()> {
         "other_config:max-revalidator=200",
     ];
     command::output("ovs-vsctl", &[["--no-wait", "init"].as_slice(), &set].concat()).map(drop)
+}
+
+fn start_database() -> Result<()> {
+    let remote = format!("--remote=punix:{}", ovsdb::SOCKET);
+    let log = "--log-file=/out/ovsdb-server.log";
+    let arguments = [DATABASE, &remote, "--pidfile", "--detach", "--no-chdir", log];
+    command::output("ovsdb-server", &arguments).map(drop)
+}
+
+/// Restarts ovsdb-server alone; the database stays.
+pub fn restart_database() -> Result<()> {
+    let end = watch(process("ovsdb-server")?)?;
+    command::output("ovs-appctl", &["-t", "ovsdb-server", "exit"])?;
+    ended(&end)?;
+    start_database()
+}
+
+/// Restarts both daemons by the package's own script, which saves and restores the flows.
+pub fn restart_by_script(action: &str) -> Result<()> {
+    command::output("ovs-ctl", &[action, "--system-id=random", "--no-monitor"]).map(drop)
 }
 
 /// Starts ovs-vswitchd and waits until it is up (`--detach` returns after the first reconfiguration).
@@ -78,17 +93,25 @@ pub fn start() -> Result<()> {
 
 /// Ends ovs-vswitchd as its scripts do, leaving the datapath as it is, and waits for its end.
 pub fn exit() -> Result<()> {
-    let pid = vswitchd()?;
-    let end = watch(pid)?;
-    command::output("ovs-appctl", &["exit"])?;
+    exit_by(&["exit"])
+}
+
+/// Ends ovs-vswitchd and its datapath.
+pub fn exit_with_cleanup() -> Result<()> {
+    exit_by(&["exit", "--cleanup"])
+}
+
+fn exit_by(arguments: &[&str]) -> Result<()> {
+    let end = watch(vswitchd()?)?;
+    command::output("ovs-appctl", arguments)?;
     ended(&end)
 }
 
-/// Ends ovs-vswitchd by SIGKILL and waits for its end.
-pub fn kill() -> Result<()> {
+/// Ends ovs-vswitchd by a signal and waits for its end.
+pub fn kill(signal: Signal) -> Result<()> {
     let pid = vswitchd()?;
     let end = watch(pid)?;
-    kill_process(pid, Signal::KILL).context("killing ovs-vswitchd")?;
+    kill_process(pid, signal).context("killing ovs-vswitchd")?;
     ended(&end)
 }
 
@@ -98,20 +121,23 @@ pub fn is_up() -> bool {
 }
 
 fn vswitchd() -> Result<Pid> {
-    let path = format!("{RUN}/ovs-vswitchd.pid");
+    process("ovs-vswitchd")
+}
+
+fn process(daemon: &str) -> Result<Pid> {
+    let path = format!("{RUN}/{daemon}.pid");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
     Pid::from_raw(text.trim().parse().with_context(|| format!("reading {path}"))?).context("a pid of 0")
 }
 
 fn watch(pid: Pid) -> Result<std::os::fd::OwnedFd> {
-    pidfd_open(pid, PidfdFlags::empty()).context("watching ovs-vswitchd")
+    pidfd_open(pid, PidfdFlags::empty()).context("watching a daemon")
 }
 
 fn ended(end: &std::os::fd::OwnedFd) -> Result<()> {
     let timeout = END.try_into().context("a time that fits")?;
-    if poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&timeout)).context("waiting for ovs-vswitchd")? == 0
-    {
-        bail!("ovs-vswitchd did not end within {} s", END.as_secs());
+    if poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&timeout)).context("waiting for a daemon")? == 0 {
+        bail!("a daemon of Open vSwitch did not end within {} s", END.as_secs());
     }
     Ok(())
 }

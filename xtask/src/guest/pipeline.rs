@@ -54,10 +54,8 @@ impl Pipeline {
             &format!("priority=200,arp,actions=goto_table:{ARP_SPOOF_GUARD}"),
         );
         for family in ["ip", "ipv6"] {
-            add(
-                ROOT,
-                &format!("priority=200,{family},actions=goto_table:{CLASSIFIER}"),
-            );
+            let flow = format!("priority=200,{family},actions=goto_table:{CLASSIFIER}");
+            add(ROOT, &flow);
         }
         for table in [
             ROOT,
@@ -70,12 +68,12 @@ impl Pipeline {
             add(table, "priority=0,actions=drop");
         }
         add(ARP_RESPONDER, "priority=190,arp,actions=NORMAL");
-        // As Antrea's: neighbours find each other by what the bridge has learned.
-        for kind in [135, 136] {
-            add(
-                CONNTRACK,
-                &format!("priority=210,icmp6,icmp_type={kind},icmp_code=0,actions=NORMAL"),
-            );
+        // Link-local addresses are used for nothing else; a spoof guard knows a Pod's own only.
+        let link_local = format!("priority=200,icmp6,ipv6_src=fe80::/10,actions=goto_table:{CONNTRACK}");
+        add(SPOOF_GUARD, &link_local);
+        for kind in ["icmp_type=135", "icmp_type=136"] {
+            let flow = format!("priority=210,icmp6,{kind},icmp_code=0,actions=NORMAL");
+            add(CONNTRACK, &flow);
         }
         if self.conntrack {
             for family in ["ip", "ipv6"] {
@@ -83,10 +81,8 @@ impl Pipeline {
                 add(CONNTRACK, &format!("priority=200,{family},actions={actions}"));
             }
         }
-        add(
-            CONNTRACK,
-            &format!("priority=0,actions=goto_table:{L3_FORWARDING}"),
-        );
+        let past = format!("priority=0,actions=goto_table:{L3_FORWARDING}");
+        add(CONNTRACK, &past);
         for family in ["udp", "udp6"] {
             add(
                 L3_FORWARDING,

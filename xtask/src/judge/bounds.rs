@@ -10,6 +10,7 @@
 use crate::judge::millis;
 use crate::packets::{Packet, Packets};
 use crate::report::KeyLoss;
+use crate::truth::PROMPT;
 
 /// How long after the call that sent it a lost packet may meet the datapath: where softirqs are many, the kernel leaves
 /// the rest of them to a thread (`ksoftirqd`), which must be given the processor first.
@@ -67,6 +68,14 @@ impl Stream<'_> {
     /// When the last packet that was lost was sent; 0: none was.
     pub fn lost_last(&self) -> u64 {
         self.lost().map(|lost| lost.sent).max().unwrap_or_default()
+    }
+
+    /// When the first packet arrived that was sent since `from` and had not waited for userspace.
+    pub fn first_prompt(&self, from: u64) -> Option<u64> {
+        let prompt = |(packet, received): &(Packet, u64)| {
+            packet.sent >= from && received.saturating_sub(packet.sent) < PROMPT
+        };
+        self.arrived().filter(prompt).map(|one| one.1).min()
     }
 
     fn arrived(&self) -> impl Iterator<Item = (Packet, u64)> {
@@ -268,9 +277,9 @@ mod tests {
         }
     }
 
-    fn key(before: u64, first: u64, last: u64, after: u64, lost: u64) -> KeyLoss {
+    fn key(before: u64, first: u64, last: u64, after: u64, count: u64) -> KeyLoss {
         KeyLoss {
-            lost_packets: lost,
+            lost_packets: count,
             last_delivered_before_ns: Some(before * MS + 5000),
             first_lost_ns: first * MS + 5000,
             last_lost_ns: last * MS + 5000,

@@ -5,7 +5,7 @@
 use super::Checks;
 use super::bounds;
 use crate::outcome::Outcome;
-use crate::report::{KeyLoss, Loss, Pod};
+use crate::report::{KeyLoss, Loss, Pod, Restart};
 use crate::truth::Stream;
 
 /// How many keys the report lists for a Pod and direction.
@@ -33,6 +33,21 @@ pub fn of_pod(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         from,
         pod.observed.from_pod.as_ref(),
     );
+}
+
+/// Where there was no datapath that could be watched, the report counts fewer than were lost, and never more.
+pub fn at_most(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
+    let truth = outcome.of_pod(&pod.name);
+    for (name, truth, loss) in [
+        ("to", truth.to, &pod.observed.to_pod),
+        ("from", truth.from, &pod.observed.from_pod),
+    ] {
+        let told = loss.as_ref().map_or(0, |loss| loss.lost_packets);
+        let more = Err(format!("{told}, and by the prober {}", truth.lost));
+        let result = if told > truth.lost { more } else { Ok(()) };
+        let about = format!("no more packets lost {name} {} are told than were", pod.name);
+        checks.that(&about, result);
+    }
 }
 
 fn direction(
@@ -153,10 +168,7 @@ pub fn steady(checks: &mut Checks, outcome: &Outcome) {
             ));
         }
     }
-    let pods = outcome
-        .restart()
-        .into_iter()
-        .flat_map(|restart| restart.real_pods());
+    let pods = outcome.restart().into_iter().flat_map(Restart::real_pods);
     let losses = pods
         .flat_map(|pod| [&pod.observed.to_pod, &pod.observed.from_pod])
         .flatten();
