@@ -31,6 +31,8 @@ pub struct Facts<'a> {
     pub lost: &'a BTreeMap<Reason, u64>,
     /// A drop megaflow was seen for it after the flush.
     pub dropped: bool,
+    /// Its port was made after the flush: until its first flows came it had never had any.
+    pub added: bool,
     /// Its port was made again or renumbered in this restart.
     pub recreated: bool,
     /// flow-restore-wait is set at `now`.
@@ -71,6 +73,7 @@ pub fn cause(facts: &Facts<'_>) -> Option<Cause> {
         }
         // Without an OpenFlow monitor: a drop megaflow translated after the flag was removed says that
         // flows were missing then; that they came later is said by its becoming an output.
+        (Standing::Unknown, Some(_)) if facts.added => by_reason(facts),
         (Standing::Unknown, Some(_)) if facts.dropped && flagged => Cause::FlagBeforeFlows,
         (Standing::Unknown, Some(_)) if facts.dropped => Cause::NoFlag,
         _ => by_reason(facts),
@@ -123,6 +126,7 @@ mod tests {
             exposed: Some(&exposed(duration)),
             lost: &lost.iter().copied().collect(),
             dropped: true,
+            added: false,
             recreated: false,
             flag: false,
             bound_nobody: false,

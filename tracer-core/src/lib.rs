@@ -41,6 +41,7 @@ pub mod meter;
 pub mod openflow;
 pub mod packet;
 pub mod pods;
+pub mod queue;
 pub mod report;
 pub mod restart;
 pub mod sorter;

@@ -97,7 +97,8 @@ fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
         exposed: view.restart.milestones.flush_ns.map(|flush| {
             let mut forwarding = Forwarding::by_megaflows(state);
             view.evidence.again(interface, flush, view.until, &mut forwarding);
-            window::exposed(flush, standing, state, &forwarding)
+            let exposed = window::exposed(flush, standing, state, &forwarding);
+            window::of_port(&exposed, endpoint.since, endpoint.until)
         }),
         converged: state.and_then(Convergence::converged),
         dropped: state.is_some_and(|state| state.first_drop.is_some()),
@@ -153,6 +154,11 @@ fn why(view: &View<'_>, endpoint: &Endpoint, found: &Findings) -> Option<Cause> 
         exposed: found.exposed.as_ref().filter(|_| found.judged),
         lost: &found.lost,
         dropped: found.dropped,
+        added: view
+            .restart
+            .milestones
+            .flush_ns
+            .is_some_and(|flush| endpoint.since > flush),
         recreated: [endpoint.recreated, endpoint.renumbered]
             .into_iter()
             .flatten()

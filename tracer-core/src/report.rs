@@ -270,6 +270,8 @@ pub enum EndedBy {
     DropFlowsRemoved,
     /// Its OpenFlow flows were there before the flush: the window is empty.
     FlowsBeforeFlush,
+    /// Its port was deleted: nobody is left to lose anything.
+    PortDeleted,
 }
 
 /// What was lost, apart for each direction.

@@ -2,9 +2,10 @@
 //!
 //! May not know: Pods, restarts, causes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::packet::{PacketFate, Run, TrafficKey};
+use crate::queue::{Loss, delivered, dropped};
 use crate::report::Reason;
 use crate::time::{SECOND, Timestamp};
 
@@ -17,17 +18,15 @@ const FOLD_ABOVE: usize = 64;
 
 /// Negative errnos that say that nobody listens: `ENOTCONN` (portid 0), `ECONNREFUSED` (no such socket).
 pub const NOBODY: [i32; 2] = [-107, -111];
-/// The socket is full.
-const EAGAIN: i32 = -11;
 
 /// Which run: its first packet, its CPU and its fate.
-type RunId = (Timestamp, u32, PacketFate, bool);
+pub(crate) type RunId = (Timestamp, u32, PacketFate, bool);
 
 #[derive(Clone, Copy, Debug)]
-struct Extent {
-    last: Timestamp,
-    packets: u64,
-    bytes: u64,
+pub(crate) struct Extent {
+    pub last: Timestamp,
+    pub packets: u64,
+    pub bytes: u64,
 }
 
 /// All runs of one key.
@@ -157,6 +156,7 @@ impl Track {
         let mut losses: Vec<Loss> = self
             .runs
             .iter()
+            .filter(|(id, _)| !id.3)
             .filter_map(|(id, extent)| Loss::of(id, extent))
             .chain(dropped)
             .collect();
@@ -168,11 +168,13 @@ impl Track {
         }
     }
 
-    /// Pairs packets that came back from userspace with those that were handed to it, newest first: what
-    /// was translated while flows were absent is older than what was translated with them.
+    /// Pairs packets that came back from userspace with those that were handed to it. Those to be delivered are the
+    /// newest: what was translated while flows were absent is older than what was translated with them. Those to be
+    /// dropped, by an explicit action, are the oldest, and were lost from when they were queued.
     fn queue(&self, now: Timestamp) -> (Vec<Wait>, Vec<Loss>) {
-        let mut queued: Vec<Loss> = Vec::new();
+        let mut queued: VecDeque<Loss> = VecDeque::new();
         let mut waits = Vec::new();
+        let mut losses = Vec::new();
         let mut returned: Vec<(&RunId, &Extent)> = self.runs.iter().filter(|(id, _)| id.3).collect();
         returned.sort_by_key(|(id, extent)| (extent.last, id.0));
         let mut waiting = self
@@ -182,72 +184,23 @@ impl Track {
             .peekable();
         for (id, extent) in returned {
             while let Some((id, extent)) = waiting.next_if(|(queued, _)| queued.0 <= extent.last) {
-                queued.push(Loss::new(id, extent, Reason::UserspaceDrop));
+                queued.push_back(Loss::new(id, extent, Reason::UserspaceDrop));
             }
-            let mut left = extent.packets;
-            while let Some(newest) = queued.last_mut().filter(|_| left > 0) {
-                let taken = left.min(newest.packets);
-                left -= taken;
-                if matches!(id.2, PacketFate::Delivered(_)) {
-                    waits.push(Wait {
-                        queued: newest.first,
-                        executed: extent.last,
-                        packets: taken,
-                    });
-                }
-                if newest.take(taken) {
-                    queued.pop();
-                }
+            if matches!(id.2, PacketFate::Delivered(_)) {
+                waits.extend(delivered(&mut queued, extent));
+            } else {
+                losses.extend(
+                    Loss::of(id, extent)
+                        .map(|loss| dropped(&mut queued, loss))
+                        .into_iter()
+                        .flatten(),
+                );
             }
         }
         queued.extend(waiting.map(|(id, extent)| Loss::new(id, extent, Reason::UserspaceDrop)));
         queued.retain(|loss| loss.last.plus(PATIENCE) <= now);
-        (waits, queued)
-    }
-}
-
-/// Packets lost for one reason.
-#[derive(Clone, Debug)]
-struct Loss {
-    first: Timestamp,
-    last: Timestamp,
-    packets: u64,
-    bytes: u64,
-    reason: Reason,
-}
-
-impl Loss {
-    fn new((first, ..): &RunId, extent: &Extent, reason: Reason) -> Self {
-        Self {
-            first: *first,
-            last: extent.last,
-            packets: extent.packets,
-            bytes: extent.bytes,
-            reason,
-        }
-    }
-
-    fn of(id: &RunId, extent: &Extent) -> Option<Self> {
-        let reason = match id.2 {
-            PacketFate::Delivered(_) | PacketFate::Queued => return None,
-            PacketFate::DropFlow => Reason::DropFlow,
-            PacketFate::UpcallFailed(EAGAIN) => Reason::QueueFull,
-            PacketFate::UpcallFailed(errno) if NOBODY.contains(&errno) => Reason::NoHandler,
-            PacketFate::UpcallFailed(_) => Reason::UpcallError,
-        };
-        Some(Self::new(id, extent, reason))
-    }
-
-    /// Takes the newest `count` packets away; whether none is left. The first stays the first; when the
-    /// last of those left was is not known any more, so the run is counted as ending where it began.
-    fn take(&mut self, count: u64) -> bool {
-        if count >= self.packets {
-            return true;
-        }
-        self.bytes -= self.bytes / self.packets * count;
-        self.packets -= count;
-        self.last = self.first;
-        false
+        losses.extend(queued);
+        (waits, losses)
     }
 }
 
@@ -400,6 +353,36 @@ mod tests {
                 packets: 1
             }]
         );
+    }
+
+    #[test]
+    fn what_was_executed_to_be_dropped_was_lost_when_it_was_queued() {
+        let runs = [
+            (OUT, false, 0, 10, 99, 90),
+            (Queued, false, 0, 100, 150, 46),
+            (DropFlow, true, 1, 151, 151, 2),
+            (DropFlow, true, 1, 153, 153, 44),
+            (DropFlow, false, 0, 154, 399, 200),
+            (OUT, false, 0, 400, 900, 500),
+        ];
+        let story = story(&runs, 2 * SECOND);
+        assert_eq!(story.holes.len(), 1);
+        assert_eq!(window(&story.holes[0]), (Some(99), 100, 399, Some(400)));
+        assert_eq!(story.holes[0].by_reason, [(Reason::DropFlow, 246)].into());
+        assert_eq!(story.holes[0].bytes, 24_600);
+        assert_eq!(story.waits, []);
+    }
+
+    #[test]
+    fn a_drop_whose_queueing_was_not_seen_is_lost_when_it_came_back() {
+        let runs = [
+            (OUT, false, 0, 10, 99, 90),
+            (DropFlow, true, 1, 151, 153, 3),
+            (OUT, false, 0, 400, 900, 500),
+        ];
+        let story = story(&runs, 2 * SECOND);
+        assert_eq!(window(&story.holes[0]), (Some(99), 151, 153, Some(400)));
+        assert_eq!(story.holes[0].packets(), 3);
     }
 
     #[test]

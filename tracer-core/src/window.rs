@@ -36,6 +36,23 @@ pub fn exposed(
     }
 }
 
+/// The part of a window in which its endpoint's port was there: from `since` on, and no longer than `until`.
+pub fn of_port(exposed: &Exposed, since: Timestamp, until: Option<Timestamp>) -> Exposed {
+    let start = exposed.start_ns.max(since);
+    let ended = match (exposed.end_ns, until) {
+        (Some(end), Some(until)) if until < end => Some((until, Some(EndedBy::PortDeleted))),
+        (None, Some(until)) => Some((until, Some(EndedBy::PortDeleted))),
+        (end, _) => end.map(|end| (end, exposed.ended_by)),
+    };
+    let end = ended.map(|(end, _)| end.max(start));
+    Exposed {
+        start_ns: start,
+        end_ns: end,
+        duration_ns: end.map(|end| end.since(start)),
+        ended_by: ended.and_then(|(_, ended_by)| ended_by),
+    }
+}
+
 fn end(
     flush: Timestamp,
     standing: Standing,
@@ -128,6 +145,7 @@ fn ending(ended_by: EndedBy) -> &'static str {
         EndedBy::FlowsInstalled => "flows_installed",
         EndedBy::DropFlowsRemoved => "drop_flows_removed",
         EndedBy::FlowsBeforeFlush => "flush",
+        EndedBy::PortDeleted => "port_deleted",
     }
 }
 
@@ -264,6 +282,30 @@ mod tests {
             &steps,
             Some((400, EndedBy::FlowsInstalled)),
         );
+    }
+
+    #[test]
+    fn a_port_that_comes_or_goes_has_a_part_of_it() {
+        let window = |end: Option<u64>| {
+            let end = end.map(Timestamp);
+            Exposed {
+                start_ns: Timestamp(100),
+                end_ns: end,
+                duration_ns: end.map(|end| end.since(Timestamp(100))),
+                ended_by: end.map(|_| EndedBy::Converged),
+            }
+        };
+        let part = |end, since, until: Option<u64>| {
+            let found = of_port(&window(end), Timestamp(since), until.map(Timestamp));
+            (found.start_ns.0, found.duration_ns, found.ended_by)
+        };
+        let (converged, deleted) = (Some(EndedBy::Converged), Some(EndedBy::PortDeleted));
+        assert_eq!(part(Some(400), 50, None), (100, Some(300), converged));
+        assert_eq!(part(Some(400), 150, Some(500)), (150, Some(250), converged));
+        assert_eq!(part(Some(400), 450, None), (450, Some(0), converged));
+        assert_eq!(part(Some(400), 50, Some(300)), (100, Some(200), deleted));
+        assert_eq!(part(None, 50, Some(300)), (100, Some(200), deleted));
+        assert_eq!(part(None, 150, None), (150, None, None));
     }
 
     #[test]

@@ -14,8 +14,9 @@ const IPPROTO_TCP: u8 = 6;
 const IPPROTO_UDP: u8 = 17;
 const IPPROTO_ICMPV6: u8 = 58;
 const IPPROTO_SCTP: u8 = 132;
-/// `NDISC_NEIGHBOUR_SOLICITATION` and `NDISC_NEIGHBOUR_ADVERTISEMENT`, which `tp.src` holds for ICMPv6.
-const ND_TYPES: [u16; 2] = [135, 136];
+/// `NDISC_NEIGHBOUR_SOLICITATION`, which `tp.src` holds for ICMPv6: it goes to a group of addresses, and means its
+/// target. (An advertisement's target is its sender.)
+const ND_SOLICITATION: u16 = 135;
 
 /// A part of `struct sw_flow_key` that is read at once: userspace has seen to it that all members of interest
 /// are inside (`Offsets::checked`).
@@ -86,7 +87,7 @@ impl Window {
     fn destination(&self, eth_type: u16) -> (u8, [u32; 4]) {
         match eth_type {
             ETH_P_IP | ETH_P_ARP => (family::IPV4, [member!(self, key_ipv4_dst, u32), 0, 0, 0]),
-            ETH_P_IPV6 if self.is_neighbour_discovery() => {
+            ETH_P_IPV6 if self.is_neighbour_solicitation() => {
                 (family::IPV6, member!(self, key_nd_target, [u32; 4]))
             }
             ETH_P_IPV6 => (family::IPV6, member!(self, key_ipv6_dst, [u32; 4])),
@@ -98,11 +99,11 @@ impl Window {
     }
 
     #[inline(always)]
-    fn is_neighbour_discovery(&self) -> bool {
+    fn is_neighbour_solicitation(&self) -> bool {
         let kind = u16::from_be(member!(self, key_tp_src, u16));
         member!(self, key_proto, u8) == IPPROTO_ICMPV6
             && member!(self, key_tp_dst, u16) == 0
-            && (kind == ND_TYPES[0] || kind == ND_TYPES[1])
+            && kind == ND_SOLICITATION
     }
 
     #[inline(always)]

@@ -22,14 +22,17 @@ pub fn row(latency: &UpcallLatency) -> String {
         .into_iter()
         .filter_map(|(name, at)| Some(format!("{name} {}", units::span((*at)?))))
         .collect();
-    let mut row = format!("upcalls answered: {}", timed + ambiguous);
-    if !quantiles.is_empty() {
-        row += &format!(", after at most {}", quantiles.join(" · "));
-    }
-    if *ambiguous > 0 {
-        row += &format!(" ({ambiguous} alike, not timed)");
-    }
-    row
+    let after = if quantiles.is_empty() {
+        String::new()
+    } else {
+        format!(", after at most {}", quantiles.join(" · "))
+    };
+    let untimed = if *ambiguous > 0 {
+        format!(" ({ambiguous} alike, not timed)")
+    } else {
+        String::new()
+    };
+    format!("upcalls answered: {}{after}{untimed}", timed + ambiguous)
 }
 
 #[cfg(test)]

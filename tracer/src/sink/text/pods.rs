@@ -159,6 +159,7 @@ fn ended_by(ended_by: EndedBy) -> &'static str {
         EndedBy::FlowsInstalled => "flows installed",
         EndedBy::DropFlowsRemoved => "drop flows gone",
         EndedBy::FlowsBeforeFlush => "flows kept",
+        EndedBy::PortDeleted => "port deleted",
     }
 }
 
