@@ -130,46 +130,46 @@ pub const ALL: &[Scenario] = &[
         name: "conntrack",
         about: "IP packets pass conntrack and are recirculated: each counts once",
         conntrack: true,
-        ..MORE
+        ..BUG
     },
     Scenario {
         name: "tcp",
         about: "beside UDP and ARP one TCP connection with a message each millisecond",
         rates: Rates { tcp: 1000, ..TAPPED },
-        ..MORE
+        ..BUG
     },
     Scenario {
         name: "ipv6",
         about: "Pods find each other by neighbour discovery, which is lost too",
         rates: TAPPED,
         discovery: true,
-        ..MORE
+        ..BUG
     },
     Scenario {
         name: "added",
         about: "a Pod is made in the window, with its own flows at once",
         hole_ms: 1500,
         added: Some("pod-4"),
-        ..MORE
+        ..BUG
     },
     Scenario {
         name: "deleted",
         about: "a Pod is deleted in the window",
         hole_ms: 1500,
         deleted: Some("pod-3"),
-        ..MORE
+        ..BUG
     },
     Scenario {
         name: "patch",
         about: "one Pod is on a second bridge behind a patch port",
         behind_patch: &["pod-3"],
-        ..MORE
+        ..BUG
     },
     Scenario {
         name: "idle",
         about: "one Pod has no traffic: its window is known all the same",
         idle: &["pod-3"],
-        ..MORE
+        ..BUG
     },
     Scenario {
         name: "never",
