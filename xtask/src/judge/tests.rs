@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::packets::Packets;
-use crate::report::{Exposed, KeyLoss, Loss, Observed, Reconciliation, Report};
+use crate::report::{Exposed, KeyLoss, Loss, Observed, Pod, Reconciliation, Report};
 use crate::scenario::{DEMO, Notes};
 use crate::truth::{Key, POLICY_DROPS, Stream, Truth, lost_runs};
 
