@@ -38,6 +38,8 @@ pub struct Outcome {
     pub live: String,
     /// The same report made from the recording.
     pub replayed: String,
+    /// When the prober sent the packets that it numbers, all streams together, in order.
+    pub sent: Vec<u64>,
     /// What is sent from here on is not looked at.
     pub until: u64,
     /// What `ovsgap record` said on stderr.
@@ -55,6 +57,7 @@ impl Outcome {
         // A report that is not there or cannot be read is for the judge to say.
         let report = |file: &str| text(file).ok().and_then(|text| json::<Report>(&text, file).ok());
         let whole = report("report.json").unwrap_or_default();
+        let packets: Vec<Packets> = json(&text("packets.json")?, "packets.json")?;
         Ok(Self {
             scenario,
             truth: json(&text("truth.json")?, "truth.json")?,
@@ -63,7 +66,8 @@ impl Outcome {
                 .map(|line| json(line, "steps.jsonl"))
                 .collect::<Result<_>>()?,
             notes: json(&text("notes.json")?, "notes.json")?,
-            packets: json(&text("packets.json")?, "packets.json")?,
+            sent: sent(&packets),
+            packets,
             early: report("early.json"),
             until: whole.capture.ended_ns,
             report: whole,
@@ -127,6 +131,11 @@ impl Outcome {
                 began,
                 ended: self.until,
                 error: self.truth.clock_error_ns,
+                others: if packets.sent == packets.done {
+                    &self.sent
+                } else {
+                    &[]
+                },
             };
             (stream, of)
         })
@@ -135,16 +144,7 @@ impl Outcome {
     /// The longest time in which nothing was sent, of those that lie at least in part between two points: so long an
     /// ordinary process waited for a processor.
     pub fn stall(&self, from: u64, to: u64) -> u64 {
-        let around = from.saturating_sub(SECOND)..to + SECOND;
-        let sent = self.packets.iter().flat_map(|packets| &packets.sent);
-        let mut sent: Vec<u64> = sent.copied().filter(|at| around.contains(at)).collect();
-        sent.sort_unstable();
-        let gaps = sent.iter().zip(sent.iter().skip(1));
-        let meets = gaps.filter(|(before, after)| **after >= from && **before <= to);
-        meets
-            .map(|(before, after)| after - before)
-            .max()
-            .unwrap_or_default()
+        bounds::stall(&self.sent, from, to)
     }
 
     /// From the flush to the last Pod's flows.
@@ -173,6 +173,14 @@ impl Outcome {
             &of(|stream, pod| stream.src == pod),
         )
     }
+}
+
+fn sent(packets: &[Packets]) -> Vec<u64> {
+    // What only taps have seen was sent by kernels.
+    let numbered = packets.iter().filter(|packets| packets.sent != packets.done);
+    let mut sent: Vec<u64> = numbered.flat_map(|packets| &packets.sent).copied().collect();
+    sent.sort_unstable();
+    sent
 }
 
 fn json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
@@ -213,17 +221,18 @@ impl PodTruth {
             kind.0 |= packets.lost().next().is_some();
             kind.1 = kind.1.into_iter().chain(packets.first_prompt(own)).min();
         }
-        let blocked = kinds.into_values().filter(|kind| kind.0 && own > 0);
+        let blocked: Option<Vec<u64>> = kinds
+            .into_values()
+            .filter(|kind| kind.0)
+            .map(|kind| kind.1.filter(|_| own > 0))
+            .collect();
         Self {
             to: Direction::new(to),
             from: Direction::new(from),
-            again_ns: blocked.map(|kind| kind.1.unwrap_or(u64::MAX - SECOND)).max(),
+            again_ns: blocked.and_then(|kinds| kinds.into_iter().max()),
         }
     }
 }
-
-/// So that a time that never comes can still be added to.
-const SECOND: u64 = 1_000_000_000;
 
 impl Direction {
     fn new(streams: &[(&Stream, bounds::Stream)]) -> Self {

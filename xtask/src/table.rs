@@ -31,6 +31,10 @@ pub const COLUMNS: [&str; 8] = [
 /// the longest of one traffic, in ms, at least–at most, by the prober and by the report. Windows: how far from the first
 /// packet that a megaflow forwarded again.
 pub fn rows(outcome: &Outcome) -> Vec<[String; 8]> {
+    outcome.restarts().iter().flat_map(of_restart).collect()
+}
+
+fn of_restart(outcome: &Outcome) -> Vec<[String; 8]> {
     let rows = outcome.pods().into_iter().map(|name| {
         let truth = outcome.of_pod(name);
         let pod = outcome

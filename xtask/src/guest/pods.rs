@@ -54,6 +54,26 @@ impl Pod {
         }
     }
 
+    /// The link-local address that the kernel makes of its Ethernet address (RFC 4291, appendix A).
+    pub fn link_local(&self) -> Ipv6Addr {
+        let bytes = self
+            .mac
+            .split(':')
+            .map(|digits| u16::from_str_radix(digits, 16).unwrap_or_default());
+        let [a, b, c, d, e, f] = bytes.collect::<Vec<_>>().try_into().unwrap_or_default();
+        let pair = |high: u16, low: u16| high << 8 | low;
+        Ipv6Addr::new(
+            0xfe80,
+            0,
+            0,
+            0,
+            pair(a ^ 2, b),
+            pair(c, 0xff),
+            pair(0xfe, d),
+            pair(e, f),
+        )
+    }
+
     /// The container that Antrea would name: any unique text does.
     pub fn container(&self) -> String {
         format!("{:0>64}", self.mac.replace(':', ""))
@@ -195,6 +215,11 @@ mod tests {
                 |other: &&Pod| other.device == pod.device || other.mac == pod.mac || other.ipv4 == pod.ipv4;
             assert_eq!(pods.iter().filter(same).count(), 1, "{at}");
         }
+    }
+
+    #[test]
+    fn a_link_local_address_is_made_of_the_ethernet_address() {
+        assert_eq!(Pod::new(3).link_local().to_string(), "fe80::800:ff:fe00:4");
     }
 
     #[test]

@@ -120,6 +120,7 @@ pub fn run(restart: &Restart) -> Result<()> {
         Way::Interrupted => {
             leave(log, restart.way)?;
             log.step("vswitchd_start", None, ovs::start)?;
+            log.step(NEXT, None, || Ok(()))?;
             agent(log, &mut node, restart)?
         }
         _ => agent(log, &mut node, restart)?,

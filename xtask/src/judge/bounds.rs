@@ -26,6 +26,21 @@ pub struct Stream<'a> {
     pub ended: u64,
     /// How far off the receive stamps may be.
     pub error: u64,
+    /// Of a stream that is known by taps alone: when the prober sent packets of others, in order. A tap sees a frame before
+    /// it waits for its softirq, and that may wait for a processor as the prober does.
+    pub others: &'a [u64],
+}
+
+/// The longest time in which nothing was sent, of those that lie at least in part between two points.
+pub fn stall(sent: &[u64], from: u64, to: u64) -> u64 {
+    let first = sent.partition_point(|at| *at < from).saturating_sub(1);
+    let around = sent.get(first..).unwrap_or_default();
+    let gaps = around.iter().zip(around.iter().skip(1));
+    let meets = gaps.take_while(|(before, _)| **before <= to);
+    meets
+        .map(|(before, after)| after - before)
+        .max()
+        .unwrap_or_default()
 }
 
 /// Lost packets that no arrival separates.
@@ -141,7 +156,7 @@ impl Stream<'_> {
         let most = self.lost().filter(|lost| lost.sent <= until).count() as u64;
         let least = self
             .lost()
-            .filter(|lost| lost.done.saturating_add(MEET) < until)
+            .filter(|lost| lost.done.saturating_add(self.meeting(lost, until)) < until)
             .count() as u64;
         if key.lost_packets < least || key.lost_packets > most {
             return Err(format!("{} lost and {most} by the prober", key.lost_packets));
@@ -149,15 +164,22 @@ impl Stream<'_> {
         Ok(())
     }
 
+    /// How long after it was sent a packet may meet the datapath, if it did by `at`.
+    fn meeting(&self, packet: &Packet, at: u64) -> u64 {
+        MEET + stall(self.others, packet.done, at)
+    }
+
     fn meets(&self, packet: &Packet, at: u64) -> bool {
-        packet.sent <= at + self.error && at <= packet.done + MEET
+        packet.sent <= at + self.error && at <= packet.done + self.meeting(packet, at)
     }
 
     fn hole(&self, key: &KeyLoss) -> Result<(), String> {
         let holes = self.holes();
         let open = key.first_delivered_after_ns.is_none();
+        let waited = self.waited(key);
         let ends = |hole: &Hole| {
             // Lost beyond the last reading: the hole's end is any of its packets.
+            let open = open || waited.is_some_and(|waited| hole.last.sent <= waited);
             let packets = || {
                 self.lost()
                     .filter(|lost| lost.sent >= hole.first.sent && lost.sent <= hole.last.sent)
@@ -215,7 +237,17 @@ impl Stream<'_> {
             });
         };
         self.delivery(after)?;
-        self.nothing_between(key.last_lost_ns, after)
+        self.nothing_between(self.waited(key).unwrap_or_default().max(key.last_lost_ns), after)
+    }
+
+    /// When the packet was sent that ended the hole, if it had waited for userspace. Of packets that waited together ovsgap
+    /// knows the first and the last, and how many were dropped: of those that were dropped, the first and how many.
+    fn waited(&self, key: &KeyLoss) -> Option<u64> {
+        let after = key.first_delivered_after_ns?;
+        let fits = |(packet, received): &(Packet, u64)| {
+            packet.sent <= after && after <= received + self.error && received - packet.sent >= PROMPT
+        };
+        self.arrived().filter(fits).map(|one| one.0.sent).max()
     }
 
     /// Whether a packet that arrived can have been delivered at `at`.
@@ -238,7 +270,9 @@ impl Stream<'_> {
                 millis(to)
             ));
         }
-        let between = |lost: &Packet| lost.sent > from + self.error && lost.done + MEET + self.error < to;
+        let between = |lost: &Packet| {
+            lost.sent > from + self.error && lost.done + self.meeting(lost, to) + self.error < to
+        };
         match self.lost().find(between) {
             Some(lost) => Err(format!(
                 "a packet sent at {} was lost, between {} and {}",

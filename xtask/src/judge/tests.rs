@@ -144,6 +144,7 @@ fn outcome(end_ns: u64) -> Outcome {
         report: report(end_ns),
         early: None,
         until: 5000 * MS,
+        sent: Vec::new(),
         live: "the report".into(),
         replayed: "the report".into(),
         log: String::new(),

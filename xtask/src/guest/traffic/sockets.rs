@@ -131,7 +131,7 @@ pub fn tap(pod: &Pod) -> Result<Tap> {
     Ok(Tap {
         pod: pod.name.clone(),
         interface: pod.device.clone(),
-        addresses: [pod.ipv4.into(), pod.ipv6.into()],
+        addresses: [pod.ipv4.into(), pod.ipv6.into(), pod.link_local().into()],
         socket,
     })
 }

@@ -30,7 +30,7 @@ pub struct Tap {
     /// Its device on the node.
     pub interface: String,
     /// Its addresses.
-    pub addresses: [IpAddr; 2],
+    pub addresses: [IpAddr; 3],
     /// A packet socket on the Pod's own device.
     pub socket: OwnedFd,
 }

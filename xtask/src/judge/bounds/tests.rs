@@ -36,6 +36,7 @@ fn check(packets: &Packets, key: &KeyLoss) -> Result<(), String> {
         began: 0,
         ended: 1000 * MS,
         error: 100,
+        others: &[],
     };
     stream.check(key)
 }
@@ -92,4 +93,27 @@ fn a_hole_that_is_open_counts_up_to_the_last_reading() {
     assert_eq!(check(&packets, &open), Ok(()));
     open.lost_packets = 21;
     assert!(check(&packets, &open).is_err());
+}
+
+#[test]
+fn of_packets_that_waited_with_one_that_was_delivered_the_last_lost_is_not_known() {
+    let mut packets = packets(30, &[11, 12, 13]);
+    let mut told = key(10, 11, 12, 14, 3);
+    // Number 14 waited with 12 and 13, which were dropped when it was delivered.
+    packets.received[13] = Some(16 * MS + 500_000);
+    for at in 14..16 {
+        packets.received[at] = Some((at as u64 + 4) * MS);
+    }
+    told.first_delivered_after_ns = Some(16 * MS + 490_000);
+    assert_eq!(check(&packets, &told), Ok(()));
+    packets.received[13] = Some(14 * MS + 20_000);
+    told.first_delivered_after_ns = Some(14 * MS + 5000);
+    assert!(check(&packets, &told).is_err());
+}
+
+#[test]
+fn what_a_tap_saw_may_wait_as_long_as_the_prober_did() {
+    assert_eq!(stall(&[10, 20, 50, 60], 30, 40), 30);
+    assert_eq!(stall(&[10, 20, 50, 60], 11, 12), 10);
+    assert_eq!(stall(&[], 11, 12), 0);
 }
