@@ -28,6 +28,7 @@ pub fn conclude(engine: &Engine, provenance: &Provenance) -> Report {
     let mut coverage = engine.coverage.findings();
     coverage.extend(provenance.findings.iter().cloned());
     coverage.extend(reconciliation.iter().filter_map(disagreement));
+    coverage.extend(forgotten(engine.traffic.forgotten()));
     if engine.restarts.list.is_empty() {
         coverage.push(finding(
             "no_restart",
@@ -146,6 +147,13 @@ fn disagreement(counts: &Reconciliation) -> Option<Finding> {
         seen_missed[0], seen_missed[1], seen_lost[0], seen_lost[1]
     );
     (!agrees).then(|| finding("counters_differ", None, None, detail, true))
+}
+
+fn forgotten(holes: u64) -> Option<Finding> {
+    let detail = format!(
+        "{holes} gaps of traffic that flapped all the time are no longer remembered: only the newest of each are in the figures"
+    );
+    (holes > 0).then(|| finding("holes_forgotten", None, None, detail, true))
 }
 
 fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: usize) -> Restart {

@@ -95,7 +95,7 @@ impl Evidence {
             packets: waits.iter().map(|wait| wait.packets).sum(),
             first_queued_ns: waits.iter().map(|wait| wait.queued).min()?,
             last_executed_ns: waits.iter().map(|wait| wait.executed).max()?,
-            max_ns: waits.iter().map(|wait| wait.executed.since(wait.queued)).max()?,
+            max_ns: waits.iter().map(|wait| wait.longest).max()?,
         })
     }
 

@@ -48,5 +48,6 @@ pub mod sorter;
 pub mod time;
 pub mod timeline;
 pub mod topology;
+pub mod track;
 pub mod traffic;
 pub mod window;

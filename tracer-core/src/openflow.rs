@@ -1,7 +1,8 @@
 //! OpenFlow flows that name an endpoint: which were there before a restart, and when all are there again.
 //!
 //! May not know: megaflows, packets, any controller's pipeline. The method works for every controller:
-//! a Pod's flows are installed when the flows that mentioned its port, MAC or IP before are back.
+//! a Pod's flows are installed when the flows that mentioned its port, MAC or IP before are back. Antrea's cookies
+//! tell more: which of those flows connect the Pod, and which are of policies and Services that may come later.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,13 +18,31 @@ const LEAVING: u64 = 2 * SECOND;
 /// A flow's identity: bridge, table, priority, match.
 type FlowId = (String, u8, u16, String);
 
+/// What is remembered of a flow.
+#[derive(Clone, Debug)]
+struct Flow {
+    matches: OpenFlowMatch,
+    /// It is one of those by which Antrea connects a Pod, if this is Antrea's bridge.
+    connects: bool,
+}
+
+/// `PodConnectivity` (`pkg/agent/openflow/cookie/allocator.go` of Antrea): round 16 bits, category 8, reserved 8, object 32.
+const POD_CONNECTIVITY: u64 = 1;
+/// Key of `Bridge.external_ids` in which Antrea's agent keeps its round (`pkg/agent/agent.go`).
+const ROUND: &str = "roundNum";
+
+fn connects(cookie: u64) -> bool {
+    let (round, category, reserved) = (cookie >> 48, cookie >> 40 & 0xff, cookie >> 32 & 0xff);
+    round != 0 && category == POD_CONNECTIVITY && reserved == 0
+}
+
 /// Flows of all bridges, as the monitors told them.
 #[derive(Clone, Debug, Default)]
 pub struct OpenFlow {
     /// Flows that name a port or an address.
-    present: BTreeMap<FlowId, OpenFlowMatch>,
+    present: BTreeMap<FlowId, Flow>,
     /// Flows that are gone, and since when.
-    gone: BTreeMap<FlowId, (Timestamp, OpenFlowMatch)>,
+    gone: BTreeMap<FlowId, (Timestamp, Flow)>,
     watched: BTreeSet<String>,
 }
 
@@ -60,7 +79,11 @@ impl OpenFlow {
             let came = change.change != Change::Removed;
             if came {
                 self.gone.remove(&id);
-                self.present.insert(id.clone(), change.matches.clone());
+                let flow = Flow {
+                    matches: change.matches.clone(),
+                    connects: connects(change.cookie),
+                };
+                self.present.insert(id.clone(), flow);
             } else {
                 self.remove(at, id.clone());
             }
@@ -70,8 +93,8 @@ impl OpenFlow {
     }
 
     fn remove(&mut self, at: Timestamp, id: FlowId) {
-        if let Some(matches) = self.present.remove(&id) {
-            self.gone.insert(id, (at, matches));
+        if let Some(flow) = self.present.remove(&id) {
+            self.gone.insert(id, (at, flow));
         }
         let oldest = at.0.saturating_sub(LEAVING);
         if self.gone.len() > self.present.len() {
@@ -85,10 +108,29 @@ impl OpenFlow {
         let ports = ports(topology);
         let oldest = began.0.saturating_sub(LEAVING);
         let gone = self.gone.iter().filter(|(_, (since, _))| since.0 >= oldest);
-        let leaving = gone.map(|(id, (_, matches))| (id, matches));
+        let leaving = gone.map(|(id, (_, flow))| (id, flow));
+        let antrea: BTreeSet<&str> = topology
+            .bridges()
+            .filter(|row| row.external_ids.contains_key(ROUND))
+            .map(|row| row.name.as_str())
+            .collect();
+        let flows: Vec<(&FlowId, BTreeSet<String>, bool)> = self
+            .present
+            .iter()
+            .chain(leaving)
+            .map(|(id, flow)| {
+                let connects = flow.connects && antrea.contains(id.0.as_str());
+                (id, named(topology, &ports, &id.0, &flow.matches), connects)
+            })
+            .collect();
+        let connected: BTreeSet<String> = flows
+            .iter()
+            .filter(|(.., connects)| *connects)
+            .flat_map(|(_, endpoints, _)| endpoints.iter().cloned())
+            .collect();
         let mut baseline = Baseline::default();
-        for (id, matches) in self.present.iter().chain(leaving) {
-            let endpoints = named(topology, &ports, &id.0, matches);
+        for (id, mut endpoints, connects) in flows {
+            endpoints.retain(|endpoint| connects || !connected.contains(endpoint));
             baseline.add(id, endpoints, self.present.contains_key(id));
         }
         for (id, endpoints) in earlier.into_iter().flat_map(Baseline::missing) {
@@ -253,5 +295,83 @@ impl Baseline {
             }) => Standing::Installed(*at),
             Some(_) => Standing::Missing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{BridgeRow, InterfaceRow, Map, PortRow};
+    use crate::id::OfPort;
+
+    const CONNECTS: u64 = 7 << 48 | 1 << 40 | 3;
+    const POLICY: u64 = 7 << 48 | 2 << 40 | 9;
+
+    fn topology(external_ids: Map) -> Topology {
+        let mut topology = Topology::default();
+        let bridge = BridgeRow {
+            name: "br-int".to_owned(),
+            ports: vec!["p".to_owned()],
+            external_ids,
+            ..BridgeRow::default()
+        };
+        let port = PortRow {
+            name: "veth1".to_owned(),
+            interfaces: vec!["i".to_owned()],
+            ..PortRow::default()
+        };
+        let interface = InterfaceRow {
+            name: "veth1".to_owned(),
+            ofport: Some(OfPort(3)),
+            ..InterfaceRow::default()
+        };
+        topology.bridge("b", Some(bridge));
+        topology.port("p", Some(port));
+        topology.interface(Timestamp(1), "i", Some(interface));
+        topology.settle();
+        topology
+    }
+
+    fn flow(change: Change, table: u8, cookie: u64) -> OpenFlowChange {
+        OpenFlowChange {
+            change,
+            table,
+            priority: 200,
+            cookie,
+            matches: OpenFlowMatch {
+                in_port: Some(OfPort(3)),
+                wire: format!("{table:02x}"),
+                ..OpenFlowMatch::default()
+            },
+        }
+    }
+
+    /// Where the Pod stands when, of two flows that name it, the one with `cookie` in table 4 comes back alone.
+    fn standing(external_ids: Map, cookie: u64) -> Standing {
+        let topology = topology(external_ids);
+        let mut flows = OpenFlow::default();
+        let both = [flow(Change::Added, 4, cookie), flow(Change::Added, 9, POLICY)];
+        flows.changes(Timestamp(5), "br-int", &both);
+        let mut baseline = flows.baseline(&topology, Timestamp(10), None);
+        flows.up(Timestamp(20), "br-int");
+        baseline.up(Timestamp(20), "br-int");
+        let moved = flows.changes(Timestamp(30), "br-int", &[flow(Change::Added, 4, cookie)]);
+        baseline.moved(Timestamp(30), &moved);
+        baseline.standing("veth1")
+    }
+
+    #[test]
+    fn antreas_cookie_tells_which_flows_connect_a_pod() {
+        let antrea = || Map::from([(ROUND.to_owned(), "7".to_owned())]);
+        assert_eq!(standing(antrea(), CONNECTS), Standing::Installed(Timestamp(30)));
+        assert_eq!(standing(antrea(), POLICY), Standing::Missing);
+    }
+
+    #[test]
+    fn a_cookie_that_looks_like_antreas_means_nothing_elsewhere() {
+        assert_eq!(standing(Map::new(), CONNECTS), Standing::Missing);
+        assert!(
+            connects(CONNECTS) && !connects(POLICY) && !connects(1 << 40) && !connects(CONNECTS | 1 << 32)
+        );
     }
 }

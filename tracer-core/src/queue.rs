@@ -67,6 +67,7 @@ pub(crate) fn delivered(queued: &mut VecDeque<Loss>, extent: &Extent) -> Vec<Wai
             queued: newest.first,
             executed: extent.last,
             packets: taken,
+            longest: extent.last.since(newest.first),
         });
         if newest.take(taken) {
             queued.pop_back();

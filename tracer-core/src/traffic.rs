@@ -2,19 +2,16 @@
 //!
 //! May not know: Pods, restarts, causes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::packet::{PacketFate, Run, TrafficKey};
-use crate::queue::{Loss, delivered, dropped};
 use crate::report::Reason;
 use crate::time::{SECOND, Timestamp};
+use crate::track::Track;
 
 /// A packet that was handed to userspace and neither executed nor answered by a megaflow for this long
 /// was dropped there: a handler batch takes milliseconds, a reconfiguration of ovs-vswitchd hundreds.
-const PATIENCE: u64 = SECOND;
-
-/// Runs kept for one key before old deliveries are folded together.
-const FOLD_ABOVE: usize = 64;
+pub(crate) const PATIENCE: u64 = SECOND;
 
 /// Negative errnos that say that nobody listens: `ENOTCONN` (portid 0), `ECONNREFUSED` (no such socket).
 pub const NOBODY: [i32; 2] = [-107, -111];
@@ -29,13 +26,7 @@ pub(crate) struct Extent {
     pub bytes: u64,
 }
 
-/// All runs of one key.
-#[derive(Clone, Debug, Default)]
-struct Track {
-    runs: BTreeMap<RunId, Extent>,
-}
-
-/// Packet evidence of all keys.
+/// Packet evidence of all keys. Its size grows with keys and holes, and not with time.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
     tracks: BTreeMap<TrafficKey, Track>,
@@ -79,6 +70,21 @@ pub struct Wait {
     pub executed: Timestamp,
     /// How many.
     pub packets: u64,
+    /// The longest that one of them waited, at most.
+    pub longest: u64,
+}
+
+impl Wait {
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            queued: self.queued.min(other.queued),
+            executed: self.executed.max(other.executed),
+            packets: self.packets.saturating_add(other.packets),
+            longest: self.longest.max(other.longest),
+        }
+    }
 }
 
 /// What became of one key's packets.
@@ -96,21 +102,12 @@ impl Traffic {
     /// A run began, grew or ended.
     pub fn run(&mut self, run: &Run) {
         let track = self.tracks.entry(run.key).or_default();
-        let extent = track
-            .runs
-            .entry((run.first, run.cpu, run.fate, run.executed))
-            .or_insert(Extent {
-                last: run.last,
-                packets: 0,
-                bytes: 0,
-            });
-        // Figures are cumulative: an older reading that comes later must not shrink the run.
-        extent.last = extent.last.max(run.last);
-        extent.packets = extent.packets.max(run.packets);
-        extent.bytes = extent.bytes.max(run.bytes);
-        if track.runs.len() > FOLD_ABOVE {
-            track.fold(run.last);
-        }
+        track.run(run);
+    }
+
+    /// Holes that are no longer remembered: of one traffic only so many are.
+    pub fn forgotten(&self) -> u64 {
+        self.tracks.values().map(|track| track.forgotten).sum()
     }
 
     /// All keys with what became of their packets, as far as can be told at `now`.
@@ -121,147 +118,17 @@ impl Traffic {
     }
 }
 
-impl Track {
-    /// Folds neighbouring fast-path deliveries that no other fate separates. Only what is older than any
-    /// run that can still come, and only deliveries: a hole needs the last one before it and the first one after.
-    fn fold(&mut self, now: Timestamp) {
-        let settled = Timestamp(now.0.saturating_sub(2 * SECOND));
-        let mut folded: BTreeMap<RunId, Extent> = BTreeMap::new();
-        for (id, extent) in std::mem::take(&mut self.runs) {
-            if let (PacketFate::Delivered(_), false) = (id.2, id.3)
-                && extent.last < settled
-                && let Some(mut last) = folded.last_entry()
-                && matches!(last.key().2, PacketFate::Delivered(_))
-                && !last.key().3
-            {
-                let before = last.get_mut();
-                before.last = before.last.max(extent.last);
-                before.packets += extent.packets;
-                before.bytes += extent.bytes;
-            } else {
-                folded.insert(id, extent);
-            }
-        }
-        self.runs = folded;
-    }
-
-    fn story(&self, now: Timestamp) -> Story {
-        let deliveries: Vec<(Timestamp, Timestamp)> = self
-            .runs
-            .iter()
-            .filter(|((_, _, fate, _), _)| matches!(fate, PacketFate::Delivered(_)))
-            .map(|((first, ..), extent)| (*first, extent.last))
-            .collect();
-        let (waits, dropped) = self.queue(now);
-        let mut losses: Vec<Loss> = self
-            .runs
-            .iter()
-            .filter(|(id, _)| !id.3)
-            .filter_map(|(id, extent)| Loss::of(id, extent))
-            .chain(dropped)
-            .collect();
-        losses.sort_by_key(|loss| (loss.first, loss.last));
-        Story {
-            forwarded: !deliveries.is_empty(),
-            holes: holes(&losses, &deliveries),
-            waits,
-        }
-    }
-
-    /// Pairs packets that came back from userspace with those that were handed to it. Those to be delivered are the
-    /// newest: what was translated while flows were absent is older than what was translated with them. Those to be
-    /// dropped, by an explicit action, are the oldest, and were lost from when they were queued.
-    fn queue(&self, now: Timestamp) -> (Vec<Wait>, Vec<Loss>) {
-        let mut queued: VecDeque<Loss> = VecDeque::new();
-        let mut waits = Vec::new();
-        let mut losses = Vec::new();
-        let mut returned: Vec<(&RunId, &Extent)> = self.runs.iter().filter(|(id, _)| id.3).collect();
-        returned.sort_by_key(|(id, extent)| (extent.last, id.0));
-        let mut waiting = self
-            .runs
-            .iter()
-            .filter(|(id, _)| id.2 == PacketFate::Queued)
-            .peekable();
-        for (id, extent) in returned {
-            while let Some((id, extent)) = waiting.next_if(|(queued, _)| queued.0 <= extent.last) {
-                queued.push_back(Loss::new(id, extent, Reason::UserspaceDrop));
-            }
-            if matches!(id.2, PacketFate::Delivered(_)) {
-                waits.extend(delivered(&mut queued, extent));
-            } else {
-                losses.extend(
-                    Loss::of(id, extent)
-                        .map(|loss| dropped(&mut queued, loss))
-                        .into_iter()
-                        .flatten(),
-                );
-            }
-        }
-        queued.extend(waiting.map(|(id, extent)| Loss::new(id, extent, Reason::UserspaceDrop)));
-        queued.retain(|loss| loss.last.plus(PATIENCE) <= now);
-        losses.extend(queued);
-        (waits, losses)
-    }
-}
-
-/// Joins losses that no delivery separates, and brackets each hole by the deliveries around it.
-fn holes(losses: &[Loss], deliveries: &[(Timestamp, Timestamp)]) -> Vec<Hole> {
-    let mut holes: Vec<Hole> = Vec::new();
-    for loss in losses {
-        let joins = holes
-            .last()
-            .is_some_and(|hole| !delivered_between(deliveries, hole.last_lost, loss.first));
-        if !joins {
-            holes.push(Hole {
-                first_lost: loss.first,
-                last_lost: loss.last,
-                ..Hole::default()
-            });
-        }
-        let Some(hole) = holes.last_mut() else { continue };
-        hole.last_lost = hole.last_lost.max(loss.last);
-        hole.bytes += loss.bytes;
-        *hole.by_reason.entry(loss.reason).or_default() += loss.packets;
-    }
-    for hole in &mut holes {
-        hole.before = deliveries
-            .iter()
-            .filter_map(|run| latest_before(*run, hole.first_lost))
-            .max();
-        hole.after = deliveries
-            .iter()
-            .filter_map(|run| earliest_after(*run, hole.last_lost))
-            .min();
-    }
-    holes
-}
-
-/// Whether a packet is known to have been delivered strictly between two points. Of a run, its first and
-/// its last packet are known; when others came is not.
-fn delivered_between(deliveries: &[(Timestamp, Timestamp)], after: Timestamp, before: Timestamp) -> bool {
-    deliveries
-        .iter()
-        .any(|(first, last)| [first, last].into_iter().any(|at| after < *at && *at < before))
-}
-
-fn latest_before((first, last): (Timestamp, Timestamp), point: Timestamp) -> Option<Timestamp> {
-    [last, first].into_iter().find(|at| *at <= point)
-}
-
-fn earliest_after((first, last): (Timestamp, Timestamp), point: Timestamp) -> Option<Timestamp> {
-    [first, last].into_iter().find(|at| *at >= point)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::id::{DpIfindex, PortNo};
     use crate::packet::Destination;
+    use crate::time::MILLISECOND;
     use PacketFate::{Delivered, DropFlow, Queued, UpcallFailed};
 
     const OUT: PacketFate = Delivered(PortNo(3));
 
-    fn story(runs: &[(PacketFate, bool, u32, u64, u64, u64)], now: u64) -> Story {
+    fn run(fate: PacketFate, executed: bool, cpu: u32, first: u64, last: u64, packets: u64) -> Run {
         let key = TrafficKey {
             dp: DpIfindex(1),
             in_port: PortNo(2),
@@ -270,20 +137,23 @@ mod tests {
             proto: 17,
             port: 7000,
         };
+        Run {
+            key,
+            fate,
+            executed,
+            cpu,
+            first: Timestamp(first),
+            last: Timestamp(last),
+            packets,
+            bytes: packets * 100,
+            closed: true,
+        }
+    }
+
+    fn story(runs: &[(PacketFate, bool, u32, u64, u64, u64)], now: u64) -> Story {
         let mut traffic = Traffic::default();
         for &(fate, executed, cpu, first, last, packets) in runs {
-            let (first, last) = (Timestamp(first), Timestamp(last));
-            traffic.run(&Run {
-                key,
-                fate,
-                executed,
-                cpu,
-                first,
-                last,
-                packets,
-                bytes: packets * 100,
-                closed: true,
-            });
+            traffic.run(&run(fate, executed, cpu, first, last, packets));
         }
         let (_, story) = traffic.stories(Timestamp(now)).next().unwrap();
         story
@@ -350,7 +220,8 @@ mod tests {
             [Wait {
                 queued: Timestamp(400),
                 executed: Timestamp(405),
-                packets: 1
+                packets: 1,
+                longest: 5,
             }]
         );
     }
@@ -400,7 +271,8 @@ mod tests {
             [Wait {
                 queued: Timestamp(100),
                 executed: Timestamp(160),
-                packets: 40
+                packets: 40,
+                longest: 60,
             }]
         );
     }
@@ -429,17 +301,43 @@ mod tests {
     }
 
     #[test]
-    fn folding_keeps_the_deliveries_around_a_hole() {
+    fn what_is_over_is_remembered_in_short() {
         let mut runs = Vec::new();
-        for at in 0..200 {
-            runs.push((OUT, false, 0, at * 10, at * 10 + 5, 5));
+        let step = 100 * MILLISECOND;
+        for turn in 0..600 {
+            let at = turn * step;
+            runs.push((OUT, false, 0, at, at + 5, 5));
+            runs.push((Queued, false, 0, at + 10, at + 12, 2));
+            runs.push((DropFlow, true, 1, at + 20, at + 20, 1));
+            runs.push((OUT, true, 1, at + 21, at + 21, 1));
+            if turn % 10 == 0 {
+                runs.push((DropFlow, false, 0, at + 30, at + 35, 5));
+            }
         }
-        runs.push((DropFlow, false, 0, 2000, 2999, 10));
-        for at in 300..500 {
-            runs.push((OUT, false, 0, at * 10, at * 10 + 5, 5));
+        runs.push((OUT, false, 0, 600 * step, 600 * step, 1));
+        let now = 600 * step + 5 * SECOND;
+        let all = story(&runs, now);
+        assert_eq!(all.holes.len(), 600 + 60);
+        let lost = all.holes.iter().map(Hole::packets).sum::<u64>();
+        assert_eq!(lost, 600 + 300);
+        assert_eq!(all.waits.iter().map(|wait| wait.packets).sum::<u64>(), 600);
+        assert_eq!(all.waits.iter().map(|wait| wait.longest).max(), Some(11));
+        // The same runs told once more change nothing.
+        let again: Vec<_> = runs.iter().chain(&runs[..1500]).copied().collect();
+        assert!(story(&again, now).holes == all.holes, "told twice, counted twice");
+    }
+
+    #[test]
+    fn its_size_is_bounded() {
+        let mut traffic = Traffic::default();
+        for turn in 0..20_000 {
+            let at = turn * SECOND;
+            for (fate, at) in [(OUT, at), (DropFlow, at + 10), (Queued, at + 20)] {
+                traffic.run(&run(fate, false, 0, at, at, 1));
+            }
         }
-        runs.push((OUT, false, 0, 9 * SECOND, 9 * SECOND, 1));
-        let story = story(&runs, 10 * SECOND);
-        assert_eq!(window(&story.holes[0]), (Some(1995), 2000, 2999, Some(3000)));
+        let track = traffic.tracks.values().next().unwrap();
+        assert!(track.story(Timestamp(20_000 * SECOND)).holes.len() < 2048);
+        assert!(traffic.forgotten() > 10_000);
     }
 }

@@ -1,0 +1,221 @@
+//! All runs of one traffic key, and what is left of those that are long over.
+//!
+//! May not know: other keys, Pods.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::packet::{PacketFate, Run};
+use crate::queue::{Loss, delivered, dropped};
+use crate::report::Reason;
+use crate::time::{SECOND, Timestamp};
+use crate::traffic::{Extent, Hole, PATIENCE, RunId, Story, Wait};
+
+/// Runs kept before those that are over are settled.
+const SETTLE_ABOVE: usize = 64;
+
+/// What is older than this is over: userspace has read every run by then (it reads the fuller tables more seldom: 16 384
+/// runs every 6.5 s), and what was queued has been answered or dropped.
+const OVER: u64 = 15 * SECOND;
+
+/// Holes of one traffic that are remembered: more than restarts make, fewer than a link that flaps all day.
+const HOLES: usize = 1024;
+
+/// Waits of one traffic that are remembered one by one.
+const WAITS: usize = 256;
+
+/// All runs of one key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Track {
+    runs: BTreeMap<RunId, Extent>,
+    /// What became of packets before `until`.
+    settled: Story,
+    /// Up to where runs are settled.
+    until: Timestamp,
+    /// How many runs there are when settling is worth another attempt.
+    attempt: usize,
+    /// Holes that are no longer remembered.
+    pub forgotten: u64,
+}
+
+fn is_forwarded((_, _, fate, executed): &RunId) -> bool {
+    matches!(fate, PacketFate::Delivered(_)) && !executed
+}
+
+impl Track {
+    /// A run began, grew or ended.
+    pub fn run(&mut self, run: &Run) {
+        let id = (run.first, run.cpu, run.fate, run.executed);
+        // The kernel tells once more of a run when the next one begins, which may be long after.
+        if run.first < self.until && !is_forwarded(&id) && !self.runs.contains_key(&id) {
+            return;
+        }
+        let extent = self.runs.entry(id).or_insert(Extent {
+            last: run.last,
+            packets: 0,
+            bytes: 0,
+        });
+        // Figures are cumulative: an older reading that comes later must not shrink the run.
+        extent.last = extent.last.max(run.last);
+        extent.packets = extent.packets.max(run.packets);
+        extent.bytes = extent.bytes.max(run.bytes);
+        if self.runs.len() > self.attempt.max(SETTLE_ABOVE) {
+            self.settle(run.last);
+            // Else a table in which nothing can be settled would be gone through for every run.
+            self.attempt = 2 * self.runs.len();
+        }
+    }
+
+    /// Replaces runs that are over by what became of their packets. They end at a packet that was forwarded: no hole goes
+    /// on across it. The run of that packet stays, being the last delivery before what follows.
+    fn settle(&mut self, now: Timestamp) {
+        let over = Timestamp(now.0.saturating_sub(OVER));
+        let forwarded = self.runs.keys().filter(|id| is_forwarded(id) && id.0 <= over);
+        let Some(until) = forwarded.map(|id| id.0).max() else {
+            return;
+        };
+        let straddles = |(id, extent): &(&RunId, &Extent)| id.0 < until && extent.last >= until;
+        if self
+            .runs
+            .iter()
+            .filter(straddles)
+            .any(|(id, _)| !is_forwarded(id))
+        {
+            return;
+        }
+        let later = self
+            .runs
+            .split_off(&(until, 0, PacketFate::Delivered(crate::id::PortNo(0)), false));
+        let staying: BTreeMap<RunId, Extent> = self
+            .runs
+            .iter()
+            .filter(straddles)
+            .map(|(id, extent)| (*id, *extent))
+            .collect();
+        let at_the_end = later.iter().filter(|(id, _)| is_forwarded(id)).take(1);
+        self.runs.extend(at_the_end.map(|(id, extent)| (*id, *extent)));
+        self.settled = self.story(now);
+        self.runs = later;
+        self.runs.extend(staying);
+        self.until = until;
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        let Story { holes, waits, .. } = &mut self.settled;
+        let surplus = holes.len().saturating_sub(HOLES);
+        holes.drain(..surplus);
+        self.forgotten = self.forgotten.saturating_add(surplus as u64);
+        let surplus = waits.len().saturating_sub(WAITS);
+        let oldest: Vec<Wait> = waits.drain(..surplus).collect();
+        if let (Some(joined), Some(next)) = (oldest.into_iter().reduce(Wait::and), waits.first_mut()) {
+            *next = joined.and(*next);
+        }
+    }
+
+    /// What became of its packets, as far as can be told at `now`.
+    pub fn story(&self, now: Timestamp) -> Story {
+        let deliveries: Vec<(Timestamp, Timestamp)> = self
+            .runs
+            .iter()
+            .filter(|((_, _, fate, _), _)| matches!(fate, PacketFate::Delivered(_)))
+            .map(|((first, ..), extent)| (*first, extent.last))
+            .collect();
+        let (waits, dropped) = self.queue(now);
+        let mut losses: Vec<Loss> = self
+            .runs
+            .iter()
+            .filter(|(id, _)| !id.3)
+            .filter_map(|(id, extent)| Loss::of(id, extent))
+            .chain(dropped)
+            .collect();
+        losses.sort_by_key(|loss| (loss.first, loss.last));
+        let mut story = self.settled.clone();
+        story.forwarded |= !deliveries.is_empty();
+        story.holes.extend(holes(&losses, &deliveries));
+        story.waits.extend(waits);
+        story
+    }
+
+    /// Pairs packets that came back from userspace with those that were handed to it. Those to be delivered are the
+    /// newest: what was translated while flows were absent is older than what was translated with them. Those to be
+    /// dropped, by an explicit action, are the oldest, and were lost from when they were queued.
+    fn queue(&self, now: Timestamp) -> (Vec<Wait>, Vec<Loss>) {
+        let mut queued: VecDeque<Loss> = VecDeque::new();
+        let mut waits = Vec::new();
+        let mut losses = Vec::new();
+        let mut returned: Vec<(&RunId, &Extent)> = self.runs.iter().filter(|(id, _)| id.3).collect();
+        returned.sort_by_key(|(id, extent)| (extent.last, id.0));
+        let mut waiting = self
+            .runs
+            .iter()
+            .filter(|(id, _)| id.2 == PacketFate::Queued)
+            .peekable();
+        for (id, extent) in returned {
+            while let Some((id, extent)) = waiting.next_if(|(queued, _)| queued.0 <= extent.last) {
+                queued.push_back(Loss::new(id, extent, Reason::UserspaceDrop));
+            }
+            if matches!(id.2, PacketFate::Delivered(_)) {
+                waits.extend(delivered(&mut queued, extent));
+            } else {
+                losses.extend(
+                    Loss::of(id, extent)
+                        .map(|loss| dropped(&mut queued, loss))
+                        .into_iter()
+                        .flatten(),
+                );
+            }
+        }
+        queued.extend(waiting.map(|(id, extent)| Loss::new(id, extent, Reason::UserspaceDrop)));
+        queued.retain(|loss| loss.last.plus(PATIENCE) <= now);
+        losses.extend(queued);
+        (waits, losses)
+    }
+}
+
+/// Joins losses that no delivery separates, and brackets each hole by the deliveries around it.
+fn holes(losses: &[Loss], deliveries: &[(Timestamp, Timestamp)]) -> Vec<Hole> {
+    let mut holes: Vec<Hole> = Vec::new();
+    for loss in losses {
+        let joins = holes
+            .last()
+            .is_some_and(|hole| !delivered_between(deliveries, hole.last_lost, loss.first));
+        if !joins {
+            holes.push(Hole {
+                first_lost: loss.first,
+                last_lost: loss.last,
+                ..Hole::default()
+            });
+        }
+        let Some(hole) = holes.last_mut() else { continue };
+        hole.last_lost = hole.last_lost.max(loss.last);
+        hole.bytes += loss.bytes;
+        *hole.by_reason.entry(loss.reason).or_default() += loss.packets;
+    }
+    for hole in &mut holes {
+        hole.before = deliveries
+            .iter()
+            .filter_map(|run| latest_before(*run, hole.first_lost))
+            .max();
+        hole.after = deliveries
+            .iter()
+            .filter_map(|run| earliest_after(*run, hole.last_lost))
+            .min();
+    }
+    holes
+}
+
+/// Whether a packet is known to have been delivered strictly between two points. Of a run, its first and
+/// its last packet are known; when others came is not.
+fn delivered_between(deliveries: &[(Timestamp, Timestamp)], after: Timestamp, before: Timestamp) -> bool {
+    deliveries
+        .iter()
+        .any(|(first, last)| [first, last].into_iter().any(|at| after < *at && *at < before))
+}
+
+fn latest_before((first, last): (Timestamp, Timestamp), point: Timestamp) -> Option<Timestamp> {
+    [last, first].into_iter().find(|at| *at <= point)
+}
+
+fn earliest_after((first, last): (Timestamp, Timestamp), point: Timestamp) -> Option<Timestamp> {
+    [first, last].into_iter().find(|at| *at >= point)
+}
