@@ -56,22 +56,10 @@ impl Pod {
 
     /// The link-local address that the kernel makes of its Ethernet address (RFC 4291, appendix A).
     pub fn link_local(&self) -> Ipv6Addr {
-        let bytes = self
-            .mac
-            .split(':')
-            .map(|digits| u16::from_str_radix(digits, 16).unwrap_or_default());
-        let [a, b, c, d, e, f] = bytes.collect::<Vec<_>>().try_into().unwrap_or_default();
-        let pair = |high: u16, low: u16| high << 8 | low;
-        Ipv6Addr::new(
-            0xfe80,
-            0,
-            0,
-            0,
-            pair(a ^ 2, b),
-            pair(c, 0xff),
-            pair(0xfe, d),
-            pair(e, f),
-        )
+        let byte = |digits| u128::from_str_radix(digits, 16).unwrap_or_default();
+        let mac = self.mac.split(':').fold(0, |all, digits| all << 8 | byte(digits));
+        let interface = (mac >> 24) << 40 | 0xff_fe00_0000 | mac & 0xff_ffff;
+        Ipv6Addr::from(0xfe80_u128 << 112 | interface ^ 2 << 56)
     }
 
     /// The container that Antrea would name: any unique text does.
