@@ -50,19 +50,7 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         return;
     }
     let cause = format!("the cause of {name}'s window is right");
-    let right = match outcome.scenario {
-        // What a new Pod lacks it had never had: that is not the restart's doing.
-        Scenario {
-            added: Some(added), ..
-        } if *added == name => Some("unknown"),
-        // For as long as it was there.
-        Scenario {
-            deleted: Some(deleted),
-            ..
-        } if *deleted == name => Some("flows_never_installed"),
-        Scenario { cause, .. } => *cause,
-    };
-    checks.equal(&cause, &pod.cause.as_deref(), &right);
+    checks.equal(&cause, &pod.cause.as_deref(), &right(outcome.scenario, name));
     if outcome.scenario.deleted == Some(name) {
         deleted(checks, outcome, pod);
         return;
@@ -84,6 +72,22 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         checks.equal(&about, &by, &Some("flows_installed"));
     }
     traffic_again(checks, outcome, pod);
+}
+
+/// The cause that a Pod's window has.
+fn right(scenario: &Scenario, name: &str) -> Option<&'static str> {
+    match scenario {
+        // What a new Pod lacks it had never had: that is not the restart's doing.
+        Scenario {
+            added: Some(added), ..
+        } if *added == name => Some("unknown"),
+        // For as long as it was there.
+        Scenario {
+            deleted: Some(deleted),
+            ..
+        } if *deleted == name => Some("flows_never_installed"),
+        Scenario { cause, .. } => *cause,
+    }
 }
 
 /// A Pod that was made inside the window was not exposed before.
