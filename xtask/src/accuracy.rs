@@ -26,14 +26,22 @@ Each row is one Pod in one restart of a real ovs-vswitchd on a real kernel. The 
 ovsgap but the clock: numbered UDP and ARP packets, accounted for by the sockets that sent and received them; TCP segments,
 acknowledgements, retransmissions and neighbour discovery by packet sockets on both Pods' own devices, frame by frame.
 
-* **lost**: packets to and from the Pod, all traffic together; one figure where report and prober say the same.
-* **true hole**: the longest hole of one traffic in ms, from the first to the last packet lost (at least) and from the last that arrived before
-  to the first that arrived after (at most), by the prober's stamps. **report**: the same by ovsgap's. Each of the four times was
-  checked to lie between the stamps of one and the same packet, with no packet between it and its neighbour (`xtask/src/judge/bounds.rs`);
-  so the bounds are exact to one packet of that traffic. TCP sends little into a hole: its bounds are as wide as its retransmission timer.
-* **window ends**: the end of the exposed window beside the first packet that a megaflow forwarded again, as its receiver saw it; and the cause.
+* **lost**: packets to and from the Pod, all traffic together; two figures where the report says another than the prober.
+* **true hole**: the longest hole of one traffic in ms, by the prober's stamps: at least from the first to the last packet lost, at most from
+  the last packet that arrived before to the first that arrived after. **report**: the same by ovsgap's.
+* **window ends**: the end of the exposed window, from when a megaflow had forwarded each kind of the Pod's traffic again, as the
+  receivers saw it (a window ends with the Pod's flows, if those are told first); and the cause.
 
-Written by `cargo xtask test --all --write-accuracy`, in QEMU without KVM: holes are longer there than on hardware, the bounds are not tighter.
+What is checked, of every traffic of every Pod and not only of the longest hole's (`xtask/src/judge/bounds.rs`): the count, and that each of the four
+times of the hole lies between the stamps of one packet (before and after the call that sent it, or until it arrived), with no packet known to lie
+between two that are neighbours. So a bound is exact to one packet of its traffic. What is not known to the packet:
+* A lost packet may meet the datapath up to 1 ms after the call that sent it (the rest of a softirq's work is left to a thread).
+* Of packets that waited in one socket, and of which some were dropped and some delivered, the last that was dropped is not known: `min` is smaller than it could be.
+* TCP sends little into a hole: its bounds are as wide as its retransmission timer.
+* What finds no datapath (`exit --cleanup`, a module that is reloaded) is seen by nobody but the prober.
+
+To see it again: `cargo xtask test --all --write-accuracy` (every scenario, some 20 minutes), or with `--only NAME,…` and `--distro`; what a run left is in
+`target/test`, and `--again` judges it once more. These figures are from QEMU without KVM: holes are longer there than on hardware.
 ";
 
 fn page(outcomes: &[(Distro, Vec<Outcome>)]) -> String {
