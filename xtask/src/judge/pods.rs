@@ -69,7 +69,9 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
             .as_ref()
             .and_then(|exposed| exposed.ended_by.as_deref());
         let about = format!("{name}'s window ends with its flows");
-        checks.equal(&about, &by, &Some("flows_installed"));
+        // Its own kernel sends something now and then (router solicitations), which leaves a drop megaflow behind.
+        let well = matches!(by, Some("flows_installed" | "drop_flows_removed"));
+        checks.that(&about, if well { Ok(()) } else { Err(format!("by {by:?}")) });
     }
     traffic_again(checks, outcome, pod);
 }
