@@ -63,13 +63,12 @@ impl Engine {
     /// A restart has begun: remember what there was before.
     fn begin(&mut self, at: Timestamp) {
         self.topology.settle();
-        let earlier = self
-            .restarts
-            .list
-            .iter()
-            .rev()
-            .nth(1)
-            .map(|earlier| &earlier.baseline);
+        let last = self.restarts.list.len().saturating_sub(1);
+        let mut before = self.restarts.list[..last].last_mut();
+        if let Some(before) = &mut before {
+            before.baseline.ends(at);
+        }
+        let earlier = before.map(|before| &before.baseline);
         let baseline = self.openflow.baseline(&self.topology, at, earlier);
         if let Some(restart) = self.restarts.current() {
             restart.baseline = baseline;

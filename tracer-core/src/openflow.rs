@@ -199,6 +199,8 @@ struct Flows {
     missing: BTreeSet<FlowId>,
     was_missing: bool,
     installed: Option<Timestamp>,
+    /// Since when they were installed, and when the first of them went again.
+    before: Option<(Timestamp, Timestamp)>,
 }
 
 /// Where an endpoint's OpenFlow flows stand in a restart.
@@ -247,6 +249,18 @@ impl Baseline {
         }
     }
 
+    /// The next restart has begun: flows that went shortly before went with it.
+    pub fn ends(&mut self, next: Timestamp) {
+        for flows in self.endpoints.values_mut() {
+            if let Some((installed, lost)) = flows.before
+                && next.since(lost) < LEAVING
+            {
+                flows.installed = Some(installed);
+                flows.missing.clear();
+            }
+        }
+    }
+
     /// Flows came (`true`) or went.
     pub fn moved(&mut self, at: Timestamp, moved: &[(FlowId, bool)]) {
         for (id, came) in moved {
@@ -265,9 +279,11 @@ impl Baseline {
                     .installed
                     .is_none_or(|installed| at.since(installed) < SETTLED)
             {
+                if let Some(installed) = flows.installed.take() {
+                    flows.before = Some((installed, at));
+                }
                 flows.missing.insert(id.clone());
                 flows.was_missing = true;
-                flows.installed = None;
             }
         }
     }
@@ -365,6 +381,25 @@ mod tests {
         let antrea = || Map::from([(ROUND.to_owned(), "7".to_owned())]);
         assert_eq!(standing(antrea(), CONNECTS), Standing::Installed(Timestamp(30)));
         assert_eq!(standing(antrea(), POLICY), Standing::Missing);
+    }
+
+    #[test]
+    fn flows_that_go_with_the_next_restart_were_installed_all_the_same() {
+        let topology = topology(Map::new());
+        let mut flows = OpenFlow::default();
+        let one = [flow(Change::Added, 4, 0)];
+        flows.changes(Timestamp(5), "br-int", &one);
+        let mut baseline = flows.baseline(&topology, Timestamp(10), None);
+        baseline.up(Timestamp(20), "br-int");
+        let id = ("br-int".to_owned(), 4, 200, "04".to_owned());
+        baseline.moved(Timestamp(30), &[(id.clone(), true)]);
+        baseline.moved(Timestamp(SECOND), &[(id, false)]);
+        assert_eq!(baseline.standing("veth1"), Standing::Missing);
+        let mut late = baseline.clone();
+        baseline.ends(Timestamp(2 * SECOND));
+        assert_eq!(baseline.standing("veth1"), Standing::Installed(Timestamp(30)));
+        late.ends(Timestamp(9 * SECOND));
+        assert_eq!(late.standing("veth1"), Standing::Missing);
     }
 
     #[test]

@@ -99,6 +99,7 @@ fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
             let mut forwarding = Forwarding::by_megaflows(state);
             view.evidence.again(interface, flush, view.until, &mut forwarding);
             let exposed = window::exposed(flush, standing, state, &forwarding);
+            let exposed = window::since(view.restart.emptied, &exposed);
             window::of_port(&exposed, endpoint.since, endpoint.until)
         }),
         converged: state.and_then(Convergence::converged),
@@ -177,7 +178,10 @@ fn why(view: &View<'_>, endpoint: &Endpoint, found: &Findings) -> Option<Cause> 
             .any(|at| at >= view.span().0),
         flag: view.flag(),
         bound_nobody: view.restart.bound_nobody,
-        now: view.engine.now,
+        // A Pod that was deleted waits for its flows no longer.
+        now: endpoint
+            .until
+            .map_or(view.engine.now, |until| until.min(view.engine.now)),
     })
 }
 

@@ -30,6 +30,8 @@ pub struct Restart {
     pub signal: Option<i32>,
     /// The flag was set when the capture began, so when it was set is not known.
     pub flag_was_set: bool,
+    /// The ovs-vswitchd that left had emptied the datapath before (`exit --cleanup`).
+    pub emptied: Option<Timestamp>,
     /// A datapath was deleted or the module unloaded.
     pub module_gone: Option<Timestamp>,
     /// The process that flushed.
@@ -45,9 +47,10 @@ pub struct Restart {
 }
 
 impl Restart {
-    /// Whether the datapath still waits for the flush.
+    /// Whether the datapath still waits for the flush of the ovs-vswitchd that comes.
     pub fn is_waiting(&self) -> bool {
         self.milestones.flush_ns.is_none()
+            || self.emptied == self.milestones.flush_ns && self.milestones.vswitchd_start_ns.is_none()
     }
 
     /// How it went.
@@ -152,6 +155,9 @@ impl Restarts {
             self.take(at, |now| now.vswitchd_exit_ns.is_none())
         };
         restart.milestones.vswitchd_exit_ns = Some(at);
+        if leaving {
+            restart.emptied = restart.milestones.flush_ns;
+        }
         restart.signal = signal;
         effect
     }
@@ -182,7 +188,11 @@ impl Restarts {
 
     /// The datapath was flushed.
     pub fn flushed(&mut self, at: Timestamp, dp: DpIfindex, pid: Pid) -> Effect {
-        let (restart, _) = self.take(at, |_| true);
+        let new = |now: &Restart| {
+            now.is_waiting() || now.emptied.is_some() && now.emptied == now.milestones.flush_ns
+        };
+        let open = self.list.last().is_some_and(new);
+        let (restart, _) = self.latest_or_new(at, open);
         restart.milestones.flush_ns = Some(at);
         restart.dp = Some(dp);
         restart.flusher = Some(pid);
@@ -316,6 +326,16 @@ mod tests {
         restarts.exited(Timestamp(100), &process(10), Some(0));
         assert_eq!(restarts.list.len(), 1);
         assert_eq!(restarts.list[0].kind(), Kind::Graceful);
+        come_back(&mut restarts, 120, 20);
+        restarts.flushed(Timestamp(140), DP, Pid(20));
+        assert_eq!(restarts.list.len(), 1);
+        let Restart {
+            emptied, milestones, ..
+        } = &restarts.list[0];
+        assert_eq!(*emptied, Some(Timestamp(90)));
+        assert_eq!(milestones.flush_ns, Some(Timestamp(140)));
+        restarts.flushed(Timestamp(LEAVING * 3), DP, Pid(20));
+        assert_eq!(restarts.list.len(), 2);
     }
 
     #[test]

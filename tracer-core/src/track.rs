@@ -156,6 +156,9 @@ impl Track {
             }
             if matches!(id.2, PacketFate::Delivered(_)) {
                 waits.extend(delivered(&mut queued, extent));
+            } else if id.2 == PacketFate::Queued {
+                // It came back, was recirculated and missed again: it stands in the queue twice.
+                delivered(&mut queued, extent);
             } else {
                 losses.extend(
                     Loss::of(id, extent)

@@ -252,6 +252,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_queued_again_after_recirculation_waits_once() {
+        let runs = [
+            (OUT, false, 0, 10, 99, 90),
+            (Queued, false, 0, 100, 110, 32),
+            (Queued, true, 1, 120, 125, 5),
+            (OUT, true, 1, 130, 135, 5),
+            (OUT, true, 1, 140, 150, 27),
+            (OUT, false, 0, 160, 900, 500),
+        ];
+        let story = story(&runs, 2 * SECOND);
+        assert_eq!(story.holes, []);
+        assert_eq!(story.waits.iter().map(|wait| wait.packets).sum::<u64>(), 32);
+    }
+
+    #[test]
     fn a_drop_whose_queueing_was_not_seen_is_lost_when_it_came_back() {
         let runs = [
             (OUT, false, 0, 10, 99, 90),

@@ -36,6 +36,17 @@ pub fn exposed(
     }
 }
 
+/// The window that began when the leaving ovs-vswitchd emptied the datapath (`exit --cleanup`), if it did.
+pub fn since(emptied: Option<Timestamp>, exposed: &Exposed) -> Exposed {
+    let start_ns = emptied.map_or(exposed.start_ns, |emptied| emptied.min(exposed.start_ns));
+    Exposed {
+        start_ns,
+        duration_ns: exposed.end_ns.map(|end| end.since(start_ns)),
+        ended_by: exposed.ended_by,
+        end_ns: exposed.end_ns,
+    }
+}
+
 /// The part of a window in which its endpoint's port was there: from `since` on, and no longer than `until`.
 pub fn of_port(exposed: &Exposed, since: Timestamp, until: Option<Timestamp>) -> Exposed {
     let start = exposed.start_ns.max(since);

@@ -157,12 +157,12 @@ impl Current {
         let first_len = ((first & 0xffff) + 3) & !3;
         self.only_userspace = u32::from(first_kind == ACTION_USERSPACE && first_len >= len);
         if len == 0 || first_kind == ACTION_DROP {
-            self.ends(fate::DROP_FLOW, 0);
+            self.ends(fate::DROP_FLOW, 0, now());
         }
     }
 
     #[inline(always)]
-    fn ends(&mut self, fate: u32, subject: u64) {
+    fn ends(&mut self, fate: u32, subject: u64, at: u64) {
         if self.pending != 0 {
             self.pending = 0;
             let booking = Booking {
@@ -172,6 +172,7 @@ impl Current {
                 executed: self.executed,
                 session: self.session,
                 len: self.len,
+                at,
             };
             run::book(&mut self.key, booking);
         }
@@ -208,7 +209,7 @@ pub fn sent(ctx: &ProbeContext) {
         return;
     };
     if skb == current.skb || came_in_at(Address(skb)) == Some(current.key.in_port) {
-        current.ends(fate::DELIVERED, vport);
+        current.ends(fate::DELIVERED, vport, now());
     }
 }
 
@@ -232,6 +233,8 @@ pub struct Upcall {
     pub miss: bool,
     /// 0 or a negative errno.
     pub result: i32,
+    /// When it was made. Userspace may have answered it before it returned.
+    pub began: u64,
 }
 
 /// Books what came of an upcall: failures always, the others where packets are followed.
@@ -264,6 +267,7 @@ pub fn upcalled(upcall: Upcall) {
             executed: 0,
             session,
             len: length(upcall.skb),
+            at: upcall.began,
         };
         let mut key = current.window.traffic(upcall.datapath);
         return run::book(&mut key, booking);
@@ -276,10 +280,10 @@ pub fn upcalled(upcall: Upcall) {
         if upcall.result == 0 {
             current.remember();
         }
-        current.ends(fate, errno);
+        current.ends(fate, errno, upcall.began);
     } else if current.only_userspace != 0 {
         // Else it is a copy that goes to userspace.
-        current.ends(fate, errno);
+        current.ends(fate, errno, upcall.began);
     }
 }
 

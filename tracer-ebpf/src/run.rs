@@ -2,7 +2,7 @@
 //!
 //! May not know: hooks, how a fate is told.
 
-use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
+use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use tracer_common::hook::Hook;
 use tracer_common::record::{Kind, RunEnded};
 use tracer_common::run::{FLAP_WINDOW, MAX_FLAPS, Run, RunKey, fate};
@@ -26,13 +26,15 @@ pub struct Booking {
     pub session: u32,
     /// Its bytes.
     pub len: u32,
+    /// When it met its fate: before userspace could have answered it.
+    pub at: u64,
 }
 
 /// Books a packet of `key`, whose `cpu` is set to this one.
 #[inline(always)]
 pub fn book(key: &mut RunKey, booking: Booking) {
-    // SAFETY: the helpers have no preconditions.
-    let (cpu, now) = unsafe { (bpf_get_smp_processor_id(), bpf_ktime_get_ns()) };
+    // SAFETY: the helper has no preconditions.
+    let (cpu, now) = (unsafe { bpf_get_smp_processor_id() }, booking.at);
     key.cpu = cpu;
     let Some(run) = RUNS.get_ptr_mut(*key) else {
         changed(key, now);

@@ -24,6 +24,7 @@ pub struct Upcall {
     datapath: Address,
     skb: Address,
     flow_key: Address,
+    began: u64,
     /// 1 from entry to return.
     pending: u32,
     reserved: u32,
@@ -61,6 +62,7 @@ pub fn began(ctx: &ProbeContext) {
             datapath,
             skb: Address(skb),
             flow_key,
+            began: now(),
             pending: 1,
             reserved: 0,
         };
@@ -91,6 +93,7 @@ pub fn ended(ctx: &RetProbeContext) {
         key: upcall.flow_key,
         miss: upcall.key.command == MISS,
         result: upcall.key.result,
+        began: upcall.began,
     });
 }
 
@@ -123,8 +126,7 @@ fn count_total(key: &UpcallKey) {
 
 #[inline(always)]
 fn count(key: &UpcallKey) {
-    // SAFETY: the helper has no preconditions.
-    let now = unsafe { bpf_ktime_get_ns() };
+    let now = now();
     let tick = CONTROL.get(0).map_or(0, |control| control.tick);
     let Some(counted) = UPCALLS.get_ptr_mut(key) else {
         let first = UpcallCount {
@@ -150,4 +152,10 @@ fn count(key: &UpcallKey) {
     }
     counted.count += 1;
     counted.last = now;
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
 }

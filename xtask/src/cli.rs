@@ -13,7 +13,7 @@ use crate::guest::cli::Guest;
 use crate::lab::image::Distro;
 use crate::lab::{self, wire::Verdict};
 use crate::paths::Paths;
-use crate::{demo, dist, scenario, suite, tidy};
+use crate::{accuracy, demo, dist, scenario, suite, tidy};
 
 /// Build, lab, demo and tests of ovsgap.
 #[derive(Parser)]
@@ -52,6 +52,12 @@ enum Command {
         /// Only restarts in nodes, of these scenarios (comma-separated)
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
+        /// Run nothing: judge once more what the last run left in target/test
+        #[arg(long)]
+        again: bool,
+        /// Write truth beside report of all scenarios to docs/accuracy.md
+        #[arg(long)]
+        write_accuracy: bool,
     },
     /// Check what the workspace's files must be like
     Tidy,
@@ -108,7 +114,25 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Test { distro, all, only } => test(&distro, all, &only),
+        Command::Test {
+            distro,
+            all,
+            only,
+            again,
+            write_accuracy,
+        } => {
+            let paths = Paths::find()?;
+            let mut count = suite::Count::default();
+            if only.is_empty() && !again {
+                suite::sources(&paths, &mut count)?;
+            }
+            let scenarios = scenario::choose(&only, all || again)?;
+            let outcomes = suite::nodes(&paths, &mut count, &distro, &scenarios, again);
+            if write_accuracy {
+                accuracy::write(&paths, &outcomes)?;
+            }
+            finish(count)
+        }
         Command::Tidy => {
             let breaches = tidy::check(&Paths::find()?.root)?;
             for breach in &breaches {
@@ -124,13 +148,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-fn test(distros: &[Distro], all: bool, only: &[String]) -> Result<ExitCode> {
-    let paths = Paths::find()?;
-    let mut count = suite::Count::default();
-    if only.is_empty() {
-        suite::sources(&paths, &mut count)?;
-    }
-    suite::nodes(&paths, &mut count, distros, &scenario::choose(only, all)?);
+/// The last line and the status of a run of tests.
+fn finish(count: suite::Count) -> Result<ExitCode> {
     let suite::Count { passed, failed } = count;
     writeln!(std::io::stdout(), "{passed} passed, {failed} failed").context("writing to stdout")?;
     Ok(if failed == 0 {

@@ -2,6 +2,7 @@
 //!
 //! May not know: how any of it is done. It parses the command line and turns errors into exit codes.
 
+mod accuracy;
 mod apt;
 mod cli;
 mod compile;
@@ -12,6 +13,7 @@ mod host;
 mod judge;
 mod lab;
 mod outcome;
+mod packets;
 mod paths;
 mod progress;
 mod report;

@@ -2,17 +2,20 @@
 //!
 //! May not know: what it should be (that is `judge`), how it is shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 
+use crate::guest::restart::NEXT;
 use crate::guest::steps::Step;
+use crate::judge::bounds::{self, Hole};
+use crate::packets::Packets;
 use crate::report::{Report, Restart};
 use crate::scenario::{Notes, Scenario};
-use crate::truth::{LostRun, Stream, Truth};
+use crate::truth::{Stream, Truth};
 
 /// What one scenario left behind.
 #[derive(Clone, Debug)]
@@ -25,12 +28,20 @@ pub struct Outcome {
     pub steps: Vec<Step>,
     /// What the guest noted.
     pub notes: Notes,
+    /// Every packet of each of the truth's streams.
+    pub packets: Vec<Packets>,
     /// The report over the recording.
     pub report: Report,
+    /// The report over the first part of the recording: what was known while the capture ran.
+    pub early: Option<Report>,
     /// The report that `ovsgap record` printed.
     pub live: String,
     /// The same report made from the recording.
     pub replayed: String,
+    /// When the prober sent the packets that it numbers, all streams together, in order.
+    pub sent: Vec<u64>,
+    /// What is sent from here on is not looked at.
+    pub until: u64,
     /// What `ovsgap record` said on stderr.
     pub log: String,
 }
@@ -43,6 +54,10 @@ impl Outcome {
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
         };
         let steps = text("steps.jsonl").unwrap_or_default();
+        // A report that is not there or cannot be read is for the judge to say.
+        let report = |file: &str| text(file).ok().and_then(|text| json::<Report>(&text, file).ok());
+        let whole = report("report.json").unwrap_or_default();
+        let packets: Vec<Packets> = json(&text("packets.json")?, "packets.json")?;
         Ok(Self {
             scenario,
             truth: json(&text("truth.json")?, "truth.json")?,
@@ -51,11 +66,11 @@ impl Outcome {
                 .map(|line| json(line, "steps.jsonl"))
                 .collect::<Result<_>>()?,
             notes: json(&text("notes.json")?, "notes.json")?,
-            // A report that is not there or cannot be read is for the judge to say.
-            report: text("report.json")
-                .ok()
-                .and_then(|text| json(&text, "report.json").ok())
-                .unwrap_or_default(),
+            sent: sent(&packets),
+            packets,
+            early: report("early.json"),
+            until: whole.capture.ended_ns,
+            report: whole,
             live: text("live")?,
             replayed: text("replayed").unwrap_or_default(),
             log: text("record.log").unwrap_or_default(),
@@ -77,6 +92,25 @@ impl Outcome {
             .max_by_key(|restart| restart.milestone("flush_ns"))
     }
 
+    /// The same, restart by restart.
+    pub fn restarts(&self) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut rest = self.clone();
+        loop {
+            let next = rest.steps.iter().position(|step| step.name == NEXT);
+            let later = next.map(|next| rest.steps.split_off(next));
+            let (at, until) = (parts.len(), later.as_ref().and_then(|steps| steps.first()));
+            let mut part = rest.clone();
+            part.until = until.map_or(self.report.capture.ended_ns, |step| step.started_ns);
+            part.report.restarts = self.report.restarts.get(at).cloned().into_iter().collect();
+            parts.push(part);
+            match later {
+                Some(steps) => rest.steps = steps.into_iter().skip(1).collect(),
+                None => return parts,
+            }
+        }
+    }
+
     /// Names of the Pods: those in the traffic and those that are idle.
     pub fn pods(&self) -> BTreeSet<&str> {
         let busy = self
@@ -87,20 +121,66 @@ impl Outcome {
         busy.chain(self.scenario.idle.iter().copied()).collect()
     }
 
+    /// Every stream with its packets.
+    pub fn streams(&self) -> impl Iterator<Item = (&Stream, bounds::Stream<'_>)> {
+        let began = self.steps.first().map_or(0, |step| step.started_ns);
+        let streams = self.truth.streams.iter().zip(&self.packets);
+        streams.map(move |(stream, packets)| {
+            let of = bounds::Stream {
+                packets,
+                began,
+                ended: self.until,
+                error: self.truth.clock_error_ns,
+                others: if packets.sent == packets.done {
+                    &self.sent
+                } else {
+                    &[]
+                },
+            };
+            (stream, of)
+        })
+    }
+
+    /// The longest time in which nothing was sent, of those that lie at least in part between two points: so long an
+    /// ordinary process waited for a processor.
+    pub fn stall(&self, from: u64, to: u64) -> u64 {
+        bounds::stall(&self.sent, from, to)
+    }
+
+    /// From the flush to the last Pod's flows.
+    pub fn under_way(&self) -> std::ops::Range<u64> {
+        let flush = self.restart().and_then(|restart| restart.milestone("flush_ns"));
+        let last = self
+            .steps
+            .iter()
+            .rev()
+            .find(|step| step.name == "flows_installed");
+        flush.unwrap_or(u64::MAX)..last.map_or(0, |step| step.started_ns)
+    }
+
     /// What the prober saw of one Pod since the restart began.
     pub fn of_pod(&self, pod: &str) -> PodTruth {
-        let began = self.steps.first().map_or(0, |step| step.started_ns);
-        let all = || self.truth.streams.iter().filter(|stream| stream.flows);
-        let flush = self
-            .step("flag_removed", None)
-            .or_else(|| self.step("vswitchd_start", None));
+        let own = self.step("flows_installed", Some(pod));
+        let of = |is_of: fn(&Stream, &str) -> bool| {
+            let streams = self
+                .streams()
+                .filter(move |(stream, _)| stream.flows && is_of(stream, pod));
+            streams.collect::<Vec<_>>()
+        };
         PodTruth::new(
-            began,
-            flush.map_or(began, |step| step.started_ns),
-            &all().filter(|stream| stream.dst == pod).collect::<Vec<_>>(),
-            &all().filter(|stream| stream.src == pod).collect::<Vec<_>>(),
+            own.map_or(0, |step| step.started_ns),
+            &of(|stream, pod| stream.dst == pod),
+            &of(|stream, pod| stream.src == pod),
         )
     }
+}
+
+fn sent(packets: &[Packets]) -> Vec<u64> {
+    // What only taps have seen was sent by kernels.
+    let numbered = packets.iter().filter(|packets| packets.sent != packets.done);
+    let mut sent: Vec<u64> = numbered.flat_map(|packets| &packets.sent).copied().collect();
+    sent.sort_unstable();
+    sent
 }
 
 fn json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
@@ -114,15 +194,9 @@ pub struct PodTruth {
     pub to: Direction,
     /// Packets from the Pod.
     pub from: Direction,
-    /// When the first packet after a loss arrived, over all streams of the Pod. `None`: nothing was lost, or
-    /// nothing arrived again.
-    pub first_again_ns: Option<u64>,
-    /// Until when every one of its streams is known to have lost packets.
-    pub last_loss_of_all_ns: Option<u64>,
-    /// When the first packet after a loss arrived that did not wait for userspace: a megaflow forwarded it.
-    pub first_prompt_ns: Option<u64>,
-    /// When the last of its streams flowed again.
-    pub all_again_ns: Option<u64>,
+    /// When each kind of its traffic that had lost packets was forwarded again: the first packet sent since the Pod's own
+    /// flows came that had not waited for userspace arrived, of the kind for which that came last. `None`: nothing was lost.
+    pub again_ns: Option<u64>,
 }
 
 /// What was lost in one direction.
@@ -130,63 +204,45 @@ pub struct PodTruth {
 pub struct Direction {
     /// Packets that were lost.
     pub lost: u64,
-    /// Whether every stream arrived again after its last loss.
-    pub recovered: bool,
-    /// From the first to the last packet of the longest run of lost ones of one stream.
-    pub longest_ns: u64,
-    /// From the last arrival before all losses to the first after all of them: no hole was longer.
-    pub around_ns: Option<u64>,
+    /// The longest hole of one stream.
+    pub longest: Option<Hole>,
 }
 
 impl PodTruth {
-    fn new(began: u64, flush: u64, to: &[&Stream], from: &[&Stream]) -> Self {
-        let runs = |streams: &[&Stream]| {
-            let runs = streams.iter().flat_map(|stream| stream.lost.iter().cloned());
-            runs.filter(|run| run.last_lost_sent_ns >= began)
-                .collect::<Vec<_>>()
-        };
-        let (to, from) = (runs(to), runs(from));
-        // A single miss may be lost before the flush; it tells nothing of the window.
-        let all = || {
-            to.iter()
-                .chain(&from)
-                .filter(|run| run.last_lost_sent_ns >= flush)
-        };
-        let again = || all().filter_map(|run| run.first_received_after);
+    fn new(own: u64, to: &[(&Stream, bounds::Stream)], from: &[(&Stream, bounds::Stream)]) -> Self {
+        // To and from the Pod, and apart what finds neighbours: that may flow when nothing else does.
+        let mut kinds: BTreeMap<(bool, bool), (bool, Option<u64>)> = BTreeMap::new();
+        let to_and_from = to
+            .iter()
+            .map(|one| (true, one))
+            .chain(from.iter().map(|one| (false, one)));
+        for (direction, (stream, packets)) in to_and_from {
+            let kind = kinds.entry((direction, stream.finds_neighbours())).or_default();
+            kind.0 |= packets.lost().next().is_some();
+            kind.1 = kind.1.into_iter().chain(packets.first_prompt(own)).min();
+        }
+        let blocked: Option<Vec<u64>> = kinds
+            .into_values()
+            .filter(|kind| kind.0)
+            .map(|kind| kind.1.filter(|_| own > 0))
+            .collect();
         Self {
-            to: Direction::new(&to),
-            from: Direction::new(&from),
-            first_again_ns: again().map(|one| one.received_ns).min(),
-            last_loss_of_all_ns: all().map(|run| run.last_lost_sent_ns).min(),
-            first_prompt_ns: all()
-                .filter_map(|run| run.first_prompt_after)
-                .map(|one| one.received_ns)
-                .min(),
-            all_again_ns: again().map(|one| one.received_ns).max(),
+            to: Direction::new(to),
+            from: Direction::new(from),
+            again_ns: blocked.and_then(|kinds| kinds.into_iter().max()),
         }
     }
 }
 
 impl Direction {
-    fn new(runs: &[LostRun]) -> Self {
-        let before = runs
-            .iter()
-            .filter_map(|run| run.last_received_before)
-            .map(|one| one.sent_ns)
-            .min();
-        let after = runs
-            .iter()
-            .filter_map(|run| run.first_received_after)
-            .map(|one| one.received_ns)
-            .max();
-        let length = |run: &LostRun| run.last_lost_sent_ns - run.first_lost_sent_ns;
+    fn new(streams: &[(&Stream, bounds::Stream)]) -> Self {
+        let longest = streams.iter().filter_map(|(_, packets)| packets.longest());
         Self {
-            lost: runs.iter().map(|run| run.count).sum(),
-            recovered: runs.iter().all(|run| run.first_received_after.is_some()),
-            longest_ns: runs.iter().map(length).max().unwrap_or_default(),
-            around_ns: before
-                .zip(after)
-                .map(|(before, after)| after.saturating_sub(before)),
+            lost: streams
+                .iter()
+                .map(|(_, packets)| packets.lost().count() as u64)
+                .sum(),
+            longest: longest.max_by_key(Hole::at_least),
         }
     }
 }

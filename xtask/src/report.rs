@@ -6,26 +6,48 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::truth::Key;
+
 /// `ovsgap.report/1`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Report {
     /// Schema and version.
     pub schema: String,
+    /// Where.
+    pub node: Node,
     /// What was captured.
     pub capture: Capture,
     /// Restarts, oldest first.
     pub restarts: Vec<Restart>,
+    /// Drops of traffic that was never forwarded.
+    pub steady_drops: Vec<SteadyDrop>,
+    /// What loses packets without any restart.
+    pub conditions: Vec<Condition>,
     /// What could not be seen.
     pub coverage: Vec<Finding>,
     /// The worst verdict.
     pub verdict: String,
 }
 
+/// Where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Node {
+    /// Its kernel.
+    pub kernel: String,
+    /// Its Open vSwitch.
+    pub ovs: String,
+}
+
 /// What was captured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Capture {
+    /// When it began.
+    pub started_ns: u64,
+    /// When it ended.
+    pub ended_ns: u64,
     /// Hooks on the kernel.
     pub hooks: Vec<Hook>,
     /// Upcalls seen beside the datapath's own counters.
@@ -58,6 +80,14 @@ pub struct Reconciliation {
     pub seen_lost: [u64; 2],
     /// Whether they agree.
     pub agrees: bool,
+}
+
+/// A state that loses packets without any restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Condition {
+    /// What it is.
+    pub cause: String,
 }
 
 /// A restart.
@@ -132,6 +162,38 @@ pub struct Loss {
     pub min_ns: Option<u64>,
     /// And at most this long.
     pub max_ns: Option<u64>,
+    /// Each traffic key that lost packets (the report lists some at most).
+    pub keys: Vec<KeyLoss>,
+}
+
+/// What one traffic key lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct KeyLoss {
+    /// Which.
+    #[serde(flatten)]
+    pub key: Key,
+    /// How many packets.
+    pub lost_packets: u64,
+    /// Last delivery before its longest hole.
+    pub last_delivered_before_ns: Option<u64>,
+    /// First loss of its longest hole.
+    pub first_lost_ns: u64,
+    /// Last loss of its longest hole.
+    pub last_lost_ns: u64,
+    /// First delivery after its longest hole.
+    pub first_delivered_after_ns: Option<u64>,
+}
+
+/// Traffic that was dropped and never forwarded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SteadyDrop {
+    /// Which.
+    #[serde(flatten)]
+    pub key: Key,
+    /// How many packets.
+    pub packets: u64,
 }
 
 /// Something that could not be seen.

@@ -5,12 +5,15 @@
 use anyhow::{Context as _, Result};
 
 use crate::guest::restart::{Order, Way};
+use crate::guest::traffic::spec::{RATES, Rates};
 
 /// One restart under traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// Its name, also that of its folder below `/out`.
     pub name: &'static str,
+    /// What it is, for people.
+    pub about: &'static str,
     /// How ovs-vswitchd goes and comes back.
     pub way: Way,
     /// When the flag goes.
@@ -23,6 +26,16 @@ pub struct Scenario {
     pub idle: &'static [&'static str],
     /// Whether IP packets pass through conntrack and are recirculated.
     pub conntrack: bool,
+    /// What is sent.
+    pub rates: Rates,
+    /// Whether Pods find each other's IPv6 addresses by neighbour discovery.
+    pub discovery: bool,
+    /// Pods on a second bridge, behind a patch.
+    pub behind_patch: &'static [&'static str],
+    /// A Pod that is made inside the window.
+    pub added: Option<&'static str>,
+    /// A Pod that is deleted inside the window.
+    pub deleted: Option<&'static str>,
     /// The cause that the report must name for each Pod with a window.
     pub cause: Option<&'static str>,
     /// The format in which `ovsgap record` prints its report; both formats are to be the same live and replayed.
@@ -33,12 +46,18 @@ pub struct Scenario {
 
 const BUG: Scenario = Scenario {
     name: "bug-300",
+    about: "`ovs-appctl exit`, start with flow-restore-wait, flag removed 300 ms before the Pods' flows",
     way: Way::Flag,
     order: Order::Bug,
     hole_ms: 300,
     without: &[],
     idle: &[],
     conntrack: false,
+    rates: RATES,
+    discovery: false,
+    behind_patch: &[],
+    added: None,
+    deleted: None,
     cause: Some("flag_before_flows"),
     format: "text",
     core: true,
@@ -47,11 +66,20 @@ const BUG: Scenario = Scenario {
 /// The same, but not one of the core ones.
 const MORE: Scenario = Scenario { core: false, ..BUG };
 
+/// What is sent where taps listen: each frame is taken in twice more, and a node without KVM has few to give.
+const TAPPED: Rates = Rates {
+    udp4: 200,
+    udp6: 100,
+    arp: 20,
+    ..RATES
+};
+
 /// All of them. They share one boot, so each leaves a node that the next one can heal.
 pub const ALL: &[Scenario] = &[
     BUG,
     Scenario {
         name: "fixed",
+        about: "the same in the right order: flows first, then the flag",
         order: Order::Fixed,
         cause: None,
         format: "json",
@@ -59,6 +87,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "kill-100",
+        about: "SIGKILL, start with flow-restore-wait, flag removed 100 ms before the flows",
         way: Way::Kill,
         hole_ms: 100,
         format: "json",
@@ -66,27 +95,32 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "bug-1",
+        about: "flag removed 1 ms before the flows",
         hole_ms: 1,
         ..MORE
     },
     Scenario {
         name: "bug-10",
+        about: "flag removed 10 ms before the flows",
         hole_ms: 10,
         ..MORE
     },
     Scenario {
         name: "bug-50",
+        about: "flag removed 50 ms before the flows",
         hole_ms: 50,
         ..MORE
     },
     Scenario {
         name: "bug-1000",
+        about: "flag removed 1 s before the flows",
         hole_ms: 1000,
         format: "json",
         ..MORE
     },
     Scenario {
         name: "noflag-100",
+        about: "start without the flag; flows 100 ms after it",
         way: Way::Noflag,
         hole_ms: 100,
         cause: Some("no_flag"),
@@ -94,17 +128,115 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "conntrack",
+        about: "IP packets pass conntrack and are recirculated: each counts once",
         conntrack: true,
-        ..MORE
+        ..BUG
+    },
+    Scenario {
+        name: "tcp",
+        about: "beside UDP and ARP one TCP connection with a message each millisecond",
+        rates: Rates { tcp: 1000, ..TAPPED },
+        ..BUG
+    },
+    Scenario {
+        name: "ipv6",
+        about: "Pods find each other by neighbour discovery, which is lost too",
+        rates: TAPPED,
+        discovery: true,
+        ..BUG
+    },
+    Scenario {
+        name: "added",
+        about: "a Pod is made in the window, with its own flows at once",
+        hole_ms: 1500,
+        added: Some("pod-4"),
+        ..BUG
+    },
+    Scenario {
+        name: "deleted",
+        about: "a Pod is deleted in the window",
+        hole_ms: 1500,
+        deleted: Some("pod-3"),
+        ..BUG
+    },
+    Scenario {
+        name: "patch",
+        about: "one Pod is on a second bridge behind a patch port",
+        behind_patch: &["pod-3"],
+        ..BUG
     },
     Scenario {
         name: "idle",
+        about: "one Pod has no traffic: its window is known all the same",
         idle: &["pod-3"],
-        ..MORE
+        ..BUG
     },
     Scenario {
         name: "never",
+        about: "one Pod never gets its flows back",
         without: &["pod-3"],
+        ..MORE
+    },
+    Scenario {
+        name: "term",
+        about: "SIGTERM, start with flow-restore-wait, flag removed 300 ms before the flows",
+        way: Way::Term,
+        ..MORE
+    },
+    Scenario {
+        name: "twice",
+        about: "two restarts like bug-300, one when the traffic of the other flows again",
+        way: Way::Twice,
+        ..MORE
+    },
+    Scenario {
+        name: "interrupted",
+        about: "like bug-300, but ovs-vswitchd is ended again when it had just started",
+        way: Way::Interrupted,
+        ..MORE
+    },
+    Scenario {
+        name: "removed-twice",
+        about: "like bug-300, and the flag is removed again when it is gone",
+        way: Way::Removed,
+        ..MORE
+    },
+    Scenario {
+        name: "stuck",
+        about: "nobody removes the flag",
+        way: Way::Stuck,
+        order: Order::Fixed,
+        cause: None,
+        ..MORE
+    },
+    Scenario {
+        name: "script",
+        about: "`ovs-ctl restart`, which saves and restores flows",
+        way: Way::Script,
+        order: Order::Fixed,
+        cause: None,
+        ..MORE
+    },
+    Scenario {
+        name: "database",
+        about: "ovsdb-server alone is restarted",
+        way: Way::Database,
+        order: Order::Fixed,
+        cause: None,
+        ..MORE
+    },
+    Scenario {
+        name: "cleanup",
+        about: "`ovs-appctl exit --cleanup` deletes the datapath: what comes then meets no datapath and cannot be counted",
+        way: Way::Cleanup,
+        cause: Some("port_recreated"),
+        ..MORE
+    },
+    Scenario {
+        name: "module",
+        about: "`ovs-ctl force-reload-kmod`: the same, with the kernel's module",
+        way: Way::Module,
+        cause: Some("module_reload"),
         ..MORE
     },
 ];

@@ -2,15 +2,17 @@
 //!
 //! May not know: how a step does its work. A step that fails does not keep the next from running.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use crate::judge::{Check, judge};
 use crate::lab::image::Distro;
+use crate::outcome::Outcome;
 use crate::paths::Paths;
 use crate::scenario::Scenario;
-use crate::{compile, demo, host, progress, tidy};
+use crate::{compile, demo, host, progress, table, tidy};
 
 /// How many checks there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,10 +69,55 @@ pub fn sources(paths: &Paths, count: &mut Count) -> Result<()> {
     Ok(())
 }
 
-/// The scenarios in a node of each of the `distros`.
-pub fn nodes(paths: &Paths, count: &mut Count, distros: &[Distro], scenarios: &[&'static Scenario]) {
+/// The scenarios in a node of each of the `distros`; with `again` what they left the last time is judged anew.
+pub fn nodes(
+    paths: &Paths,
+    count: &mut Count,
+    distros: &[Distro],
+    scenarios: &[&'static Scenario],
+    again: bool,
+) -> Vec<(Distro, Vec<Outcome>)> {
+    let mut all = Vec::new();
     for distro in distros {
-        node(paths, count, *distro, scenarios);
+        let name = format!("test/{}", distro.suite());
+        let outcomes = if again {
+            left(&paths.target.join(name), scenarios)
+        } else {
+            demo::outcomes(paths, *distro, scenarios, &name)
+        };
+        match outcomes {
+            Err(error) => count.take(&format!("{} node", distro.suite()), Err(format!("{error:#}"))),
+            Ok(outcomes) => {
+                judge_all(count, *distro, &outcomes);
+                all.push((*distro, outcomes));
+            }
+        }
+    }
+    all
+}
+
+/// What the scenarios left in a folder, those that are in it.
+fn left(folder: &Path, scenarios: &[&'static Scenario]) -> Result<Vec<Outcome>> {
+    let there = scenarios
+        .iter()
+        .map(|scenario| (*scenario, folder.join(scenario.name)));
+    there
+        .filter(|(_, folder)| folder.is_dir())
+        .map(|(scenario, folder)| Outcome::read(scenario, &folder))
+        .collect()
+}
+
+fn judge_all(count: &mut Count, distro: Distro, outcomes: &[Outcome]) {
+    for outcome in outcomes {
+        eprintln!(
+            "{}: {}\n{}",
+            distro.suite(),
+            outcome.scenario.name,
+            table::render(outcome)
+        );
+        for Check { name, result } in judge(outcome) {
+            count.take(&format!("{}: {name}", distro.suite()), result);
+        }
     }
 }
 
@@ -124,19 +171,6 @@ fn tests(log: &str) -> Count {
         count.failed += number(" failed;").unwrap_or_default();
     }
     count
-}
-
-/// The scenarios in one boot of a node.
-fn node(paths: &Paths, count: &mut Count, distro: Distro, scenarios: &[&'static Scenario]) {
-    let name = format!("test/{}", distro.suite());
-    match demo::outcomes(paths, distro, scenarios, &name) {
-        Err(error) => count.take(&format!("{} node", distro.suite()), Err(format!("{error:#}"))),
-        Ok(outcomes) => {
-            for Check { name, result } in outcomes.iter().flat_map(judge) {
-                count.take(&format!("{}: {name}", distro.suite()), result);
-            }
-        }
-    }
 }
 
 fn indented(text: &str) -> String {

@@ -5,65 +5,98 @@
 use std::fmt::Write as _;
 
 use crate::judge::millis;
-use crate::outcome::Outcome;
-use crate::report::{Loss, Pod};
+use crate::outcome::{Direction, Outcome};
+use crate::report::{Loss, Observed, Pod};
 
-const HEAD: [&str; 7] = [
+/// The table of one scenario.
+pub fn render(outcome: &Outcome) -> String {
+    let mut all = vec![COLUMNS.map(str::to_owned)];
+    all.extend(rows(outcome));
+    align(&all)
+}
+
+/// What stands in a row of [`beside`] and of `docs/accuracy.md`.
+pub const COLUMNS: [&str; 8] = [
     "Pod",
-    "first again",
-    "all again",
-    "report's end",
-    "difference",
-    "lost (prober)",
-    "lost (report)",
+    "lost to it",
+    "true hole",
+    "report",
+    "lost from it",
+    "true hole",
+    "report",
+    "window ends",
 ];
 
-/// The table. Times are milliseconds since the flush; losses are packets to and from the Pod.
-pub fn render(outcome: &Outcome) -> String {
-    let flush = outcome
-        .restart()
-        .and_then(|restart| restart.milestone("flush_ns"));
-    let mut rows = vec![HEAD.map(str::to_owned)];
-    for name in outcome.pods() {
+/// Truth beside report, one row a Pod. Lost packets: by the prober, and, where it is another figure, by the report. Holes:
+/// the longest of one traffic, in ms, at least–at most, by the prober and by the report. Windows: how far from the first
+/// packet that a megaflow forwarded again.
+pub fn rows(outcome: &Outcome) -> Vec<[String; 8]> {
+    outcome.restarts().iter().flat_map(of_restart).collect()
+}
+
+fn of_restart(outcome: &Outcome) -> Vec<[String; 8]> {
+    let rows = outcome.pods().into_iter().map(|name| {
         let truth = outcome.of_pod(name);
         let pod = outcome
             .restart()
             .and_then(|restart| restart.real_pods().find(|pod| pod.name == name));
-        let end = pod
-            .and_then(|pod| pod.exposed.as_ref())
-            .and_then(|exposed| exposed.end_ns);
-        rows.push([
+        let loss = |of: fn(&Observed) -> &Option<Loss>| pod.and_then(|pod| of(&pod.observed).as_ref());
+        let [to, to_hole, to_told] = direction(&truth.to, loss(|observed| &observed.to_pod));
+        let [from, from_hole, from_told] = direction(&truth.from, loss(|observed| &observed.from_pod));
+        let end = pod.map_or_else(|| "not in the report".into(), |pod| end(pod, truth.again_ns));
+        [
             name.to_owned(),
-            since(flush, truth.first_again_ns),
-            since(flush, truth.all_again_ns),
-            since(flush, end),
-            since(truth.first_again_ns, end),
-            format!("{} to, {} from", truth.to.lost, truth.from.lost),
-            pod.map_or_else(|| "not in the report".into(), lost),
-        ]);
-    }
-    align(&rows)
+            to,
+            to_hole,
+            to_told,
+            from,
+            from_hole,
+            from_told,
+            end,
+        ]
+    });
+    rows.collect()
 }
 
-/// `at` in milliseconds after (or, negative, before) `from`.
-fn since(from: Option<u64>, at: Option<u64>) -> String {
-    match (from, at) {
-        (Some(from), Some(at)) if at >= from => format!("{} ms", millis(at - from)),
-        (Some(from), Some(at)) => format!("-{} ms", millis(from - at)),
-        _ => "-".to_owned(),
-    }
-}
-
-fn lost(pod: &Pod) -> String {
-    let count = |loss: &Option<Loss>| {
-        loss.as_ref()
-            .map_or_else(|| "?".into(), |loss| loss.lost_packets.to_string())
+fn direction(truth: &Direction, report: Option<&Loss>) -> [String; 3] {
+    let told = report.map_or(0, |loss| loss.lost_packets);
+    let lost = if told == truth.lost {
+        told.to_string()
+    } else {
+        format!("{} told {told}", truth.lost)
     };
-    format!(
-        "{} to, {} from",
-        count(&pod.observed.to_pod),
-        count(&pod.observed.from_pod)
-    )
+    let Some(hole) = truth.longest else {
+        return [lost, "-".into(), "-".into()];
+    };
+    let longest = report.into_iter().flat_map(|loss| &loss.keys);
+    let longest = longest.max_by_key(|key| key.last_lost_ns.saturating_sub(key.first_lost_ns));
+    let told = longest.map_or_else(
+        || "-".into(),
+        |key| {
+            let least = key.last_lost_ns.saturating_sub(key.first_lost_ns);
+            let around = key.last_delivered_before_ns.zip(key.first_delivered_after_ns);
+            span(least, around.map(|(before, after)| after.saturating_sub(before)))
+        },
+    );
+    [lost, span(hole.at_least(), hole.at_most()), told]
+}
+
+fn span(least: u64, most: Option<u64>) -> String {
+    let tenths = |nanos: u64| format!("{}.{}", nanos / 1_000_000, nanos / 100_000 % 10);
+    format!("{}–{}", tenths(least), most.map_or_else(|| "?".into(), tenths))
+}
+
+/// Where a window ends, beside the first packet that a megaflow forwarded again; and why it was.
+fn end(pod: &Pod, prompt: Option<u64>) -> String {
+    let at = match (pod.exposed.as_ref().map(|exposed| exposed.end_ns), prompt) {
+        (None, _) => "no window".into(),
+        (Some(None), _) => "open".into(),
+        (Some(Some(_)), None) => "closed".into(),
+        (Some(Some(end)), Some(prompt)) if end >= prompt => format!("+{} ms", millis(end - prompt)),
+        (Some(Some(end)), Some(prompt)) => format!("-{} ms", millis(prompt - end)),
+    };
+    let cause = pod.cause.as_deref().map(|cause| format!(", {cause}"));
+    at + &cause.unwrap_or_default()
 }
 
 fn align<const N: usize>(rows: &[[String; N]]) -> String {
@@ -97,7 +130,7 @@ mod tests {
             align(&[row("Pod", "end"), row("pod-10", "3 ms")]),
             "  Pod     end\n  pod-10  3 ms\n"
         );
-        assert_eq!(since(Some(2_000_000), Some(500_000)), "-1.500 ms");
-        assert_eq!(since(None, Some(1)), "-");
+        assert_eq!(span(95_040_000, Some(110_000_000)), "95.0–110.0");
+        assert_eq!(span(0, None), "0.0–?");
     }
 }

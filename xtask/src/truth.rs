@@ -1,9 +1,14 @@
-//! The ground truth of a scenario: what the prober sent, what arrived, and which runs of packets were lost.
+//! The ground truth of a scenario: which streams there were and which runs of their packets were lost.
 //!
 //! May not know: sockets, ovsgap, OVS. Pure over lists of send and receive times; all times are
 //! `CLOCK_MONOTONIC` of the node in nanoseconds.
 
 use serde::{Deserialize, Serialize};
+
+use crate::packets::{Arrival, Packets};
+
+/// The destination UDP port that a policy of the node drops, as a network policy would.
+pub const POLICY_DROPS: u16 = 9999;
 
 /// `truth.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +17,9 @@ pub struct Truth {
     pub started_ns: u64,
     /// When it had stopped to listen.
     pub ended_ns: u64,
+    /// How far a receive time may be off: it is the kernel's wall time less an offset that was measured this well.
+    #[serde(default)]
+    pub clock_error_ns: u64,
     /// One per stream.
     pub streams: Vec<Stream>,
 }
@@ -29,7 +37,10 @@ pub struct Stream {
     pub family: String,
     /// Destination port; 0 where the protocol has none.
     pub port: u16,
-    /// Packets per second that were asked for.
+    /// How its packets look to a datapath.
+    #[serde(default)]
+    pub key: Key,
+    /// Packets per second that were asked for; 0 where a protocol decides that itself.
     pub rate_hz: u32,
     /// Whether it arrives when nothing is wrong; a policy drops the others.
     pub flows: bool,
@@ -41,6 +52,29 @@ pub struct Stream {
     pub max_latency_ns: u64,
     /// Runs of packets that never arrived, in the order of sending.
     pub lost: Vec<LostRun>,
+}
+
+impl Stream {
+    /// Whether it is of the traffic by which Pods find each other's Ethernet addresses.
+    pub fn finds_neighbours(&self) -> bool {
+        matches!(self.protocol.as_str(), "arp" | "icmpv6")
+    }
+}
+
+/// What tells the packets of one stream from all others where they come into a datapath.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Key {
+    /// The device at which they come in.
+    pub interface: String,
+    /// Ethernet type.
+    pub eth_type: u16,
+    /// Destination address; the target address of ARP and of neighbour discovery.
+    pub dst: String,
+    /// IP protocol, or the opcode of ARP.
+    pub proto: u8,
+    /// The lower of the two ports; 0 where there are none.
+    pub port: u16,
 }
 
 /// Packets in a row that were lost, and their neighbours that were not.
@@ -65,48 +99,14 @@ pub struct LostRun {
 /// A packet under way for less than this has not waited for userspace.
 pub const PROMPT: u64 = 1_000_000;
 
-/// A packet that arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Arrival {
-    /// When it was sent (before the call that sends).
-    pub sent_ns: u64,
-    /// When the receiving kernel took it in.
-    pub received_ns: u64,
+/// Runs of packets that never arrived.
+pub fn lost_runs(packets: &Packets) -> Vec<LostRun> {
+    let Packets { sent, .. } = packets;
+    let arrivals: Vec<Option<Arrival>> = packets.arrivals().collect();
+    runs(sent, &arrivals)
 }
 
-/// A packet that arrived, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Its number in the stream.
-    pub sequence: u64,
-    /// When the receiving kernel took it in.
-    pub at_ns: u64,
-}
-
-/// What became of a stream: number `n` was sent at `sent[n]`. Duplicates count once, by their first arrival.
-pub fn losses(sent: &[u64], received: &[Received]) -> (u64, u64, Vec<LostRun>) {
-    let mut arrivals: Vec<Option<Arrival>> = vec![None; sent.len()];
-    for Received { sequence, at_ns } in received {
-        let at = usize::try_from(*sequence).unwrap_or(usize::MAX);
-        let (Some(slot), Some(&sent_ns)) = (arrivals.get_mut(at), sent.get(at)) else {
-            continue;
-        };
-        let first = slot.map_or(*at_ns, |known| known.received_ns.min(*at_ns));
-        *slot = Some(Arrival {
-            sent_ns,
-            received_ns: first,
-        });
-    }
-    let latency = arrivals
-        .iter()
-        .flatten()
-        .map(|one| one.received_ns.saturating_sub(one.sent_ns))
-        .max();
-    let count = arrivals.iter().flatten().count() as u64;
-    (count, latency.unwrap_or_default(), lost_runs(sent, &arrivals))
-}
-
-fn lost_runs(sent: &[u64], arrivals: &[Option<Arrival>]) -> Vec<LostRun> {
+fn runs(sent: &[u64], arrivals: &[Option<Arrival>]) -> Vec<LostRun> {
     let mut runs: Vec<LostRun> = Vec::new();
     let mut before = None;
     let mut open = false;
@@ -149,6 +149,12 @@ fn lost_runs(sent: &[u64], arrivals: &[Option<Arrival>]) -> Vec<LostRun> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packets::Received;
+
+    fn losses(sent: &[u64], received: &[Received]) -> (u64, u64, Vec<LostRun>) {
+        let packets = Packets::new(sent.to_vec(), sent.to_vec(), received);
+        (packets.count(), packets.max_latency(), lost_runs(&packets))
+    }
 
     fn arrived(list: &[(u64, u64)]) -> Vec<Received> {
         list.iter()

@@ -69,8 +69,6 @@ pub struct Scenarios {
     names: Vec<String>,
     #[command(flatten)]
     node: NodeUp,
-    #[command(flatten)]
-    rates: Rates,
 }
 
 /// Runs what was asked for.
@@ -83,10 +81,10 @@ pub fn run(command: Guest) -> Result<ExitCode> {
         Guest::Screen(args) => return screen::run(&args),
         Guest::Line(line) => return screen::on_line(&line),
         Guest::Traffic(traffic) => run_traffic(&traffic)?,
-        Guest::Scenario(Scenarios { names, node, rates }) => {
-            let node = Node::up(node.pods, node.conntrack)?;
+        Guest::Scenario(Scenarios { names, node }) => {
+            let mut node = Node::up(node.pods, node.conntrack)?;
             for name in &names {
-                run::scenario(&node, name, rates)?;
+                run::scenario(&mut node, name)?;
             }
         }
     }
@@ -101,10 +99,10 @@ fn run_traffic(command: &Traffic) -> Result<()> {
         rates,
     } = command;
     let node = Node::find()?;
-    let prober = Prober::start(spec::ring(&node.pods, idle, *rates), &node.pods)?;
+    let prober = Prober::start(spec::ring(&node.pods, idle, *rates), &node.pods, rates.tcp > 0)?;
     traffic::status::serve(Arc::clone(&prober.progress))?;
     clock::sleep_until(clock::now() + seconds * SECOND);
-    let truth = prober.stop()?;
+    let (truth, _) = prober.stop()?;
     traffic::status::gone();
     fs::write(out, serde_json::to_vec_pretty(&truth)?).with_context(|| format!("writing {}", out.display()))
 }

@@ -16,15 +16,17 @@ pub fn now() -> u64 {
     nanos(clock_gettime(ClockId::Monotonic))
 }
 
-/// What to subtract from a wall time to get a monotonic one. The pair read in the shortest time is taken.
-pub fn wall_offset() -> u64 {
+/// What to subtract from a wall time to get a monotonic one, and how far off that may be. The pair read in the
+/// shortest time is taken.
+pub fn wall_offset() -> (u64, u64) {
     let read = || {
         let before = now();
         let wall = nanos(clock_gettime(ClockId::Realtime));
         let after = now();
         (after - before, wall - (before + (after - before) / 2))
     };
-    (0..100).map(|_| read()).min().unwrap_or_default().1
+    let (width, offset) = (0..100).map(|_| read()).min().unwrap_or_default();
+    (offset, width / 2 + 1)
 }
 
 /// Sleeps until the clock shows `at`; returns at once if it is past.

@@ -6,7 +6,9 @@ pub mod cli;
 pub mod init;
 pub mod restart;
 pub mod steps;
+pub mod traffic;
 
+mod change;
 mod clock;
 mod command;
 mod job;
@@ -18,4 +20,3 @@ mod pipeline;
 mod pods;
 mod run;
 mod screen;
-mod traffic;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ovs::{self, BRIDGE, Bundle};
+use super::ovs::{self, BRIDGE, Bundle, SECOND_BRIDGE};
 use super::pipeline::Pipeline;
 use super::pods::{self, NAMESPACE, Pod};
 use super::{command, ovsdb};
@@ -27,7 +27,12 @@ pub struct Node {
     pub pods: Vec<Pod>,
     /// Whether the pipeline uses conntrack.
     pub conntrack: bool,
+    /// Whether there is a second bridge, with a patch between both.
+    pub patched: bool,
 }
+
+/// The patch's ends, each with the `ofport` that is asked for: it has no port in the datapath that would keep it.
+const PATCH: [(&str, &str, u32); 2] = [(BRIDGE, "patch-ext", 1000), (SECOND_BRIDGE, "patch-int", 1001)];
 
 impl Node {
     /// Brings the node up with `count` Pods; their flows are installed.
@@ -37,12 +42,11 @@ impl Node {
             gateway: Pod::new(0),
             pods: (1..=count).map(Pod::new).collect(),
             conntrack,
+            patched: false,
         };
         pods::create(&node.pods)?;
         ovs::start()?;
-        let list = node.bridge();
-        let arguments: Vec<&str> = list.iter().map(String::as_str).collect();
-        command::output("ovs-vsctl", &arguments).context("making the bridge")?;
+        vsctl(&node.bridge()).context("making the bridge")?;
         node.learn_ofports()?;
         node.gateway_addresses()?;
         node.install(1)?;
@@ -62,12 +66,29 @@ impl Node {
         serde_json::from_slice(&text).with_context(|| format!("reading {STATE}"))
     }
 
-    /// The pipeline as the agent of round `round` builds it.
-    pub fn pipeline(&self, round: u16) -> Pipeline {
+    /// The node's bridges.
+    pub fn bridges(&self) -> &'static [&'static str] {
+        if self.patched {
+            &[BRIDGE, SECOND_BRIDGE]
+        } else {
+            &[BRIDGE]
+        }
+    }
+
+    /// The pipeline of a bridge as the agent of round `round` builds it.
+    pub fn pipeline(&self, bridge: &str, round: u16) -> Pipeline {
+        let patch = PATCH.iter().find(|end| self.patched && end.0 == bridge);
         Pipeline {
+            patch: patch.map(|end| end.2),
             round,
             conntrack: self.conntrack,
         }
+    }
+
+    /// The flows of a bridge that need no Pod.
+    pub fn base(&self, bridge: &str, round: u16) -> String {
+        let gateway = (bridge == BRIDGE).then_some(&self.gateway);
+        self.pipeline(bridge, round).base(gateway)
     }
 
     /// Puts the tables into the state in which all traffic flows, whatever they hold.
@@ -80,44 +101,85 @@ impl Node {
     }
 
     fn install(&self, round: u16) -> Result<()> {
-        ovs::delete_flows()?;
-        let pipeline = self.pipeline(round);
-        let flows = self
+        for bridge in self.bridges() {
+            ovs::delete_flows(bridge)?;
+            let pods = self.pods.iter().filter(|pod| pod.bridge == *bridge);
+            let flows = pods.fold(self.base(bridge, round), |all, pod| {
+                all + &self.pipeline(bridge, round).pod(pod)
+            });
+            Bundle::prepare(bridge, flows)?.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Puts Pods on a second bridge, behind a patch.
+    pub fn patch(&mut self, behind: &[&str]) -> Result<()> {
+        let mut text = format!(
+            "add-br {SECOND_BRIDGE} -- set Bridge {SECOND_BRIDGE} fail_mode=secure protocols=OpenFlow10,OpenFlow15"
+        );
+        let [int, ext] = PATCH;
+        for ((bridge, end, ofport), peer) in [(int, ext.1), (ext, int.1)] {
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                " -- add-port {bridge} {end} -- set Interface {end} type=patch options:peer={peer} ofport_request={ofport}"
+            );
+        }
+        vsctl(&text)?;
+        self.patched = true;
+        self.move_to(SECOND_BRIDGE, behind)
+    }
+
+    /// The opposite: one bridge again.
+    pub fn unpatch(&mut self) -> Result<()> {
+        let all: Vec<String> = self.pods.iter().map(|pod| pod.name.clone()).collect();
+        self.move_to(BRIDGE, &all.iter().map(String::as_str).collect::<Vec<_>>())?;
+        vsctl(&format!(
+            "del-br {SECOND_BRIDGE} -- del-port {BRIDGE} {}",
+            PATCH[0].1
+        ))?;
+        self.patched = false;
+        Ok(())
+    }
+
+    fn move_to(&mut self, bridge: &str, names: &[&str]) -> Result<()> {
+        let moved = |pod: &&mut Pod| names.contains(&pod.name.as_str()) && pod.bridge != bridge;
+        for pod in self.pods.iter_mut().filter(moved) {
+            bridge.clone_into(&mut pod.bridge);
+            vsctl(&format!("del-port {} -- {}", pod.device, add_port(pod)))?;
+        }
+        self.learn_ofports()
+    }
+
+    /// Gives a new Pod its port.
+    pub fn add(&mut self, pod: Pod) -> Result<()> {
+        vsctl(&add_port(&pod))?;
+        self.pods.push(pod);
+        self.learn_ofports()
+    }
+
+    /// Takes a Pod's port away.
+    pub fn remove(&mut self, name: &str) -> Result<Pod> {
+        let at = self.pods.iter().position(|pod| pod.name == name);
+        let pod = self
             .pods
-            .iter()
-            .fold(pipeline.base(&self.gateway), |all, pod| all + &pipeline.pod(pod));
-        Bundle::prepare(flows)?.commit()
+            .remove(at.with_context(|| format!("there is no Pod named {name}"))?);
+        vsctl(&format!("del-port {}", pod.device))?;
+        Ok(pod)
     }
 
     /// One `ovs-vsctl` call that makes bridge, gateway and all Pods' ports.
-    fn bridge(&self) -> Vec<String> {
+    fn bridge(&self) -> String {
         let gateway = &self.gateway;
-        let mut text = format!(
+        let bridge = format!(
             "--may-exist add-br {BRIDGE} -- set Bridge {BRIDGE} fail_mode=secure protocols=OpenFlow10,OpenFlow15 \
              external_ids:roundNum=1 -- add-port {BRIDGE} {0} -- set Interface {0} type=internal mac=\"{1}\" \
              -- set Port {0} external_ids:antrea-type=gateway",
             gateway.device, gateway.mac,
         );
-        for pod in &self.pods {
-            let Pod {
-                name,
-                device,
-                mac,
-                ipv4,
-                ipv6,
-                ..
-            } = pod;
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                " -- add-port {BRIDGE} {device} -- set Port {device} external_ids:antrea-type=container \
-                 external_ids:pod-name={name} external_ids:pod-namespace={NAMESPACE} \
-                 external_ids:ip-address=\"{ipv4},{ipv6}\" external_ids:attached-mac=\"{mac}\" \
-                 external_ids:container-id={}",
-                pod.container()
-            );
-        }
-        text.split_whitespace().map(str::to_owned).collect()
+        self.pods
+            .iter()
+            .fold(bridge, |all, pod| all + " -- " + &add_port(pod))
     }
 
     fn learn_ofports(&mut self) -> Result<()> {
@@ -144,6 +206,30 @@ impl Node {
             .context("giving the gateway its addresses")
             .map(drop)
     }
+}
+
+fn vsctl(commands: &str) -> Result<()> {
+    command::output("ovs-vsctl", &commands.split_whitespace().collect::<Vec<_>>()).map(drop)
+}
+
+/// The port of a Pod with the identity that a CNI writes.
+fn add_port(pod: &Pod) -> String {
+    let Pod {
+        name,
+        device,
+        mac,
+        ipv4,
+        ipv6,
+        bridge,
+        ..
+    } = pod;
+    format!(
+        "add-port {bridge} {device} -- set Port {device} external_ids:antrea-type=container \
+         external_ids:pod-name={name} external_ids:pod-namespace={NAMESPACE} \
+         external_ids:ip-address=\"{ipv4},{ipv6}\" external_ids:attached-mac=\"{mac}\" \
+         external_ids:container-id={}",
+        pod.container()
+    )
 }
 
 /// `ovs-vsctl -f json` prints `{"data": [[name, ofport], …], …}`; an interface without ofport has an empty set.
@@ -178,8 +264,9 @@ mod tests {
             gateway: Pod::new(0),
             pods: vec![Pod::new(1), Pod::new(2)],
             conntrack: false,
+            patched: false,
         };
-        let call = node.bridge().join(" ");
+        let call = node.bridge();
         assert_eq!(call.matches("add-port").count(), 3);
         assert!(call.contains(r#"external_ids:ip-address="10.10.0.3,fd00:10:10::3""#));
     }

@@ -11,11 +11,13 @@ use anyhow::{Context as _, Result, bail};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use super::clock::{self, MILLISECOND, SECOND};
+use super::clock::{self, MILLISECOND};
 use super::{command, ovsdb};
 
 /// The bridge of the node.
 pub const BRIDGE: &str = "br-int";
+/// Where the node has a second one, its name.
+pub const SECOND_BRIDGE: &str = "br-ext";
 
 const DATABASE: &str = "/etc/openvswitch/conf.db";
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
@@ -31,12 +33,7 @@ pub fn prepare() -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("creating {folder}"))?;
     }
     command::output("ovsdb-tool", &["create", DATABASE, SCHEMA])?;
-    let remote = format!("--remote=punix:{}", ovsdb::SOCKET);
-    let log = "--log-file=/out/ovsdb-server.log";
-    command::output(
-        "ovsdb-server",
-        &[DATABASE, &remote, "--pidfile", "--detach", "--no-chdir", log],
-    )?;
+    start_database()?;
     // `ovs-ctl` writes the version; Antrea's agent sets the same upper bound for the time between two
     // revalidations.
     let version = command::output("ovs-vswitchd", &["--version"])?;
@@ -55,6 +52,26 @@ pub fn prepare() -> Result<()> {
         "other_config:max-revalidator=200",
     ];
     command::output("ovs-vsctl", &[["--no-wait", "init"].as_slice(), &set].concat()).map(drop)
+}
+
+fn start_database() -> Result<()> {
+    let remote = format!("--remote=punix:{}", ovsdb::SOCKET);
+    let log = "--log-file=/out/ovsdb-server.log";
+    let arguments = [DATABASE, &remote, "--pidfile", "--detach", "--no-chdir", log];
+    command::output("ovsdb-server", &arguments).map(drop)
+}
+
+/// Restarts ovsdb-server alone; the database stays.
+pub fn restart_database() -> Result<()> {
+    let end = watch(process("ovsdb-server")?)?;
+    command::output("ovs-appctl", &["-t", "ovsdb-server", "exit"])?;
+    ended(&end)?;
+    start_database()
+}
+
+/// Restarts both daemons by the package's own script, which saves and restores the flows.
+pub fn restart_by_script(action: &str) -> Result<()> {
+    command::output("ovs-ctl", &[action, "--system-id=random", "--no-monitor"]).map(drop)
 }
 
 /// Starts ovs-vswitchd and waits until it is up (`--detach` returns after the first reconfiguration).
@@ -76,17 +93,25 @@ pub fn start() -> Result<()> {
 
 /// Ends ovs-vswitchd as its scripts do, leaving the datapath as it is, and waits for its end.
 pub fn exit() -> Result<()> {
-    let pid = vswitchd()?;
-    let end = watch(pid)?;
-    command::output("ovs-appctl", &["exit"])?;
+    exit_by(&["exit"])
+}
+
+/// Ends ovs-vswitchd and its datapath.
+pub fn exit_with_cleanup() -> Result<()> {
+    exit_by(&["exit", "--cleanup"])
+}
+
+fn exit_by(arguments: &[&str]) -> Result<()> {
+    let end = watch(vswitchd()?)?;
+    command::output("ovs-appctl", arguments)?;
     ended(&end)
 }
 
-/// Ends ovs-vswitchd by SIGKILL and waits for its end.
-pub fn kill() -> Result<()> {
+/// Ends ovs-vswitchd by a signal and waits for its end.
+pub fn kill(signal: Signal) -> Result<()> {
     let pid = vswitchd()?;
     let end = watch(pid)?;
-    kill_process(pid, Signal::KILL).context("killing ovs-vswitchd")?;
+    kill_process(pid, signal).context("killing ovs-vswitchd")?;
     ended(&end)
 }
 
@@ -96,26 +121,29 @@ pub fn is_up() -> bool {
 }
 
 fn vswitchd() -> Result<Pid> {
-    let path = format!("{RUN}/ovs-vswitchd.pid");
+    process("ovs-vswitchd")
+}
+
+fn process(daemon: &str) -> Result<Pid> {
+    let path = format!("{RUN}/{daemon}.pid");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
     Pid::from_raw(text.trim().parse().with_context(|| format!("reading {path}"))?).context("a pid of 0")
 }
 
 fn watch(pid: Pid) -> Result<std::os::fd::OwnedFd> {
-    pidfd_open(pid, PidfdFlags::empty()).context("watching ovs-vswitchd")
+    pidfd_open(pid, PidfdFlags::empty()).context("watching a daemon")
 }
 
 fn ended(end: &std::os::fd::OwnedFd) -> Result<()> {
     let timeout = END.try_into().context("a time that fits")?;
-    if poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&timeout)).context("waiting for ovs-vswitchd")? == 0
-    {
-        bail!("ovs-vswitchd did not end within {} s", END.as_secs());
+    if poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&timeout)).context("waiting for a daemon")? == 0 {
+        bail!("a daemon of Open vSwitch did not end within {} s", END.as_secs());
     }
     Ok(())
 }
 
 /// How long `ovs-ofctl` may take from its start to reading its flows.
-const READY: u64 = 30 * SECOND;
+const READY: u64 = 30 * clock::SECOND;
 
 /// One bundle (OpenFlow 1.5, atomic) that is ready to be sent: `ovs-ofctl` is started, connects, and waits for
 /// its flows.
@@ -125,9 +153,9 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Prepares `flows` to be added together.
-    pub fn prepare(flows: String) -> Result<Self> {
-        let arguments = ["-O", "OpenFlow15", "--bundle", "add-flows", BRIDGE, "-"];
+    /// Prepares `flows` to be added to a bridge together.
+    pub fn prepare(bridge: &str, flows: String) -> Result<Self> {
+        let arguments = ["-O", "OpenFlow15", "--bundle", "add-flows", bridge, "-"];
         Ok(Self {
             process: command::start("ovs-ofctl", &arguments)?,
             flows,
@@ -149,7 +177,7 @@ impl Bundle {
         }
         bail!(
             "ovs-ofctl did not get ready for its flows within {} s",
-            READY / SECOND
+            READY / clock::SECOND
         )
     }
 
@@ -159,7 +187,7 @@ impl Bundle {
     }
 }
 
-/// Empties the bridge's tables.
-pub fn delete_flows() -> Result<()> {
-    command::output("ovs-ofctl", &["-O", "OpenFlow15", "del-flows", BRIDGE]).map(drop)
+/// Empties a bridge's tables.
+pub fn delete_flows(bridge: &str) -> Result<()> {
+    command::output("ovs-ofctl", &["-O", "OpenFlow15", "del-flows", bridge]).map(drop)
 }

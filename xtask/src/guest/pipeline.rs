@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use super::pods::Pod;
+use crate::truth::POLICY_DROPS;
 
 /// Cookie category of flows that are there without Pods.
 const DEFAULT: u64 = 0;
@@ -24,12 +25,11 @@ const L3_FORWARDING: u8 = 6;
 const L2_FORWARDING: u8 = 7;
 const OUTPUT: u8 = 8;
 
-/// The destination UDP port that a policy of the node drops, as a network policy would.
-pub const POLICY_DROPS: u16 = 9999;
-
-/// How the pipeline is built.
+/// How the pipeline of a bridge is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pipeline {
+    /// The `ofport` of the patch to another bridge: what is not this bridge's goes there.
+    pub patch: Option<u32>,
     /// The agent's round: one more at each start of the agent.
     pub round: u16,
     /// Whether IP packets pass through conntrack (and are recirculated), as Antrea's do.
@@ -41,8 +41,8 @@ impl Pipeline {
         format!("{:#x}", (u64::from(self.round) << 48) | (category << 40) | object)
     }
 
-    /// Flows that need no Pod: table-miss flows, the gateway, policy.
-    pub fn base(self, gateway: &Pod) -> String {
+    /// Flows that need no Pod: table-miss flows, the gateway where the bridge has one, policy.
+    pub fn base(self, gateway: Option<&Pod>) -> String {
         let cookie = self.cookie(DEFAULT, 0);
         let mut flows = String::new();
         let mut add = |table: u8, flow: &str| {
@@ -54,10 +54,8 @@ impl Pipeline {
             &format!("priority=200,arp,actions=goto_table:{ARP_SPOOF_GUARD}"),
         );
         for family in ["ip", "ipv6"] {
-            add(
-                ROOT,
-                &format!("priority=200,{family},actions=goto_table:{CLASSIFIER}"),
-            );
+            let flow = format!("priority=200,{family},actions=goto_table:{CLASSIFIER}");
+            add(ROOT, &flow);
         }
         for table in [
             ROOT,
@@ -70,16 +68,21 @@ impl Pipeline {
             add(table, "priority=0,actions=drop");
         }
         add(ARP_RESPONDER, "priority=190,arp,actions=NORMAL");
+        // Link-local addresses are used for nothing else; a spoof guard knows a Pod's own only.
+        let link_local = format!("priority=200,icmp6,ipv6_src=fe80::/10,actions=goto_table:{CONNTRACK}");
+        add(SPOOF_GUARD, &link_local);
+        for kind in ["icmp_type=135", "icmp_type=136"] {
+            let flow = format!("priority=210,icmp6,{kind},icmp_code=0,actions=NORMAL");
+            add(CONNTRACK, &flow);
+        }
         if self.conntrack {
             for family in ["ip", "ipv6"] {
                 let actions = format!("ct(table={L3_FORWARDING},zone=65520)");
                 add(CONNTRACK, &format!("priority=200,{family},actions={actions}"));
             }
         }
-        add(
-            CONNTRACK,
-            &format!("priority=0,actions=goto_table:{L3_FORWARDING}"),
-        );
+        let past = format!("priority=0,actions=goto_table:{L3_FORWARDING}");
+        add(CONNTRACK, &past);
         for family in ["udp", "udp6"] {
             add(
                 L3_FORWARDING,
@@ -91,11 +94,17 @@ impl Pipeline {
             &format!("priority=0,actions=goto_table:{L2_FORWARDING}"),
         );
         add(L2_FORWARDING, &format!("priority=0,actions=goto_table:{OUTPUT}"));
+        for (table, flow) in self.patch.into_iter().flat_map(across) {
+            add(table, &flow);
+        }
         add(
             OUTPUT,
             "priority=200,reg0=0x100/0x100,actions=output:NXM_NX_REG1[]",
         );
-        flows + &self.port(gateway, DEFAULT)
+        flows
+            + &gateway
+                .map(|gateway| self.port(gateway, DEFAULT))
+                .unwrap_or_default()
     }
 
     /// The flows of one Pod: what goes into one bundle.
@@ -128,11 +137,32 @@ impl Pipeline {
     }
 }
 
+/// What comes over the patch at an `ofport` was let in on the other side; what is not known on this side goes there.
+fn across(patch: u32) -> [(u8, String); 4] {
+    let out = format!("set_field:{patch}->reg1,set_field:0x100/0x100->reg0,goto_table:{OUTPUT}");
+    [
+        (
+            ARP_SPOOF_GUARD,
+            format!("priority=200,arp,in_port={patch},actions=goto_table:{ARP_RESPONDER}"),
+        ),
+        (
+            CLASSIFIER,
+            format!("priority=200,in_port={patch},actions=goto_table:{L3_FORWARDING}"),
+        ),
+        (
+            L2_FORWARDING,
+            format!("priority=20,in_port={patch},actions=goto_table:{OUTPUT}"),
+        ),
+        (L2_FORWARDING, format!("priority=10,actions={out}")),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const PIPELINE: Pipeline = Pipeline {
+        patch: None,
         round: 2,
         conntrack: false,
     };
@@ -158,10 +188,10 @@ mod tests {
 
     #[test]
     fn every_table_that_ends_the_pipeline_drops_what_it_does_not_know() {
-        let base = PIPELINE.base(&Pod {
+        let base = PIPELINE.base(Some(&Pod {
             ofport: 1,
             ..Pod::new(0)
-        });
+        }));
         assert_eq!(
             base.lines()
                 .filter(|flow| flow.ends_with("priority=0,actions=drop"))
@@ -174,7 +204,7 @@ mod tests {
                 conntrack: true,
                 ..PIPELINE
             }
-            .base(&Pod::new(0))
+            .base(None)
             .contains("ct(table=6,zone=65520)")
         );
     }

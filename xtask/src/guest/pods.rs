@@ -2,13 +2,13 @@
 //!
 //! May not know: OVS, traffic.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::command;
+use super::ovs::BRIDGE;
 
 /// Kubernetes namespace of all Pods of the lab.
 pub const NAMESPACE: &str = "default";
@@ -28,6 +28,8 @@ pub struct Pod {
     pub ipv6: Ipv6Addr,
     /// Its `ofport`, once OVS gave one.
     pub ofport: u32,
+    /// Its bridge.
+    pub bridge: String,
 }
 
 impl Pod {
@@ -48,7 +50,16 @@ impl Pod {
             ipv4: Ipv4Addr::new(10, 10, high, low),
             ipv6: Ipv6Addr::new(0xfd00, 0x10, 0x10, 0, 0, 0, 0, number + 1),
             ofport: 0,
+            bridge: BRIDGE.into(),
         }
+    }
+
+    /// The link-local address that the kernel makes of its Ethernet address (RFC 4291, appendix A).
+    pub fn link_local(&self) -> Ipv6Addr {
+        let byte = |digits| u128::from_str_radix(digits, 16).unwrap_or_default();
+        let mac = self.mac.split(':').fold(0, |all, digits| all << 8 | byte(digits));
+        let interface = (mac >> 24) << 40 | 0xff_fe00_0000 | mac & 0xff_ffff;
+        Ipv6Addr::from(0xfe80_u128 << 112 | interface ^ 2 << 56)
     }
 
     /// The container that Antrea would name: any unique text does.
@@ -59,43 +70,110 @@ impl Pod {
 
 /// Makes the namespaces and the pairs of devices.
 pub fn create(pods: &[Pod]) -> Result<()> {
-    let mut batch = String::new();
-    for Pod { name, device, .. } in pods {
-        // Writing to a string cannot fail.
-        let _ = write!(
-            batch,
-            "netns add {name}\n\
-             link add {device} type veth peer name eth0 netns {name}\n\
-             link set {device} up\n"
-        );
-    }
+    let batch = pods.iter().fold(String::new(), |all, pod| all + &outside(pod));
     command::input("ip", &["-batch", "-"], &batch).context("making the Pods' namespaces and devices")?;
     for (at, pod) in pods.iter().enumerate() {
-        let batch = inside(pod, &neighbours(pods, at));
-        command::input("ip", &["-n", &pod.name, "-batch", "-"], &batch)
-            .with_context(|| format!("giving {} its addresses", pod.name))?;
+        configure(pod, &inside(pod, &neighbours(pods, at)))?;
     }
     Ok(())
+}
+
+/// Makes one more Pod, which knows the others and is known to them.
+pub fn create_beside(pod: &Pod, others: &[Pod]) -> Result<()> {
+    command::input("ip", &["-batch", "-"], &outside(pod))?;
+    configure(pod, &inside(pod, &others.iter().collect::<Vec<_>>()))?;
+    others.iter().try_for_each(|other| configure(other, &knows(pod)))
+}
+
+/// Removes a Pod's devices and the name of its namespace.
+pub fn delete(pod: &Pod) -> Result<()> {
+    let Pod { name, device, .. } = pod;
+    let batch = format!("link del {device}\nnetns del {name}\n");
+    command::input("ip", &["-batch", "-"], &batch)
+        .with_context(|| format!("deleting {name}"))
+        .map(drop)
+}
+
+/// Lets Pods find each other by neighbour discovery (IPv6), and often: an entry is good for some tenths of a second and
+/// is then asked for again at once.
+pub fn discover(pods: &[Pod]) -> Result<()> {
+    let settings = [
+        "base_reachable_time_ms=300",
+        "delay_first_probe_time=0",
+        "retrans_time_ms=50",
+        // An entry that nobody answers for is asked for again, not given up: a hole may be longer than three probes.
+        "mcast_solicit=200",
+    ];
+    for pod in pods {
+        let settings = settings.map(|setting| format!("net.ipv6.neigh.eth0.{setting}"));
+        let mut arguments = vec!["netns", "exec", &pod.name, "sysctl", "-qw"];
+        arguments.extend(settings.iter().map(String::as_str));
+        command::output("ip", &arguments)?;
+        configure(pod, "neigh flush dev eth0 nud permanent\n")?;
+        let others = pods.iter().filter(|other| other.name != pod.name);
+        configure(
+            pod,
+            &others.fold(String::new(), |all, other| all + &knows_ipv4(other)),
+        )?;
+    }
+    Ok(())
+}
+
+/// The opposite: every Pod knows the others again.
+pub fn introduce(pods: &[Pod]) -> Result<()> {
+    for (at, pod) in pods.iter().enumerate() {
+        let known = neighbours(pods, at);
+        configure(
+            pod,
+            &known.iter().fold(String::new(), |all, other| all + &knows(other)),
+        )?;
+    }
+    Ok(())
+}
+
+/// Makes each TCP segment a packet of its own on its way: a datapath counts what it is handed, and what it hands to
+/// userspace comes back cut into segments.
+pub fn without_offload(pods: &[Pod]) -> Result<()> {
+    pods.iter()
+        .try_for_each(|pod| configure(pod, "link set dev eth0 gso_max_segs 1\n"))
+}
+
+fn configure(pod: &Pod, batch: &str) -> Result<()> {
+    command::input("ip", &["-n", &pod.name, "-batch", "-"], batch)
+        .with_context(|| format!("configuring {}", pod.name))
+        .map(drop)
+}
+
+fn outside(pod: &Pod) -> String {
+    let Pod { name, device, .. } = pod;
+    format!(
+        "netns add {name}\n\
+         link add {device} type veth peer name eth0 netns {name}\n\
+         link set {device} up\n"
+    )
+}
+
+fn knows_ipv4(other: &Pod) -> String {
+    let Pod { mac, ipv4, .. } = other;
+    format!("neigh replace {ipv4} lladdr {mac} dev eth0 nud permanent\n")
+}
+
+fn knows(other: &Pod) -> String {
+    let Pod { mac, ipv6, .. } = other;
+    knows_ipv4(other) + &format!("neigh replace {ipv6} lladdr {mac} dev eth0 nud permanent\n")
 }
 
 /// What is set up inside a Pod's namespace. Neighbours are static, so that a stream of UDP does not depend on ARP.
 fn inside(pod: &Pod, neighbours: &[&Pod]) -> String {
     let Pod { mac, ipv4, ipv6, .. } = pod;
-    let mut batch = format!(
+    let batch = format!(
         "link set lo up\n\
          link set eth0 address {mac}\n\
          link set eth0 up\n\
          addr add {ipv4}/16 dev eth0\n\
          addr add {ipv6}/64 dev eth0 nodad\n"
     );
-    for Pod { mac, ipv4, ipv6, .. } in neighbours {
-        let _ = write!(
-            batch,
-            "neigh replace {ipv4} lladdr {mac} dev eth0 nud permanent\n\
-             neigh replace {ipv6} lladdr {mac} dev eth0 nud permanent\n"
-        );
-    }
-    batch
+    neighbours.iter().fold(batch, |all, other| all + &knows(other))
 }
 
 /// Up to this many Pods each knows every other; beyond it, those on both sides in the ring.
@@ -125,6 +203,11 @@ mod tests {
                 |other: &&Pod| other.device == pod.device || other.mac == pod.mac || other.ipv4 == pod.ipv4;
             assert_eq!(pods.iter().filter(same).count(), 1, "{at}");
         }
+    }
+
+    #[test]
+    fn a_link_local_address_is_made_of_the_ethernet_address() {
+        assert_eq!(Pod::new(3).link_local().to_string(), "fe80::800:ff:fe00:4");
     }
 
     #[test]

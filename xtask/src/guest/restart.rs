@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use super::clock::{self, MILLISECOND};
+use super::clock::{self, MILLISECOND, SECOND};
 use super::node::Node;
 use super::ovs::{self, Bundle};
+use super::pods::Pod;
 use super::steps::Log;
-use super::{ovsdb, traffic};
+use super::traffic::Prober;
+use super::{change, ovsdb, traffic};
 
 /// How ovs-vswitchd goes and comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -23,6 +26,24 @@ pub enum Way {
     Kill,
     /// `ovs-appctl exit`, then a start without the flag: the start itself flushes.
     Noflag,
+    /// SIGTERM, then a start with flow-restore-wait=true.
+    Term,
+    /// `ovs-appctl exit --cleanup`, which deletes the datapath, then a start with flow-restore-wait=true.
+    Cleanup,
+    /// As [`Self::Flag`], and once more when the traffic flows again.
+    Twice,
+    /// As [`Self::Flag`], and ended again when it had just started.
+    Interrupted,
+    /// As [`Self::Flag`], but nobody removes the flag.
+    Stuck,
+    /// As [`Self::Flag`], and the flag is removed once more, when it is gone already.
+    Removed,
+    /// `ovs-ctl restart`: the package's own script, which saves and restores flows.
+    Script,
+    /// `ovs-ctl force-reload-kmod`: the same, with the kernel's module.
+    Module,
+    /// ovsdb-server alone.
+    Database,
 }
 
 /// When the flag goes: before the Pods' flows are there (the bug), or after.
@@ -49,6 +70,12 @@ pub struct Restart {
     /// Pods that never get their flows back
     #[arg(long, value_delimiter = ',')]
     pub without: Vec<String>,
+    /// A Pod that is made between the flag's removal and the other Pods' flows, with its own flows at once
+    #[arg(long)]
+    pub added: Option<String>,
+    /// A Pod that is deleted between the flag's removal and the Pods' flows
+    #[arg(long)]
+    pub deleted: Option<String>,
     /// The agent's round after the restart: part of its flows' cookies
     #[arg(long, default_value_t = 2)]
     pub round: u16,
@@ -65,40 +92,104 @@ pub struct Restart {
 
 /// Restarts and waits until the traffic, if there is any, flows again.
 pub fn run(restart: &Restart) -> Result<()> {
-    let node = Node::find()?;
+    let mut node = Node::find()?;
     let log = &mut open(&restart.steps)?;
-    match restart.way {
-        Way::Kill => log.step("vswitchd_killed", None, ovs::kill)?,
-        Way::Flag | Way::Noflag => log.step("vswitchd_exit", None, ovs::exit)?,
+    let newcomer = match restart.way {
+        Way::Script => {
+            log.step("script", None, || ovs::restart_by_script("restart"))?;
+            None
+        }
+        Way::Module => {
+            log.step("script", None, || ovs::restart_by_script("force-reload-kmod"))?;
+            None
+        }
+        Way::Database => {
+            log.step("database", None, ovs::restart_database)?;
+            None
+        }
+        Way::Twice => {
+            agent(log, &mut node, restart)?;
+            settle(log, restart, None)?;
+            log.step(NEXT, None, || Ok(()))?;
+            let second = Restart {
+                round: restart.round + 1,
+                ..restart.clone()
+            };
+            agent(log, &mut node, &second)?
+        }
+        Way::Interrupted => {
+            leave(log, restart.way)?;
+            log.step("vswitchd_start", None, ovs::start)?;
+            log.step(NEXT, None, || Ok(()))?;
+            agent(log, &mut node, restart)?
+        }
+        _ => agent(log, &mut node, restart)?,
+    };
+    settle(log, restart, newcomer.as_ref())?;
+    newcomer.map_or(Ok(()), |prober| change::written(prober, &restart.steps))
+}
+
+/// A step between one restart and the next.
+pub const NEXT: &str = "next_restart";
+
+/// ovs-vswitchd goes, and the flag is set for its successor.
+fn leave(log: &mut Log, way: Way) -> Result<()> {
+    match way {
+        Way::Kill => log.step("vswitchd_killed", None, || ovs::kill(Signal::KILL))?,
+        Way::Term => log.step("vswitchd_killed", None, || ovs::kill(Signal::TERM))?,
+        Way::Cleanup => log.step("vswitchd_exit", None, ovs::exit_with_cleanup)?,
+        _ => log.step("vswitchd_exit", None, ovs::exit)?,
     }
-    if restart.way != Way::Noflag {
-        log.step("flag_set", None, ovsdb::set_flow_restore_wait)?;
+    if way == Way::Noflag {
+        return Ok(());
     }
+    log.step("flag_set", None, ovsdb::set_flow_restore_wait)
+}
+
+/// One restart as an agent goes through it.
+fn agent(log: &mut Log, node: &mut Node, restart: &Restart) -> Result<Option<Prober>> {
+    leave(log, restart.way)?;
     log.step("vswitchd_start", None, ovs::start)?;
-    let pipeline = node.pipeline(restart.round);
     log.step("base_flows", None, || {
-        Bundle::prepare(pipeline.base(&node.gateway))?.commit()
+        let bundle = |bridge: &&str| Bundle::prepare(bridge, node.base(bridge, restart.round))?.commit();
+        node.bridges().iter().try_for_each(bundle)
     })?;
-    // Made ready here, so that a hole of one millisecond is not made longer by the start of a program: an agent
-    // has its connection open, too.
-    let mut bundles = Vec::new();
-    for pod in node
-        .pods
-        .iter()
-        .filter(|pod| !restart.without.contains(&pod.name))
-    {
-        bundles.push((pod.name.as_str(), Bundle::prepare(pipeline.pod(pod))?));
-    }
-    bundles.iter().try_for_each(|(_, bundle)| bundle.wait_ready())?;
+    let bundles = prepare(node, restart)?;
+    let mut newcomer = None;
     if restart.order == Order::Fixed {
         install(log, bundles)?;
         remove_flag(log, restart.way)?;
     } else {
         remove_flag(log, restart.way)?;
-        clock::sleep_until(clock::now() + restart.hole_ms * MILLISECOND);
+        let start = clock::now();
+        let end = start + restart.hole_ms * MILLISECOND;
+        if restart.added.is_some() || restart.deleted.is_some() {
+            // Both before and after there are packets to lose.
+            clock::sleep_until(start + restart.hole_ms * MILLISECOND / 3);
+        }
+        change::delete(log, node, restart.deleted.as_deref())?;
+        newcomer = change::add(log, node, restart)?;
+        clock::sleep_until(end);
         install(log, bundles)?;
     }
-    settle(log, restart)
+    if restart.way == Way::Removed {
+        log.step("flag_removed_again", None, ovsdb::remove_flow_restore_wait)?;
+    }
+    Ok(newcomer)
+}
+
+/// The bundles of the Pods, made ready here, so that a hole of one millisecond is not made longer by the start of a
+/// program: an agent has its connection open, too.
+fn prepare(node: &Node, restart: &Restart) -> Result<Vec<(String, Bundle)>> {
+    let left_out =
+        |pod: &&Pod| restart.without.contains(&pod.name) || restart.deleted.as_ref() == Some(&pod.name);
+    let mut bundles = Vec::new();
+    for pod in node.pods.iter().filter(|pod| !left_out(pod)) {
+        let flows = node.pipeline(&pod.bridge, restart.round).pod(pod);
+        bundles.push((pod.name.clone(), Bundle::prepare(&pod.bridge, flows)?));
+    }
+    bundles.iter().try_for_each(|(_, bundle)| bundle.wait_ready())?;
+    Ok(bundles)
 }
 
 fn open(path: &Path) -> Result<Log> {
@@ -111,25 +202,27 @@ fn open(path: &Path) -> Result<Log> {
 
 fn remove_flag(log: &mut Log, way: Way) -> Result<()> {
     match way {
-        Way::Flag | Way::Kill => log.step("flag_removed", None, ovsdb::remove_flow_restore_wait),
-        Way::Noflag => Ok(()),
+        Way::Noflag | Way::Stuck => Ok(()),
+        _ => log.step("flag_removed", None, ovsdb::remove_flow_restore_wait),
     }
 }
 
-fn install(log: &mut Log, bundles: Vec<(&str, Bundle)>) -> Result<()> {
+fn install(log: &mut Log, bundles: Vec<(String, Bundle)>) -> Result<()> {
     for (pod, bundle) in bundles {
-        log.step("flows_installed", Some(pod), || bundle.commit())?;
+        log.step("flows_installed", Some(&pod), || bundle.commit())?;
     }
     Ok(())
 }
 
 /// Waits for a packet of each stream between Pods that have flows, sent from here on, to arrive.
-fn settle(log: &mut Log, restart: &Restart) -> Result<()> {
+fn settle(log: &mut Log, restart: &Restart, newcomer: Option<&Prober>) -> Result<()> {
     if !traffic::status::is_there() {
         return Ok(());
     }
     log.step("traffic_flows", None, || {
-        let flows = traffic::status::wait(&restart.without, restart.settle_s)?;
+        let until = clock::now() + restart.settle_s * SECOND;
+        let mut flows = traffic::status::wait(&restart.without, restart.settle_s)?;
+        flows &= newcomer.is_none_or(|prober| traffic::status::wait_here(&prober.progress, until, &[]));
         if !flows {
             eprintln!(
                 "traffic does not flow again {} s after the restart",

@@ -10,48 +10,117 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 
+use super::change::ADDED;
 use super::clock::{self, SECOND};
 use super::node::Node;
-use super::ovs;
-use super::traffic::spec::{self, Rates};
+use super::steps::Step;
+use super::traffic::spec;
 use super::traffic::{self, Prober};
+use super::{ovs, ovsdb, pods};
+use crate::packets::Packets;
 use crate::scenario::{self, Notes, Scenario};
+use crate::truth::Truth;
 
 /// How long traffic may take to flow once flows are installed, before ovs-vswitchd counts as deaf.
 const BASELINE: u64 = 5 * SECOND;
 /// How often a deaf ovs-vswitchd is restarted before the node is given up.
 const STARTS: u32 = 6;
 
-/// Runs the scenario `name` and writes all about it into `/out/NAME`.
-pub fn scenario(node: &Node, name: &str, rates: Rates) -> Result<()> {
+/// Runs the scenario `name` and writes all about it into `/out/NAME`. The node is as before when it is over.
+pub fn scenario(node: &mut Node, name: &str) -> Result<()> {
     let scenario = scenario::find(name).with_context(|| format!("there is no scenario named {name}"))?;
     let folder = Path::new("/out").join(scenario.name);
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let node = &Node {
-        conntrack: node.conntrack || scenario.conntrack,
-        ..node.clone()
-    };
+    let before = node.clone();
+    prepare(node, scenario)?;
     // The restart is another process.
     node.save()?;
     node.heal(1)?;
     let idle: Vec<String> = scenario.idle.iter().map(|&pod| pod.to_owned()).collect();
-    let prober = Prober::start(spec::ring(&node.pods, &idle, rates), &node.pods)?;
+    let tapped = scenario.discovery || scenario.rates.tcp > 0;
+    let specs = spec::ring(&node.pods, &idle, scenario.rates);
+    let prober = Prober::start(specs, &node.pods, tapped)?;
     traffic::status::serve(Arc::clone(&prober.progress))?;
     let deaf_starts = baseline(node, &prober)?;
     let record = record(scenario, &folder)?;
-    let truth = prober.stop()?;
+    let (mut truth, mut packets) = prober.stop()?;
     traffic::status::gone();
-    let write = |file: &str, text: Vec<u8>| {
-        fs::write(folder.join(file), text).with_context(|| format!("writing {file} of {name}"))
-    };
-    write("truth.json", serde_json::to_vec_pretty(&truth)?)?;
-    write(
-        "notes.json",
-        serde_json::to_vec_pretty(&Notes { deaf_starts, record })?,
-    )?;
+    if scenario.added.is_some() {
+        truth.streams.extend(read::<Truth>(&folder, ADDED[0])?.streams);
+        packets.extend(read::<Vec<Packets>>(&folder, ADDED[1])?);
+    }
+    write(&folder, "truth.json", serde_json::to_vec_pretty(&truth)?)?;
+    write(&folder, "packets.json", serde_json::to_vec(&packets)?)?;
+    let notes = Notes { deaf_starts, record };
+    write(&folder, "notes.json", serde_json::to_vec_pretty(&notes)?)?;
     if record.is_some() {
-        replay(&folder, scenario.format, "replayed")?;
-        replay(&folder, "json", "report.json")?;
+        replay(&folder, "recording.jsonl", scenario.format, "replayed")?;
+        replay(&folder, "recording.jsonl", "json", "report.json")?;
+        if !scenario.without.is_empty() {
+            early(&folder)?;
+        }
+    }
+    restore(node, before, scenario)
+}
+
+fn write(folder: &Path, file: &str, text: Vec<u8>) -> Result<()> {
+    let path = folder.join(file);
+    fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+fn read<T: serde::de::DeserializeOwned>(folder: &Path, file: &str) -> Result<T> {
+    let path = folder.join(file);
+    let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Makes of the node what the scenario needs.
+fn prepare(node: &mut Node, scenario: &Scenario) -> Result<()> {
+    node.conntrack |= scenario.conntrack;
+    if !scenario.behind_patch.is_empty() {
+        node.patch(scenario.behind_patch)?;
+    }
+    if scenario.rates.tcp > 0 {
+        pods::without_offload(&node.pods)?;
+    }
+    if scenario.discovery {
+        pods::discover(&node.pods)?;
+    }
+    Ok(())
+}
+
+/// The opposite, whatever the scenario did to the Pods.
+fn restore(node: &mut Node, before: Node, scenario: &Scenario) -> Result<()> {
+    *node = Node {
+        pods: std::mem::take(&mut node.pods),
+        conntrack: before.conntrack,
+        ..node.clone()
+    };
+    // The restart changed Pods in a process of its own.
+    if scenario.added.is_some() || scenario.deleted.is_some() {
+        *node = Node::find()?;
+    }
+    ovsdb::remove_flow_restore_wait()?;
+    if !ovs::is_up() {
+        ovs::start()?;
+    }
+    if let Some(name) = scenario.added {
+        pods::delete(&node.remove(name)?)?;
+    }
+    if let Some(pod) = before
+        .pods
+        .into_iter()
+        .find(|pod| Some(pod.name.as_str()) == scenario.deleted)
+    {
+        pods::create_beside(&pod, &node.pods)?;
+        node.add(pod)?;
+        node.pods.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+    if node.patched {
+        node.unpatch()?;
+    }
+    if scenario.discovery {
+        pods::introduce(&node.pods)?;
     }
     Ok(())
 }
@@ -122,25 +191,67 @@ pub fn restart(scenario: &Scenario, folder: &Path) -> Result<Vec<String>> {
     .to_vec();
     arguments.push(format!("--hole-ms={}", scenario.hole_ms));
     arguments.push(format!("--steps={}", folder.join("steps.jsonl").display()));
+    arguments.extend(scenario.added.map(|pod| format!("--added={pod}")));
+    arguments.extend(scenario.deleted.map(|pod| format!("--deleted={pod}")));
     if !scenario.without.is_empty() {
         arguments.push(format!("--without={}", scenario.without.join(",")));
     }
     Ok(arguments)
 }
 
-/// The recording judged again.
-fn replay(folder: &Path, format: &str, file: &str) -> Result<()> {
+/// A recording judged again.
+fn replay(folder: &Path, recording: &str, format: &str, file: &str) -> Result<()> {
     let mut command = Command::new("ovsgap");
     command
         .arg("report")
-        .arg(folder.join("recording.jsonl"))
+        .arg(folder.join(recording))
         .args(["--format", format]);
     command
         .stdin(Stdio::null())
         .stdout(File::create(folder.join(file))?);
-    let status = command.status().context("starting ovsgap report")?;
-    if !status.success() {
-        eprintln!("ovsgap report --format {format}: {status}");
+    let output = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("starting ovsgap report")?;
+    let output = output.wait_with_output().context("waiting for ovsgap report")?;
+    // Of a recording that has no end, status 2 says just that.
+    if !output.status.success() && recording != EARLY {
+        eprintln!(
+            "ovsgap report --format {format}: {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(())
 }
+
+/// The recording up to where traffic flowed again.
+const EARLY: &str = "early.jsonl";
+
+/// What ovsgap knew while it still recorded: the report over the recording up to [`LATER`] after the flag was removed.
+fn early(folder: &Path) -> Result<()> {
+    let steps = fs::read_to_string(folder.join("steps.jsonl")).unwrap_or_default();
+    let mut steps = steps
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Step>(line).ok());
+    let Some(removed) = steps.find(|step| step.name == "flag_removed") else {
+        return Ok(());
+    };
+    let until = removed.ended_ns + LATER;
+    let at = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line)
+            .ok()?
+            .get("at")?
+            .as_u64()
+    };
+    let recording = fs::read_to_string(folder.join("recording.jsonl")).context("reading the recording")?;
+    let lines = recording
+        .lines()
+        .take_while(|line| at(line).is_none_or(|at| at <= until));
+    let text = lines.flat_map(|line| [line, "\n"]).collect::<String>();
+    write(folder, EARLY, text.into_bytes())?;
+    replay(folder, EARLY, "json", "early.json")
+}
+
+/// When a Pod that is still without its flows is one that stays so: ovsgap says it 5 s after the flush.
+const LATER: u64 = 6 * SECOND;

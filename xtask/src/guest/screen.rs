@@ -65,7 +65,7 @@ pub struct Line {
 pub fn run(args: &Args) -> Result<ExitCode> {
     eprintln!("bringing up 3 Pods and traffic between them …");
     let node = Node::up(3, false)?;
-    let prober = Prober::start(spec::ring(&node.pods, &[], args.rates), &node.pods)?;
+    let prober = Prober::start(spec::ring(&node.pods, &[], args.rates), &node.pods, false)?;
     traffic::status::serve(Arc::clone(&prober.progress))?;
     run::baseline(&node, &prober)?;
     let recording = Path::new(OUT).join("recording.jsonl");

@@ -3,9 +3,10 @@
 //! May not know: nodes.
 
 use super::*;
-use crate::report::{Exposed, Loss, Observed, Reconciliation, Report};
+use crate::packets::Packets;
+use crate::report::{Exposed, KeyLoss, Loss, Observed, Pod, Reconciliation, Report};
 use crate::scenario::{DEMO, Notes};
-use crate::truth::{Arrival, LostRun, Stream, Truth};
+use crate::truth::{Key, POLICY_DROPS, Stream, Truth, lost_runs};
 
 /// Nanoseconds in a millisecond.
 const MS: u64 = 1_000_000;
@@ -19,50 +20,61 @@ fn step(name: &str, pod: Option<&str>, started_ns: u64, ended_ns: u64) -> Step {
     }
 }
 
-fn stream(lost: Vec<LostRun>) -> Stream {
-    let (src, dst) = ("pod-1".to_owned(), "pod-1".to_owned());
-    let (protocol, family) = ("udp".to_owned(), "ipv4".to_owned());
-    let (sent, received) = (10, 8);
-    Stream {
-        src,
-        dst,
-        protocol,
-        family,
-        port: 7000,
-        rate_hz: 1,
-        flows: true,
+/// A packet each 5 ms from 290 ms to 500 ms, of which those from 310 ms to 405 ms were lost.
+fn packets() -> Packets {
+    let sent: Vec<u64> = (58..100).map(|at| at * 5 * MS).collect();
+    let lost = |at: &u64| (310 * MS..=405 * MS).contains(at);
+    Packets {
+        received: sent.iter().map(|at| (!lost(at)).then_some(at + 20_000)).collect(),
+        done: sent.iter().map(|at| at + 10_000).collect(),
         sent,
-        received,
-        max_latency_ns: 1,
-        lost,
     }
 }
 
-/// 300 ms to 410 ms: what the prober saw of one Pod.
-fn lost() -> LostRun {
-    let arrival = |at| {
-        Some(Arrival {
-            sent_ns: at - 1,
-            received_ns: at,
-        })
-    };
-    LostRun {
-        first: 3,
-        count: 2,
-        first_lost_sent_ns: 310 * MS,
-        last_lost_sent_ns: 405 * MS,
-        last_received_before: arrival(300 * MS),
-        first_received_after: arrival(410 * MS),
-        first_prompt_after: arrival(410 * MS),
+fn key() -> Key {
+    Key {
+        interface: "veth1".into(),
+        eth_type: 0x800,
+        dst: "10.0.0.2".into(),
+        proto: 17,
+        port: 7000,
     }
 }
 
-/// What the report says of both directions: the prober's one stream is from the Pod to itself.
+/// The prober's one stream is from the Pod to itself.
+fn stream() -> Stream {
+    let packets = packets();
+    Stream {
+        src: "pod-1".into(),
+        dst: "pod-1".into(),
+        protocol: "udp".into(),
+        family: "ipv4".into(),
+        port: 7000,
+        key: key(),
+        rate_hz: 200,
+        flows: true,
+        sent: packets.sent.len() as u64,
+        received: packets.count(),
+        max_latency_ns: packets.max_latency(),
+        lost: lost_runs(&packets),
+    }
+}
+
+/// What the report says of each direction.
 fn seen() -> Loss {
+    let at = |at: u64| at * MS + 5000;
     Loss {
-        lost_packets: 2,
+        lost_packets: 20,
         min_ns: Some(95 * MS),
-        max_ns: Some(110 * MS),
+        max_ns: Some(105 * MS),
+        keys: vec![KeyLoss {
+            key: key(),
+            lost_packets: 20,
+            last_delivered_before_ns: Some(at(305)),
+            first_lost_ns: at(310),
+            last_lost_ns: at(405),
+            first_delivered_after_ns: Some(at(410)),
+        }],
         ..Loss::default()
     }
 }
@@ -102,6 +114,7 @@ fn report(end_ns: u64) -> Report {
         restarts: vec![restart],
         ..Report::default()
     };
+    report.capture.ended_ns = 5000 * MS;
     report.capture.reconciliation = vec![Reconciliation {
         agrees: true,
         ..Reconciliation::default()
@@ -114,9 +127,10 @@ fn outcome(end_ns: u64) -> Outcome {
     Outcome {
         scenario: DEMO,
         truth: Truth {
-            streams: vec![stream(vec![lost()])],
+            streams: vec![stream()],
             ..Truth::default()
         },
+        packets: vec![packets()],
         steps: vec![
             step("vswitchd_exit", None, 100 * MS, 110 * MS),
             step("vswitchd_start", None, 150 * MS, 160 * MS),
@@ -128,6 +142,9 @@ fn outcome(end_ns: u64) -> Outcome {
             record: Some(0),
         },
         report: report(end_ns),
+        early: None,
+        until: 5000 * MS,
+        sent: Vec::new(),
         live: "the report".into(),
         replayed: "the report".into(),
         log: String::new(),
@@ -151,10 +168,12 @@ fn a_good_report_passes_every_check() {
 
 #[test]
 fn each_fault_fails_its_own_check() {
-    assert_eq!(
-        failures(&outcome(430_000_000)),
-        ["bug-300: pod-1's window ends when traffic flows again"]
-    );
+    for end in [300, 390, 600] {
+        assert_eq!(
+            failures(&outcome(end * MS)),
+            ["bug-300: pod-1's window ends when traffic flows again"]
+        );
+    }
     let mut early = outcome(409_000_000);
     early.report.restarts[0]
         .milestones
@@ -165,18 +184,26 @@ fn each_fault_fails_its_own_check() {
     assert_eq!(failures(&blind), ["bug-300: pod-1 is in the report"]);
     let mut few = outcome(409_000_000);
     few.report.restarts[0].pods[0].observed.to_pod = Some(Loss {
-        lost_packets: 1,
+        lost_packets: 19,
         ..seen()
     });
-    assert_eq!(failures(&few), ["bug-300: all lost packets are counted to pod-1"]);
-    let mut wide = outcome(409_000_000);
-    wide.report.restarts[0].pods[0].observed.from_pod = Some(Loss {
-        max_ns: Some(80 * MS),
-        ..seen()
-    });
+    assert_eq!(failures(&few), ["bug-300: all packets lost to pod-1 are counted"]);
+    let mut late = outcome(409_000_000);
+    let from = late.report.restarts[0].pods[0]
+        .observed
+        .from_pod
+        .as_mut()
+        .unwrap();
+    from.keys[0].first_lost_ns += 5 * MS;
     assert_eq!(
-        failures(&wide),
-        ["bug-300: the bounds hold the longest hole from pod-1"]
+        failures(&late),
+        ["bug-300: each traffic lost from pod-1 is told to the packet"]
+    );
+    let mut policy = outcome(409_000_000);
+    policy.truth.streams[0].port = POLICY_DROPS;
+    assert_eq!(
+        failures(&policy),
+        ["bug-300: what a policy drops is a steady drop and no loss"]
     );
     let mut other = outcome(409_000_000);
     other.replayed = "another".into();
@@ -184,5 +211,5 @@ fn each_fault_fails_its_own_check() {
     assert_eq!(failures(&other).len(), 2);
     let mut nothing = outcome(409_000_000);
     nothing.report.restarts.clear();
-    assert_eq!(failures(&nothing), ["bug-300: a restart is reported"]);
+    assert_eq!(failures(&nothing), ["bug-300: each restart is reported"]);
 }

@@ -13,8 +13,9 @@ use nix::sys::time::TimeSpec;
 
 use super::packet;
 use super::status::Progress;
+use super::tap::{Seen, Tap};
 use crate::guest::clock::{self, MILLISECOND, SECOND};
-use crate::truth::Received;
+use crate::packets::Received;
 
 /// What arrived of one stream.
 pub type Arrivals = Vec<Received>;
@@ -26,12 +27,26 @@ const LONGEST: usize = 128;
 /// woken for each; and the node's processors are needed for the traffic.
 const EMPTY: u64 = 20 * MILLISECOND;
 
-/// Receives until `stop`; returns for each stream what arrived.
-pub fn run(sockets: &[OwnedFd], progress: &[Progress], stop: &AtomicBool) -> Result<Vec<Arrivals>> {
-    let offset = clock::wall_offset();
+/// What came in.
+pub struct Incoming {
+    /// Of each stream.
+    pub arrivals: Vec<Arrivals>,
+    /// At the taps.
+    pub seen: Seen,
+    /// How far off the times may be.
+    pub clock_error_ns: u64,
+}
+
+/// Receives until `stop`; returns what arrived.
+pub fn run(sockets: &[OwnedFd], taps: &[Tap], progress: &[Progress], stop: &AtomicBool) -> Result<Incoming> {
+    let (offset, clock_error_ns) = clock::wall_offset();
     let mut arrivals = vec![Arrivals::new(); sockets.len()];
+    let mut seen = Seen::default();
     while !stop.load(Ordering::Relaxed) {
         clock::sleep_until(clock::now() + EMPTY);
+        for tap in taps {
+            seen.drain(tap, offset)?;
+        }
         for (((own, socket), progress), list) in (0..).zip(sockets).zip(progress).zip(&mut arrivals) {
             while let Some((stream, received)) = receive(socket, offset)? {
                 // All packet sockets of a Pod see all its ARP frames.
@@ -42,7 +57,11 @@ pub fn run(sockets: &[OwnedFd], progress: &[Progress], stop: &AtomicBool) -> Res
             }
         }
     }
-    Ok(arrivals)
+    Ok(Incoming {
+        arrivals,
+        seen,
+        clock_error_ns,
+    })
 }
 
 /// The next packet of the prober on the socket; `None` when there is no more.
@@ -61,7 +80,8 @@ fn receive(socket: &OwnedFd, offset: u64) -> Result<Option<(u32, Received)>> {
                 message.bytes,
                 stamp(message.cmsgs().context("reading a packet's time")?, offset),
             ),
-            Err(Errno::EAGAIN) => return Ok(None),
+            // Nothing waits; or the Pod and its device are gone.
+            Err(Errno::EAGAIN | Errno::ENETDOWN) => return Ok(None),
             // An ICMP error for the socket, or a signal.
             Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EINTR) => continue,
             Err(error) => return Err(error).context("receiving"),
@@ -73,7 +93,7 @@ fn receive(socket: &OwnedFd, offset: u64) -> Result<Option<(u32, Received)>> {
 }
 
 /// When the kernel got the packet; now, where it did not say (then it is later than that by our own delay).
-fn stamp(mut messages: impl Iterator<Item = ControlMessageOwned>, offset: u64) -> u64 {
+pub fn stamp(mut messages: impl Iterator<Item = ControlMessageOwned>, offset: u64) -> u64 {
     messages
         .find_map(|message| match message {
             ControlMessageOwned::ScmTimestampns(time) => {

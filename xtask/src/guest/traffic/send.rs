@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::packet;
 use super::sockets::Sending;
+use super::status::Progress;
 use crate::guest::clock::{self, SECOND};
 
 /// One stream being sent.
@@ -14,11 +15,14 @@ struct Outgoing {
     channel: Sending,
     interval: u64,
     due: u64,
-    sent: Vec<u64>,
+    sent: Sent,
 }
 
+/// When each packet of a stream was sent: before and after the call that did it.
+pub type Sent = (Vec<u64>, Vec<u64>);
+
 /// Sends until `stop`; returns for each stream when each of its packets was sent.
-pub fn run(channels: Vec<Sending>, rates: &[u32], stop: &AtomicBool) -> Vec<Vec<u64>> {
+pub fn run(channels: Vec<Sending>, rates: &[u32], progress: &[Progress], stop: &AtomicBool) -> Vec<Sent> {
     // All streams start together: those of one rate are due at the same moments, and one wake-up serves them all.
     let start = clock::now();
     let mut all: Vec<Outgoing> = (0..)
@@ -31,7 +35,7 @@ pub fn run(channels: Vec<Sending>, rates: &[u32], stop: &AtomicBool) -> Vec<Vec<
                 channel,
                 interval,
                 due: start,
-                sent: Vec::new(),
+                sent: Sent::default(),
             }
         })
         .collect();
@@ -41,18 +45,27 @@ pub fn run(channels: Vec<Sending>, rates: &[u32], stop: &AtomicBool) -> Vec<Vec<
         };
         clock::sleep_until(next);
         let now = clock::now();
-        for outgoing in all.iter_mut().filter(|outgoing| outgoing.due <= now) {
-            outgoing.send();
+        for (outgoing, progress) in all.iter_mut().zip(progress) {
+            if outgoing.due <= now {
+                outgoing.send(progress);
+            }
         }
     }
     all.into_iter().map(|outgoing| outgoing.sent).collect()
 }
 
 impl Outgoing {
-    fn send(&mut self) {
-        packet::stamp(&mut self.channel.packet, self.stream, self.sent.len() as u64);
+    fn send(&mut self, progress: &Progress) {
         let now = clock::now();
-        self.sent.push(now);
+        // Deadlines are absolute, so that the rate holds. After a stall the stream goes on from now: a burst
+        // of all that is overdue would be traffic that nobody asked for.
+        self.due = (self.due + self.interval).max(now.saturating_sub(self.interval));
+        if progress.is_silent() {
+            return;
+        }
+        let (sent, done) = &mut self.sent;
+        packet::stamp(&mut self.channel.packet, self.stream, sent.len() as u64);
+        sent.push(clock::now());
         // A packet that the sender's own kernel refuses (an ICMP error came back, its queue is full) is one
         // that did not arrive; it is in the list of the sent and so among the lost.
         let _ = rustix::net::send(
@@ -60,8 +73,6 @@ impl Outgoing {
             &self.channel.packet,
             rustix::net::SendFlags::DONTWAIT,
         );
-        // Deadlines are absolute, so that the rate holds. After a stall the stream goes on from now: a burst
-        // of all that is overdue would be traffic that nobody asked for.
-        self.due = (self.due + self.interval).max(now.saturating_sub(self.interval));
+        done.push(clock::now());
     }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use nix::ifaddrs::getifaddrs;
 use nix::libc;
 use nix::sys::socket::sockopt::{RcvBufForce, ReceiveTimestampns};
@@ -17,6 +17,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::packet;
 use super::spec::{Kind, Spec};
+use super::tap::Tap;
 use crate::guest::pods::Pod;
 
 /// Receive buffer: room for a second of packets while the receiver does not run.
@@ -52,13 +53,15 @@ impl Channel {
 
 /// Opens the sockets of all streams.
 pub fn open(specs: &[Spec], pods: &[Pod]) -> Result<Vec<Channel>> {
-    let pod = |name: &str| {
-        pods.iter()
-            .find(|pod| pod.name == name)
-            .with_context(|| format!("there is no Pod named {name}"))
-    };
-    let open_one = |spec: &Spec| channel(spec, pod(&spec.src)?, pod(&spec.dst)?);
+    let open_one = |spec: &Spec| channel(spec, pod(pods, &spec.src)?, pod(pods, &spec.dst)?);
     specs.iter().map(open_one).collect()
+}
+
+/// The Pod of that name.
+pub fn pod<'a>(pods: &'a [Pod], name: &str) -> Result<&'a Pod> {
+    pods.iter()
+        .find(|pod| pod.name == name)
+        .with_context(|| format!("there is no Pod named {name}"))
 }
 
 fn channel(spec: &Spec, src: &Pod, dst: &Pod) -> Result<Channel> {
@@ -79,11 +82,9 @@ fn channel(spec: &Spec, src: &Pod, dst: &Pod) -> Result<Channel> {
             inside(dst, arp_socket).with_context(about)?,
             packet::arp_request(src, dst),
         ),
+        Kind::Tcp4 => bail!("a TCP connection has no channel"),
     };
-    setsockopt(&receive, ReceiveTimestampns, &true).with_context(about)?;
-    // A receiver that overflows would invent losses.
-    setsockopt(&receive, RcvBufForce, &BUFFER).with_context(about)?;
-    rustix::io::ioctl_fionbio(&receive, true).with_context(about)?;
+    receiving(&receive).with_context(about)?;
     Ok(Channel {
         send,
         receive,
@@ -103,7 +104,7 @@ fn udp(spec: &Spec, src: (&Pod, IpAddr), dst: (&Pod, IpAddr)) -> Result<(OwnedFd
 }
 
 /// Does `open` in a thread that has moved into the Pod's namespace.
-fn inside<T: Send>(pod: &Pod, open: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+pub fn inside<T: Send>(pod: &Pod, open: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let path = format!("/run/netns/{}", pod.name);
     let namespace = File::open(&path).with_context(|| format!("opening {path}"))?;
     let moved = || {
@@ -119,13 +120,40 @@ fn arp_socket() -> Result<OwnedFd> {
     // The kernel's answers would be traffic that the prober does not count. They are not needed: neighbours
     // are static. 8: answer for no local address (kernel docs, ip-sysctl, `arp_ignore`).
     std::fs::write("/proc/sys/net/ipv4/conf/all/arp_ignore", "8").context("silencing ARP")?;
+    packet_socket(libc::ETH_P_ARP)
+}
+
+/// A tap on a Pod's own device: it takes in every frame that passes it, both ways.
+pub fn tap(pod: &Pod) -> Result<Tap> {
+    let about = || format!("tapping {}", pod.name);
+    let socket = inside(pod, || packet_socket(libc::ETH_P_ALL)).with_context(about)?;
+    receiving(&socket).with_context(about)?;
+    Ok(Tap {
+        pod: pod.name.clone(),
+        interface: pod.device.clone(),
+        addresses: [pod.ipv4.into(), pod.ipv6.into(), pod.link_local().into()],
+        socket,
+    })
+}
+
+/// Makes a socket one that receives: with the kernel's times, room, and without waiting.
+fn receiving(socket: &OwnedFd) -> Result<()> {
+    setsockopt(socket, ReceiveTimestampns, &true)?;
+    // A receiver that overflows would invent losses.
+    setsockopt(socket, RcvBufForce, &BUFFER)?;
+    rustix::io::ioctl_fionbio(socket, true)?;
+    Ok(())
+}
+
+/// A packet socket on `eth0` for frames of one Ethernet type.
+fn packet_socket(protocol: i32) -> Result<OwnedFd> {
     let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
     let eth0 = getifaddrs()?
         .filter(|one| one.interface_name == "eth0")
         .find_map(|one| one.address?.as_link_addr().map(LinkAddr::ifindex));
     let mut address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET.try_into()?,
-        sll_protocol: u16::try_from(libc::ETH_P_ARP)?.to_be(),
+        sll_protocol: u16::try_from(protocol)?.to_be(),
         sll_ifindex: eth0.context("the Pod has no eth0")?.try_into()?,
         sll_hatype: 0,
         sll_pkttype: 0,

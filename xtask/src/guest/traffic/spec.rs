@@ -2,8 +2,8 @@
 //!
 //! May not know: sockets.
 
-use crate::guest::pipeline::POLICY_DROPS;
 use crate::guest::pods::Pod;
+use crate::truth::{Key, POLICY_DROPS};
 
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Kind {
     Udp6,
     /// ARP requests for the other Pod's address, to its Ethernet address.
     Arp,
+    /// Small messages over one TCP connection, over IPv4. Taps account for it.
+    Tcp4,
 }
 
 impl Kind {
@@ -22,13 +24,14 @@ impl Kind {
         match self {
             Self::Udp4 | Self::Udp6 => "udp",
             Self::Arp => "arp",
+            Self::Tcp4 => "tcp",
         }
     }
 
     /// The address family's name in `truth.json`.
     pub fn family(self) -> &'static str {
         match self {
-            Self::Udp4 | Self::Arp => "ipv4",
+            Self::Udp4 | Self::Arp | Self::Tcp4 => "ipv4",
             Self::Udp6 => "ipv6",
         }
     }
@@ -51,22 +54,61 @@ pub struct Spec {
     pub flows: bool,
 }
 
+impl Spec {
+    /// How its packets look to a datapath.
+    pub fn key(&self, pods: &[Pod]) -> Key {
+        let pod = |name: &str| pods.iter().find(|pod| pod.name == name);
+        let dst = pod(&self.dst);
+        let (eth_type, proto) = match self.kind {
+            Kind::Udp4 => (0x0800, 17),
+            Kind::Udp6 => (0x86dd, 17),
+            // The opcode of a request.
+            Kind::Arp => (0x0806, 1),
+            Kind::Tcp4 => (0x0800, 6),
+        };
+        let address = dst.map(|pod| match self.kind {
+            Kind::Udp6 => pod.ipv6.to_string(),
+            Kind::Udp4 | Kind::Arp | Kind::Tcp4 => pod.ipv4.to_string(),
+        });
+        Key {
+            interface: pod(&self.src).map(|pod| pod.device.clone()).unwrap_or_default(),
+            eth_type,
+            dst: address.unwrap_or_default(),
+            proto,
+            // A sender's own port is from the ephemeral range, above those of all streams.
+            port: self.port,
+        }
+    }
+}
+
 /// Packets per second of the streams of [`ring`]; 0 leaves a stream out.
 #[derive(clap::Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
     /// Packets per second of each UDP stream over IPv4
-    #[arg(long = "udp4-hz", value_name = "HZ", default_value_t = 1000)]
+    #[arg(long = "udp4-hz", value_name = "HZ", default_value_t = RATES.udp4)]
     pub udp4: u32,
     /// Packets per second of each UDP stream over IPv6
-    #[arg(long = "udp6-hz", value_name = "HZ", default_value_t = 200)]
+    #[arg(long = "udp6-hz", value_name = "HZ", default_value_t = RATES.udp6)]
     pub udp6: u32,
     /// ARP requests per second of each Pod
-    #[arg(long = "arp-hz", value_name = "HZ", default_value_t = 100)]
+    #[arg(long = "arp-hz", value_name = "HZ", default_value_t = RATES.arp)]
     pub arp: u32,
+    /// Messages per second over one TCP connection from the first Pod to the second
+    #[arg(long = "tcp-hz", value_name = "HZ", default_value_t = RATES.tcp)]
+    pub tcp: u32,
     /// Packets per second of each Pod to the UDP port that a policy drops
-    #[arg(long = "policy-hz", value_name = "HZ", default_value_t = 10)]
+    #[arg(long = "policy-hz", value_name = "HZ", default_value_t = RATES.policy)]
     pub policy: u32,
 }
+
+/// What is sent where nothing else is asked for.
+pub const RATES: Rates = Rates {
+    udp4: 1000,
+    udp6: 200,
+    arp: 100,
+    tcp: 0,
+    policy: 10,
+};
 
 /// The first destination port; the ports of a ring of 300 Pods stay below [`POLICY_DROPS`].
 const FIRST_PORT: u16 = 7000;
@@ -99,6 +141,16 @@ pub fn ring(pods: &[Pod], idle: &[String], rates: Rates) -> Vec<Spec> {
             });
         }
     }
+    if let ([src, dst, ..], true) = (busy.as_slice(), rates.tcp > 0) {
+        specs.push(Spec {
+            kind: Kind::Tcp4,
+            src: src.name.clone(),
+            dst: dst.name.clone(),
+            rate_hz: rates.tcp,
+            port: ports.next().unwrap_or_default(),
+            flows: true,
+        });
+    }
     specs
 }
 
@@ -113,6 +165,7 @@ mod tests {
             udp4: 1000,
             udp6: 100,
             arp: 10,
+            tcp: 0,
             policy: 0,
         };
         let specs = ring(&pods, &["pod-2".into()], rates);

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,10 @@ const SOCKET: &str = "/run/ovsgap-lab-traffic.sock";
 /// How often the counts are looked at while somebody waits.
 const LOOK: u64 = 5 * MILLISECOND;
 
+/// How long the sending thread may take to notice that a stream is to be silent: it looks before each packet, and
+/// a packet that it had begun must be out before its Pod goes.
+const SENT: u64 = 50 * MILLISECOND;
+
 /// How far one stream has come.
 #[derive(Debug)]
 pub struct Progress {
@@ -27,6 +31,7 @@ pub struct Progress {
     dst: String,
     flows: bool,
     arrived: AtomicU64,
+    silent: AtomicBool,
 }
 
 impl Progress {
@@ -37,7 +42,17 @@ impl Progress {
             dst: spec.dst.clone(),
             flows: spec.flows,
             arrived: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
         }
+    }
+
+    /// Whether nothing of this stream is to be sent any more.
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::SeqCst)
+    }
+
+    fn is_of(&self, pods: &[String]) -> bool {
+        pods.contains(&self.src) || pods.contains(&self.dst)
     }
 
     /// A packet arrived.
@@ -46,11 +61,14 @@ impl Progress {
     }
 }
 
-/// The question: does every stream that should flow, but for those of the Pods in `without`, flow from now on?
+/// What is asked of the prober.
 #[derive(Debug, Serialize, Deserialize)]
-struct Question {
-    until_ns: u64,
-    without: Vec<String>,
+#[serde(rename_all = "snake_case")]
+enum Question {
+    /// Does every stream that should flow, but for those of the Pods in `without`, flow from now on?
+    Flows { until_ns: u64, without: Vec<String> },
+    /// Send nothing to or from these Pods any more.
+    Silence { pods: Vec<String> },
 }
 
 /// How many packets in a row make a stream one that flows: the first one may be a late one.
@@ -58,7 +76,7 @@ const SOME: u64 = 3;
 
 /// Waits for packets of every stream that should flow to arrive from now on; false when `until` comes first.
 pub fn wait_here(progress: &[Progress], until: u64, without: &[String]) -> bool {
-    let left_out = |one: &&Progress| !one.flows || without.contains(&one.src) || without.contains(&one.dst);
+    let left_out = |one: &&Progress| !one.flows || one.is_silent() || one.is_of(without);
     let watched: Vec<_> = progress.iter().filter(|one| !left_out(one)).collect();
     let base: Vec<u64> = watched
         .iter()
@@ -92,9 +110,18 @@ pub fn serve(progress: Arc<[Progress]>) -> Result<()> {
 fn answer(asker: &UnixStream, progress: &[Progress]) -> Result<()> {
     let mut line = String::new();
     BufReader::new(asker.try_clone()?).read_line(&mut line)?;
-    let Question { until_ns, without } = serde_json::from_str(&line)?;
-    let flows = wait_here(progress, until_ns, &without);
-    writeln!(&mut &*asker, "{flows}").context("answering")
+    let answer = match serde_json::from_str(&line)? {
+        Question::Flows { until_ns, without } => wait_here(progress, until_ns, &without),
+        Question::Silence { pods } => {
+            for one in progress.iter().filter(|one| one.is_of(&pods)) {
+                one.silent.store(true, Ordering::SeqCst);
+            }
+            // A packet that was being sent meanwhile is out when the next interval has passed.
+            clock::sleep_until(clock::now() + SENT);
+            true
+        }
+    };
+    writeln!(&mut &*asker, "{answer}").context("answering")
 }
 
 /// Whether a prober runs.
@@ -104,12 +131,20 @@ pub fn is_there() -> bool {
 
 /// Asks the prober to tell when all streams flow; false after `seconds`.
 pub fn wait(without: &[String], seconds: u64) -> Result<bool> {
-    let question = Question {
+    ask(&Question::Flows {
         until_ns: clock::now() + seconds * SECOND,
         without: without.to_vec(),
-    };
+    })
+}
+
+/// Makes the prober send nothing to or from these Pods any more.
+pub fn silence(pods: &[String]) -> Result<()> {
+    ask(&Question::Silence { pods: pods.to_vec() }).map(drop)
+}
+
+fn ask(question: &Question) -> Result<bool> {
     let mut prober = UnixStream::connect(SOCKET).with_context(|| format!("asking at {SOCKET}"))?;
-    writeln!(prober, "{}", serde_json::to_string(&question)?)?;
+    writeln!(prober, "{}", serde_json::to_string(question)?)?;
     let mut line = String::new();
     BufReader::new(prober)
         .read_line(&mut line)

@@ -1,0 +1,192 @@
+//! What each Pod lost: the report's counts and bounds beside every packet that the prober knows of.
+//!
+//! May not know: milestones, causes. Pure.
+
+use super::Checks;
+use super::bounds;
+use crate::guest::restart::Way;
+use crate::outcome::Outcome;
+use crate::report::{KeyLoss, Loss, Pod, Restart};
+use crate::truth::Stream;
+
+/// How many keys the report lists for a Pod and direction.
+const LISTED: usize = 16;
+
+/// A stream that still lost packets this shortly before the capture ended has no last loss that both sides know: the
+/// kernel's maps are read for the last time some milliseconds before the end.
+const OPEN: u64 = 1_000_000_000;
+
+/// Both directions of a Pod.
+pub fn of_pod(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
+    let to = |stream: &Stream| stream.dst == pod.name;
+    let from = |stream: &Stream| stream.src == pod.name;
+    direction(
+        checks,
+        outcome,
+        &format!("to {}", pod.name),
+        to,
+        pod.observed.to_pod.as_ref(),
+    );
+    direction(
+        checks,
+        outcome,
+        &format!("from {}", pod.name),
+        from,
+        pod.observed.from_pod.as_ref(),
+    );
+}
+
+/// Where there was no datapath that could be watched, the report counts fewer than were lost, and never more.
+pub fn at_most(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
+    let truth = outcome.of_pod(&pod.name);
+    for (name, truth, loss) in [
+        ("to", truth.to, &pod.observed.to_pod),
+        ("from", truth.from, &pod.observed.from_pod),
+    ] {
+        let told = loss.as_ref().map_or(0, |loss| loss.lost_packets);
+        let more = Err(format!("{told}, and by the prober {}", truth.lost));
+        let result = if told > truth.lost { more } else { Ok(()) };
+        let about = format!("no more packets lost {name} {} are told than were", pod.name);
+        checks.that(&about, result);
+    }
+}
+
+fn direction(
+    checks: &mut Checks,
+    outcome: &Outcome,
+    name: &str,
+    is_of: impl Fn(&Stream) -> bool,
+    loss: Option<&Loss>,
+) {
+    let streams: Vec<(&Stream, bounds::Stream)> = outcome
+        .streams()
+        .filter(|(stream, _)| stream.flows && is_of(stream))
+        .collect();
+    let truth: u64 = streams
+        .iter()
+        .map(|(_, packets)| packets.lost().count() as u64)
+        .sum();
+    let Some(loss) = loss else {
+        checks.equal(&format!("nothing was lost {name}"), &truth, &0);
+        return;
+    };
+    let open = streams
+        .iter()
+        .any(|(_, packets)| packets.lost_last() + OPEN > packets.ended);
+    if open {
+        let sum: u64 = loss.keys.iter().map(|key| key.lost_packets).sum();
+        checks.equal(
+            &format!("the packets lost {name} are those of its keys"),
+            &loss.lost_packets,
+            &sum,
+        );
+    } else {
+        checks.equal(
+            &format!("all packets lost {name} are counted"),
+            &loss.lost_packets,
+            &truth,
+        );
+    }
+    checks.that(
+        &format!("each traffic lost {name} is told to the packet"),
+        each(&streams, &loss.keys),
+    );
+    checks.that(&format!("the hole {name} holds that of its traffic"), whole(loss));
+}
+
+/// Each stream beside its key.
+fn each(streams: &[(&Stream, bounds::Stream)], keys: &[KeyLoss]) -> Result<(), String> {
+    let mut wrong: Vec<String> = Vec::new();
+    for (stream, packets) in streams {
+        let lost = packets.lost().count();
+        let result = match keys.iter().find(|key| key.key == stream.key) {
+            Some(key) => packets.check(key),
+            None if lost > 0 && keys.len() < LISTED => Err(format!("not told, and {lost} were lost")),
+            None => Ok(()),
+        };
+        if let Err(error) = result {
+            let Stream {
+                src,
+                dst,
+                family,
+                protocol,
+                port,
+                ..
+            } = stream;
+            wrong.push(format!("{protocol} {family} {port} from {src} to {dst}: {error}"));
+        }
+    }
+    let unknown = |key: &&KeyLoss| streams.iter().all(|(stream, _)| stream.key != key.key);
+    for key in keys.iter().filter(unknown) {
+        wrong.push(format!(
+            "{:?} lost {}, and nothing sent it",
+            key.key, key.lost_packets
+        ));
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("\n"))
+    }
+}
+
+/// The longest hole of a direction: no key's is longer, and what is told of it fits together.
+fn whole(loss: &Loss) -> Result<(), String> {
+    let length = |key: &KeyLoss| key.last_lost_ns.saturating_sub(key.first_lost_ns);
+    let longest = loss.keys.iter().map(length).max().unwrap_or_default();
+    let least = loss.min_ns.unwrap_or_default();
+    if least < longest || loss.max_ns.is_some_and(|most| most < least) {
+        return Err(format!(
+            "[{:?}, {:?}], and a key's is at least {longest}",
+            loss.min_ns, loss.max_ns
+        ));
+    }
+    Ok(())
+}
+
+/// What a policy drops is told as a steady drop, and in no Pod's losses.
+pub fn steady(checks: &mut Checks, outcome: &Outcome) {
+    let during = outcome.under_way();
+    let policy = outcome
+        .streams()
+        .filter(|(stream, _)| stream.port == crate::truth::POLICY_DROPS);
+    let mut wrong = Vec::new();
+    for (stream, packets) in policy {
+        let told = outcome
+            .report
+            .steady_drops
+            .iter()
+            .find(|drop| drop.key == stream.key);
+        let told = told.map_or(0, |drop| drop.packets);
+        // Seen are those from when the packets' hooks were armed to when they were let go, which the prober does not know:
+        // no fewer than from the flush to the last Pod's flows, no more than while the capture ran.
+        let seen = !matches!(outcome.scenario.way, Way::Cleanup | Way::Module);
+        let least = packets
+            .lost()
+            .filter(|lost| seen && during.contains(&lost.sent))
+            .count() as u64;
+        let most = packets.packets.sent.len() as u64;
+        if told < least || told > most {
+            wrong.push(format!(
+                "from {}: {told}, and the prober knows of {least} to {most}",
+                stream.src
+            ));
+        }
+    }
+    let pods = outcome.restart().into_iter().flat_map(Restart::real_pods);
+    let losses = pods
+        .flat_map(|pod| [&pod.observed.to_pod, &pod.observed.from_pod])
+        .flatten();
+    let mut keys = losses.flat_map(|loss| &loss.keys);
+    if let Some(key) = keys.find(|key| key.key.port == crate::truth::POLICY_DROPS) {
+        wrong.push(format!("{:?} counts as lost", key.key));
+    }
+    checks.that(
+        "what a policy drops is a steady drop and no loss",
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(wrong.join("\n"))
+        },
+    );
+}

@@ -1,0 +1,69 @@
+//! What happened when: the report's milestones beside the steps that were done.
+//!
+//! May not know: traffic. Pure.
+
+use super::{Checks, told};
+use crate::guest::restart::Way;
+use crate::outcome::Outcome;
+use crate::report::Restart;
+
+/// Kind and milestones beside the steps of the restart.
+pub fn check(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
+    let way = outcome.scenario.way;
+    let (kind, exit) = match way {
+        Way::Kill | Way::Term => ("killed", "vswitchd_killed"),
+        Way::Module => ("module_reload", "script"),
+        _ => ("graceful", "vswitchd_exit"),
+    };
+    checks.equal("the kind of restart is right", &restart.kind.as_str(), &kind);
+    // What a script did when is not known, nor which of two starts is the restart's.
+    if matches!(way, Way::Script | Way::Module | Way::Interrupted) {
+        return;
+    }
+    checks.within(
+        "vswitchd_exit is right",
+        restart.milestone("vswitchd_exit_ns"),
+        outcome.step(exit, None),
+        0,
+    );
+    let start = outcome.step("vswitchd_start", None);
+    checks.within(
+        "vswitchd_start is right",
+        restart.milestone("vswitchd_start_ns"),
+        start,
+        0,
+    );
+    if way == Way::Stuck {
+        checks.equal("nothing was flushed", &restart.milestone("flush_ns"), &None);
+        return;
+    }
+    if way == Way::Noflag {
+        checks.equal(
+            "flag_removed is null",
+            &restart.milestone("flag_removed_ns"),
+            &None,
+        );
+        checks.within(
+            "the flush came with the start",
+            restart.milestone("flush_ns"),
+            start,
+            0,
+        );
+        return;
+    }
+    let removed = outcome.step("flag_removed", None);
+    let at = restart.milestone("flag_removed_ns");
+    checks.within("flag_removed is right", at, removed, told(outcome, removed, at));
+    let flush = restart.milestone("flush_ns");
+    let after = flush
+        .zip(removed)
+        .is_some_and(|(flush, removed)| flush >= removed.started_ns);
+    checks.that(
+        "the flush followed the flag's removal",
+        if after {
+            Ok(())
+        } else {
+            Err(format!("flush {flush:?}, removed {removed:?}"))
+        },
+    );
+}
