@@ -29,7 +29,7 @@ const ASCII: Set<'_> = Set {
 const KEYS: usize = 10;
 
 /// From this width on, keys stand in two columns.
-const TWO_COLUMNS: u16 = 110;
+const TWO_COLUMNS: u16 = 120;
 
 /// How each state of a lane is explained.
 const STATES: [(State, &str); 6] = [
@@ -39,6 +39,16 @@ const STATES: [(State, &str); 6] = [
     (State::Delayed, "delayed: packets waited and were delivered"),
     (State::Leak, "leak: forwarded while its flows were absent"),
     (State::Unknown, "unknown: the window's end was not seen"),
+];
+
+/// How the other words of the screen are explained.
+const WORDS: [(&str, &str); 6] = [
+    ("A B C …", "milestones, named in their pane; * several"),
+    ("+1.234", "ms since the restart's first sign; u: UTC"),
+    ("EXPOSED", "from the flush until forwarding was back"),
+    ("LOST", "packets to and from it; most lost is first"),
+    ("HOLE", "packets were lost for at least – at most"),
+    ("CAUSE", "why; Enter says it in words, with evidence"),
 ];
 
 /// Draws it over everything, scrolled by some lines.
@@ -113,19 +123,31 @@ fn signs<'a>(scene: &Scene<'a>) -> Vec<Line<'a>> {
             scene.span(Role::Text, format!(" {words}")),
         ]));
     }
-    let more = [
-        ("A B C …", "milestones, named in the pane Milestones; * several"),
-        ("+1.234", "ms since the restart's first sign (u: time of day)"),
-        ("EXPOSED", "from the flush until forwarding was back"),
-        ("LOST", "packets, to it and from it; the first row lost most"),
-        ("HOLE", "how long packets were lost: at least – at most"),
-        ("CAUSE", "why; Enter says it in words, with the evidence"),
-    ];
-    lines.extend(more.map(|(sign, words)| {
+    lines.extend(WORDS.map(|(sign, words)| {
         Line::from(vec![
             scene.span(Role::Label, format!("  {sign:KEYS$}")),
             scene.span(Role::Text, format!(" {words}")),
         ])
     }));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half of [`TWO_COLUMNS`], less margin, frame and keys.
+    #[test]
+    fn nothing_is_cut_off_where_there_are_two_columns() {
+        let room = usize::from(TWO_COLUMNS - 6) / 2 - KEYS - 3;
+        let words = STATES.iter().map(|(_, words)| *words);
+        let words = words.chain(WORDS.iter().map(|(_, words)| *words));
+        for text in words.chain(TABLE.iter().map(|binding| binding.help)) {
+            assert!(text.chars().count() <= room, "{text}: more than {room}");
+        }
+        for binding in TABLE {
+            let names: Vec<String> = binding.keys.iter().map(|key| name(*key)).collect();
+            assert!(names.join(" ").chars().count() <= KEYS);
+        }
+    }
 }
