@@ -94,11 +94,24 @@ fn of_known_source(vmlinux: &Btf) -> Option<Offsets> {
 /// Reads BTF without building a table of all its names: vmlinux has some 10⁵, of which a handful is asked for.
 /// Kernels before 6.16 cannot map the file itself (`btf_vmlinux_mmap` in `kernel/bpf/sysfs_btf.c`).
 fn index(path: &Path) -> anyhow::Result<Btf> {
-    let bytes = fs::read(path)?;
+    mapped(&fs::read(path)?)
+}
+
+fn mapped(bytes: &[u8]) -> anyhow::Result<Btf> {
     let copy = fs::File::from(memfd_create("btf", MemfdFlags::CLOEXEC).map_err(io::Error::from)?);
-    (&copy).write_all(&bytes)?;
+    (&copy).write_all(bytes)?;
     let copy = format!("/proc/self/fd/{}", copy.as_raw_fd());
     Ok(Btf::from_file_with_backend(copy, Backend::Mmap)?)
+}
+
+/// Offsets by the BTF of vmlinux and, where there is one, of a module.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn of_bytes(vmlinux: &[u8], module: &[u8]) -> anyhow::Result<Offsets> {
+    let vmlinux = mapped(vmlinux)?;
+    let of_kernel = find(&vmlinux, |structure| OF_KERNEL.contains(&structure));
+    let module = Btf::from_split_bytes(module, &vmlinux)?;
+    let others = find(&module, |structure| !OF_KERNEL.contains(&structure));
+    Ok(of_kernel.or(&others).checked())
 }
 
 /// Offsets by name in the structures that are asked for; of several of one name the first that has the member
@@ -170,11 +183,7 @@ mod tests {
         ($version:literal) => {{
             let base = include_bytes!(concat!("../../../tests/btf/vmlinux-", $version, ".btf"));
             let module = include_bytes!(concat!("../../../tests/btf/openvswitch-", $version, ".btf"));
-            let base = Btf::from_bytes(base).unwrap();
-            let module = Btf::from_split_bytes(module, &base).unwrap();
-            find(&base, |structure| OF_KERNEL.contains(&structure))
-                .or(&find(&module, |structure| !OF_KERNEL.contains(&structure)))
-                .checked()
+            of_bytes(base, module).unwrap()
         }};
     }
 

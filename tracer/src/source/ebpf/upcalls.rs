@@ -127,11 +127,11 @@ impl Drop for Counters {
 
 /// What was read of each kind, by CPU.
 #[derive(Default)]
-struct Seen(BTreeMap<UpcallKey, Vec<UpcallCount>>);
+pub(super) struct Seen(BTreeMap<UpcallKey, Vec<UpcallCount>>);
 
 impl Seen {
     /// What is new in `now`, read after tick `ended` was over.
-    fn update(
+    pub(super) fn update(
         &mut self,
         key: UpcallKey,
         now: impl Iterator<Item = UpcallCount>,
