@@ -71,7 +71,10 @@ fn print(report: &Report, which: usize) {
         format: FORMATS[which % FORMATS.len()],
         utc: which & 1 == 1,
     };
-    assert!(!sink::render(report, style).is_empty(), "a report prints something");
+    assert!(
+        !sink::render(report, style).is_empty(),
+        "a report prints something"
+    );
 }
 
 /// Of each kind of event so many of the recording are taken for [`judge`].
@@ -85,9 +88,8 @@ static EVENTS: LazyLock<(Header, Vec<Event>)> = LazyLock::new(|| {
     };
     let header = reader.header().clone();
     for entry in reader.flatten() {
-        let same = |event: &&Event| {
-            std::mem::discriminant(&event.kind) == std::mem::discriminant(&entry.event.kind)
-        };
+        let same =
+            |event: &&Event| std::mem::discriminant(&event.kind) == std::mem::discriminant(&entry.event.kind);
         if events.iter().filter(same).count() < OF_A_KIND {
             events.push(entry.event);
         }
@@ -161,9 +163,16 @@ mod tests {
     use super::*;
 
     fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/corpus")
+            .join(target);
         let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-        let read = |entry: fs::DirEntry| (entry.path().display().to_string(), fs::read(entry.path()).unwrap());
+        let read = |entry: fs::DirEntry| {
+            (
+                entry.path().display().to_string(),
+                fs::read(entry.path()).unwrap(),
+            )
+        };
         files.map(|entry| read(entry.unwrap())).collect()
     }
 
@@ -186,15 +195,19 @@ mod tests {
     fn every_folder_of_the_corpus_is_a_targets() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
         let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
-        let folders: BTreeSet<String> =
-            fs::read_dir(folder).unwrap().map(|entry| name(entry.unwrap())).collect();
+        let folders: BTreeSet<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| name(entry.unwrap()))
+            .collect();
         let targets = TARGETS.iter().map(|target| target.name.to_owned()).collect();
         assert_eq!(folders, targets);
     }
 
     #[test]
     fn the_corpus_of_recordings_reads_to_its_end() {
-        let whole = corpus("log").into_iter().filter(|(name, _)| name.contains("restart-"));
+        let whole = corpus("log")
+            .into_iter()
+            .filter(|(name, _)| name.contains("restart-"));
         let mut entries = 0;
         for (name, bytes) in whole {
             let (report, flaw) = report::judge(&bytes[..]).unwrap();

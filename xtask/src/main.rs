@@ -7,6 +7,7 @@ mod cli;
 mod compile;
 mod demo;
 mod dist;
+mod fuzz;
 mod guest;
 mod host;
 mod judge;

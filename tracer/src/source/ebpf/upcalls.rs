@@ -146,7 +146,11 @@ impl Seen {
             if count > 0 {
                 let first = first_since(before, *now, ended);
                 let (sum, earliest, latest) = new.unwrap_or((0, first, now.last));
-                new = Some((sum + count, earliest.min(first), latest.max(now.last)));
+                new = Some((
+                    u64::saturating_add(sum, count),
+                    earliest.min(first),
+                    latest.max(now.last),
+                ));
             }
         }
         let (count, first, last) = new?;
