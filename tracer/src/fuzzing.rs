@@ -102,7 +102,7 @@ static EVENTS: LazyLock<(Header, Vec<Event>)> = LazyLock::new(|| {
 fn judge(bytes: &[u8]) {
     let (header, events) = &*EVENTS;
     let mut judge = Judge::new(header.clone());
-    let (mut seq, mut at) = (0_u64, header.started_ns);
+    let (mut next, mut at) = (0_u64, header.started_ns);
     for &[low, high, much, how] in bytes.as_chunks::<4>().0 {
         let index = usize::from(u16::from_le_bytes([low, high]));
         let Some(event) = events.get(index % events.len().max(1)) else {
@@ -117,11 +117,12 @@ fn judge(bytes: &[u8]) {
             6 => Timestamp(shift),
             _ => Timestamp(u64::MAX - shift),
         };
-        seq = match how >> 6 {
-            0 | 1 => seq.saturating_add(1),
-            2 => seq.saturating_add(u64::from(much)),
+        let seq = match how >> 6 {
+            0 | 1 => next,
+            2 => next.saturating_add(u64::from(much)),
             _ => shift.wrapping_mul(u64::from(high)),
         };
+        next = seq.saturating_add(1);
         let kind = event.kind.clone();
         judge.push(Entry {
             seq,
