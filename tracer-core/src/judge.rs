@@ -60,12 +60,12 @@ impl Judge {
         }
         for missing in self.next..seq {
             if self.gaps.len() == GAPS {
-                self.more_gaps += seq - missing;
+                self.more_gaps = self.more_gaps.saturating_add(seq - missing);
                 break;
             }
             self.gaps.insert(missing);
         }
-        self.next = seq + 1;
+        self.next = seq.saturating_add(1);
         true
     }
 
@@ -91,7 +91,7 @@ impl Judge {
     }
 
     fn provenance(&self, cut: Option<String>) -> Provenance {
-        let missing = self.gaps.len() as u64 + self.more_gaps;
+        let missing = self.more_gaps.saturating_add(self.gaps.len() as u64);
         let mut findings: Vec<Finding> = Vec::new();
         let mut whole = |kind: &str, detail: String| findings.push(finding(kind, None, None, detail, true));
         if missing > 0 {
@@ -130,4 +130,25 @@ pub fn judge(header: Header, events: impl IntoIterator<Item = Event>) -> Report 
         judge.push(Entry { seq, event });
     }
     judge.finish(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_number_there_is_ends_no_judge() {
+        let entry = |seq| Entry {
+            seq,
+            event: Event {
+                at: Timestamp(u64::MAX),
+                kind: EventKind::Tick,
+            },
+        };
+        let mut judge = Judge::default();
+        for seq in [u64::MAX - 1, u64::MAX, 0] {
+            judge.push(entry(seq));
+        }
+        assert_eq!(judge.provenance(None).missing, u64::MAX - 2);
+    }
 }

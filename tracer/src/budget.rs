@@ -116,7 +116,8 @@ pub fn read(path: &Path) -> anyhow::Result<Budget> {
         .with_context(|| format!("the budget {name} is not understood: mend it (its keys: docs/ci.md)"))
 }
 
-fn parse(text: &str) -> anyhow::Result<Budget> {
+/// The budget that a file's text is.
+pub(crate) fn parse(text: &str) -> anyhow::Result<Budget> {
     let file: File =
         toml::from_str(text).map_err(|error| anyhow::anyhow!("{}", error.to_string().trim_end()))?;
     for name in file.pod.keys() {

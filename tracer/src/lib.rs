@@ -5,6 +5,8 @@ pub mod capture;
 pub mod cli;
 pub mod command;
 pub mod comparison;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod historian;
 pub mod outfile;
 pub mod pipeline;

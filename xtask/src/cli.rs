@@ -13,7 +13,7 @@ use crate::guest::cli::Guest;
 use crate::lab::image::Distro;
 use crate::lab::{self, wire::Verdict};
 use crate::paths::Paths;
-use crate::{accuracy, demo, dist, scenario, suite, tidy};
+use crate::{accuracy, demo, dist, fuzz, scenario, suite, tidy};
 
 /// Build, lab, demo and tests of ovsgap.
 #[derive(Parser)]
@@ -41,6 +41,14 @@ enum Command {
     },
     /// Pack the program, its completions and man pages, and a Debian package below target/dist
     Dist,
+    /// Feed what reads bytes from outside with inputs that shall break it
+    Fuzz {
+        /// How many inputs each target gets
+        #[arg(long, default_value_t = 1_000_000)]
+        inputs: u64,
+        /// Which targets (folders of tracer/fuzz/corpus); none: all
+        targets: Vec<String>,
+    },
     /// Run all tests: format, lint, unit tests, tidiness, restarts in nodes
     Test {
         /// What the nodes are made of
@@ -113,6 +121,14 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
                 eprintln!("made {}", path.display());
             }
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Fuzz { inputs, targets } => {
+            let broken = fuzz::run(&Paths::find()?, inputs, &targets)?;
+            Ok(if broken == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Test {
             distro,

@@ -32,6 +32,9 @@ pub const TERMINAL: &[Need] = &[("tmux", "tmux"), ("ps", "procps")];
 /// What compiling and linking static binaries needs.
 pub const BUILD: &[Need] = &[("cc", "gcc"), ("/usr/lib/x86_64-linux-gnu/libc.a", "libc6-dev")];
 
+/// What compiling the fuzzer needs beside it.
+pub const CPLUSPLUS: &[Need] = &[("c++", "g++")];
+
 /// Installs what is missing of `needs`: as root, else through sudo after saying so, else it is listed in the error.
 pub fn require(paths: &Paths, needs: &[Need]) -> Result<()> {
     let missing: Vec<&str> = needs

@@ -47,6 +47,16 @@ pub fn sources(paths: &Paths, count: &mut Count) -> Result<()> {
     );
     let lint = ["clippy", "--all-targets", "--", "-Dwarnings"];
     step(paths, count, "lint", &mut of_cargo(&lint));
+    host::require(paths, host::CPLUSPLUS)?;
+    let fuzzer = [
+        "clippy",
+        "--package=tracer",
+        "--features=fuzzing",
+        "--bin=ovsgap-fuzz",
+        "--",
+        "-Dwarnings",
+    ];
+    step(paths, count, "lint-fuzz", &mut of_cargo(&fuzzer));
     match compile::ebpf_cargo(paths, "clippy") {
         Ok(mut command) => step(
             paths,

@@ -76,10 +76,15 @@ fn file(path: &Path) -> anyhow::Result<Vec<Run>> {
         if let Some(flaw) = flaw {
             tracing::warn!("{}: {flaw}", path.display());
         }
-        return Ok(vec![run_of(path, &report)]);
+        return Ok(vec![run_of(&path.display().to_string(), &report)]);
     }
     let text = fs::read_to_string(path).context("cannot read it")?;
-    match serde_json::from_str(&text) {
+    document(&text, &path.display().to_string())
+}
+
+/// The runs of a list of runs, or the one of a report that is called `name`.
+pub(crate) fn document(text: &str, name: &str) -> anyhow::Result<Vec<Run>> {
+    match serde_json::from_str(text) {
         Ok(Document::Runs(runs)) => {
             ensure!(
                 runs.schema == crate::runs::SCHEMA,
@@ -89,7 +94,7 @@ fn file(path: &Path) -> anyhow::Result<Vec<Run>> {
             );
             Ok(runs.runs)
         }
-        Ok(Document::Report(report)) => Ok(vec![run_of(path, &report)]),
+        Ok(Document::Report(report)) => Ok(vec![run_of(name, &report)]),
         Err(_) => bail!(
             "it is no recording of ovsgap, no {RUNS} of `ovsgap check --repeat`, no report as JSON: record one with `ovsgap record`"
         ),
@@ -116,7 +121,7 @@ fn is_recording(path: &Path) -> anyhow::Result<bool> {
 }
 
 /// A comparison asks for no budget: only figures count.
-fn run_of(path: &Path, report: &Report) -> Run {
+fn run_of(name: &str, report: &Report) -> Run {
     let judgement = budget::judge(report, &Budget::nothing());
-    Run::of(Some(path.display().to_string()), report, &judgement)
+    Run::of(Some(name.to_owned()), report, &judgement)
 }

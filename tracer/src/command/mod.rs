@@ -1,4 +1,4 @@
-//! What each subcommand does. Nothing may use this but `main`.
+//! What each subcommand does. Nothing may use this but `main` (and `fuzzing`, for what reads files).
 
 pub mod check;
 pub mod compare;

@@ -38,7 +38,8 @@ pub fn read(file: &Path) -> anyhow::Result<(Report, Option<String>)> {
     }
 }
 
-fn judge(input: impl BufRead) -> anyhow::Result<(Report, Option<String>)> {
+/// Judges what was read of a recording.
+pub(crate) fn judge(input: impl BufRead) -> anyhow::Result<(Report, Option<String>)> {
     let mut reader = Reader::new(input)?;
     let mut judge = Judge::new(reader.header().clone());
     let mut flaw = None;

@@ -184,6 +184,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "insta",
             "jiff",
             "jsonschema",
+            "libfuzzer-sys",
             "log",
             "netlink-bindings",
             "netlink-sys",

@@ -17,6 +17,8 @@ use socket::Socket;
 use watch::Source;
 
 mod codec;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod kernel;
 mod socket;
 mod table;

@@ -11,6 +11,8 @@ mod datapath;
 mod decode;
 mod derived;
 mod evidence;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod hooks;
 mod instance;
 mod module;

@@ -94,17 +94,31 @@ fn of_known_source(vmlinux: &Btf) -> Option<Offsets> {
 /// Reads BTF without building a table of all its names: vmlinux has some 10⁵, of which a handful is asked for.
 /// Kernels before 6.16 cannot map the file itself (`btf_vmlinux_mmap` in `kernel/bpf/sysfs_btf.c`).
 fn index(path: &Path) -> anyhow::Result<Btf> {
-    let bytes = fs::read(path)?;
+    mapped(&fs::read(path)?)
+}
+
+fn mapped(bytes: &[u8]) -> anyhow::Result<Btf> {
     let copy = fs::File::from(memfd_create("btf", MemfdFlags::CLOEXEC).map_err(io::Error::from)?);
-    (&copy).write_all(&bytes)?;
+    (&copy).write_all(bytes)?;
     let copy = format!("/proc/self/fd/{}", copy.as_raw_fd());
     Ok(Btf::from_file_with_backend(copy, Backend::Mmap)?)
+}
+
+/// Offsets by the BTF of vmlinux and, where there is one, of a module.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn of_bytes(vmlinux: &[u8], module: &[u8]) -> anyhow::Result<Offsets> {
+    let vmlinux = mapped(vmlinux)?;
+    let of_kernel = find(&vmlinux, |structure| OF_KERNEL.contains(&structure));
+    let module = Btf::from_split_bytes(module, &vmlinux)?;
+    let others = find(&module, |structure| !OF_KERNEL.contains(&structure));
+    Ok(of_kernel.or(&others).checked())
 }
 
 /// Offsets by name in the structures that are asked for; of several of one name the first that has the member
 /// counts.
 fn find(btf: &Btf, asked: impl Fn(&str) -> bool) -> Offsets {
     let mut known: BTreeMap<&str, Vec<Type>> = BTreeMap::new();
+    let mut members = MEMBERS;
     Offsets::resolve(|structure, path| {
         if !asked(structure) {
             return None;
@@ -113,7 +127,7 @@ fn find(btf: &Btf, asked: impl Fn(&str) -> bool) -> Offsets {
             .entry(structure)
             .or_insert_with(|| of_name(btf, structure))
             .iter()
-            .find_map(|candidate| offset_of(btf, candidate, path, NESTING))
+            .find_map(|candidate| offset_of(btf, candidate, path, NESTING, &mut members))
     })
 }
 
@@ -126,8 +140,14 @@ fn of_name(btf: &Btf, name: &str) -> Vec<Type> {
 /// Deeper than any of the structures is nested.
 const NESTING: u32 = 8;
 
+/// More members than are looked at in all, in any kernel (some 10⁴): structures that contain themselves end here.
+const MEMBERS: u32 = 1 << 18;
+
+/// More qualifiers and type names than one member has: a type that is its own name ends here.
+const CHAIN: usize = 64;
+
 /// Byte offset of `path` (`phy.in_port`) in a structure; anonymous members are looked into.
-fn offset_of(btf: &Btf, within: &Type, path: &str, depth: u32) -> Option<u32> {
+fn offset_of(btf: &Btf, within: &Type, path: &str, depth: u32, members: &mut u32) -> Option<u32> {
     let (Type::Struct(structure) | Type::Union(structure)) = within else {
         return None;
     };
@@ -136,21 +156,24 @@ fn offset_of(btf: &Btf, within: &Type, path: &str, depth: u32) -> Option<u32> {
         .split_once('.')
         .map_or((path, None), |(first, rest)| (first, Some(rest)));
     structure.members.iter().find_map(|member| {
+        *members = members.checked_sub(1)?;
         let at = member.bit_offset() / 8;
         let name = btf.resolve_name(member).ok()?;
         let inner = match (name.as_str(), rest) {
             (name, None) if name == first => 0,
-            (name, Some(rest)) if name == first => offset_of(btf, &member_type(btf, member)?, rest, depth)?,
-            ("", _) => offset_of(btf, &member_type(btf, member)?, path, depth)?,
+            (name, Some(rest)) if name == first => {
+                offset_of(btf, &member_type(btf, member)?, rest, depth, members)?
+            }
+            ("", _) => offset_of(btf, &member_type(btf, member)?, path, depth, members)?,
             _ => return None,
         };
-        Some(at + inner)
+        at.checked_add(inner)
     })
 }
 
 /// A member's type without qualifiers and type names.
 fn member_type(btf: &Btf, member: &Member) -> Option<Type> {
-    btf.chained_type_iter(member).find(|chained| {
+    btf.chained_type_iter(member).take(CHAIN).find(|chained| {
         !matches!(
             chained,
             Type::Typedef(_) | Type::Const(_) | Type::Volatile(_) | Type::TypeTag(_) | Type::DeclTag(_)
@@ -170,11 +193,7 @@ mod tests {
         ($version:literal) => {{
             let base = include_bytes!(concat!("../../../tests/btf/vmlinux-", $version, ".btf"));
             let module = include_bytes!(concat!("../../../tests/btf/openvswitch-", $version, ".btf"));
-            let base = Btf::from_bytes(base).unwrap();
-            let module = Btf::from_split_bytes(module, &base).unwrap();
-            find(&base, |structure| OF_KERNEL.contains(&structure))
-                .or(&find(&module, |structure| !OF_KERNEL.contains(&structure)))
-                .checked()
+            of_bytes(base, module).unwrap()
         }};
     }
 
@@ -252,5 +271,42 @@ mod tests {
         let found = find(&base, |_| true);
         assert!(!found.know_datapath());
         assert_ne!(found.task_exit_code, UNKNOWN);
+    }
+
+    /// BTF of these types and names: what <https://docs.kernel.org/bpf/btf.html> says, little endian.
+    fn btf(types: &[u32], names: &[u8]) -> Vec<u8> {
+        let length = |bytes: usize| u32::try_from(bytes).unwrap();
+        let (types_len, names_len) = (length(types.len() * 4), length(names.len()));
+        let header = [0x1_eb9f, 24, 0, types_len, types_len, names_len];
+        let words = header.iter().chain(types).flat_map(|word| word.to_le_bytes());
+        words.chain(names.iter().copied()).collect()
+    }
+
+    const STRUCT: u32 = 4 << 24;
+    const TYPEDEF: u32 = 8 << 24;
+
+    #[test]
+    fn a_type_name_that_names_itself_ends() {
+        // struct sk_buff { t *; } with typedef t t.
+        let types = [1, STRUCT | 1, 8, 0, 2, 0, 9, TYPEDEF, 2];
+        let vmlinux = mapped(&btf(&types, b"\0sk_buff\0t\0")).unwrap();
+        assert_eq!(find(&vmlinux, |_| true).skb_len, UNKNOWN);
+    }
+
+    #[test]
+    fn structures_that_contain_themselves_end() {
+        // struct sk_buff of 200 anonymous members, each a struct sk_buff: 200⁸ members but for the bound.
+        let mut types = vec![1, STRUCT | 200, 8];
+        types.extend([0, 1, 0].repeat(200));
+        let vmlinux = mapped(&btf(&types, b"\0sk_buff\0")).unwrap();
+        assert_eq!(find(&vmlinux, |_| true).skb_len, UNKNOWN);
+    }
+
+    #[test]
+    fn the_largest_offsets_add_up() {
+        // struct sk_buff { struct { len; } }, both members at the last bit there is.
+        let types = [1, STRUCT | 1, 8, 0, 2, u32::MAX, 0, STRUCT | 1, 8, 9, 1, u32::MAX];
+        let vmlinux = mapped(&btf(&types, b"\0sk_buff\0len\0")).unwrap();
+        assert_eq!(find(&vmlinux, |_| true).skb_len, 2 * (u32::MAX / 8));
     }
 }

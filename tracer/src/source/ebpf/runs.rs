@@ -113,10 +113,11 @@ impl Runs {
 
 /// What was told of each key.
 #[derive(Default)]
-struct Told(BTreeMap<RunKey, (u64, u64, u32)>);
+pub(super) struct Told(BTreeMap<RunKey, (u64, u64, u32)>);
 
 impl Told {
-    fn update(&mut self, key: RunKey, run: run::Run, events: &mut Vec<EventKind>) {
+    /// What is new in a run as it is now.
+    pub(super) fn update(&mut self, key: RunKey, run: run::Run, events: &mut Vec<EventKind>) {
         let now = (run.first, run.packets, run.lost);
         let before = self.0.insert(key, now).unwrap_or_default();
         if (before.0, before.1) != (now.0, now.1) {

@@ -127,11 +127,11 @@ impl Drop for Counters {
 
 /// What was read of each kind, by CPU.
 #[derive(Default)]
-struct Seen(BTreeMap<UpcallKey, Vec<UpcallCount>>);
+pub(super) struct Seen(BTreeMap<UpcallKey, Vec<UpcallCount>>);
 
 impl Seen {
     /// What is new in `now`, read after tick `ended` was over.
-    fn update(
+    pub(super) fn update(
         &mut self,
         key: UpcallKey,
         now: impl Iterator<Item = UpcallCount>,
@@ -146,7 +146,11 @@ impl Seen {
             if count > 0 {
                 let first = first_since(before, *now, ended);
                 let (sum, earliest, latest) = new.unwrap_or((0, first, now.last));
-                new = Some((sum + count, earliest.min(first), latest.max(now.last)));
+                new = Some((
+                    u64::saturating_add(sum, count),
+                    earliest.min(first),
+                    latest.max(now.last),
+                ));
             }
         }
         let (count, first, last) = new?;

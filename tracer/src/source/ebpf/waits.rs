@@ -42,7 +42,7 @@ impl Waits {
 }
 
 /// What `now` has that `before` had not, all CPUs together. The kernel's counts are 32 bits wide and wrap.
-fn since(before: &[latency::Waits], now: &[latency::Waits]) -> Option<EventKind> {
+pub(super) fn since(before: &[latency::Waits], now: &[latency::Waits]) -> Option<EventKind> {
     let none = latency::Waits::new_zeroed();
     let mut counts = [0_u64; BUCKETS];
     let mut ambiguous = 0;

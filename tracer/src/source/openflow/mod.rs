@@ -18,6 +18,8 @@ use super::{EventSender, rundir};
 use session::Bridge;
 
 mod codec;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod monitor;
 mod oxm;
 mod session;

@@ -37,11 +37,13 @@ struct Message {
     error: Value,
 }
 
-/// What a server sent, `echo` aside.
+/// What a server sent.
 #[derive(Debug)]
 pub enum Incoming {
     /// A request or notification.
     Call {
+        /// What its answer must carry; null in a notification.
+        id: Value,
         /// Its name.
         method: String,
         /// Its parameters.
@@ -140,26 +142,13 @@ impl Link {
     }
 
     async fn take(&mut self, object: &BytesMut) -> anyhow::Result<Option<Incoming>> {
-        let message: Message = serde_json::from_slice(object)
-            .with_context(|| format!("ovsdb-server sent garbage: `{}`", excerpt(object)))?;
-        let Message {
-            method,
-            params,
-            id,
-            result,
-            error,
-        } = message;
-        Ok(match method {
-            Some(method) if method == "echo" => {
+        Ok(match parse(object)? {
+            Incoming::Call { id, method, params } if method == "echo" => {
                 self.send(&json!({"id": id, "result": params, "error": null}))
                     .await?;
                 None
             }
-            Some(method) => Some(Incoming::Call { method, params }),
-            None => {
-                let outcome = if error.is_null() { Ok(result) } else { Err(error) };
-                Some(Incoming::Reply { id, outcome })
-            }
+            other => Some(other),
         })
     }
 
@@ -170,6 +159,26 @@ impl Link {
             Err(_) => bail!("ovsdb-server hangs: it does not read"),
         }
     }
+}
+
+/// What an object says.
+pub fn parse(object: &[u8]) -> anyhow::Result<Incoming> {
+    let message: Message = serde_json::from_slice(object)
+        .with_context(|| format!("ovsdb-server sent garbage: `{}`", excerpt(object)))?;
+    let Message {
+        method,
+        params,
+        id,
+        result,
+        error,
+    } = message;
+    Ok(match method {
+        Some(method) => Incoming::Call { id, method, params },
+        None => Incoming::Reply {
+            id,
+            outcome: if error.is_null() { Ok(result) } else { Err(error) },
+        },
+    })
 }
 
 fn hang(method: &str) -> anyhow::Error {

@@ -23,6 +23,8 @@ use link::{Incoming, Link};
 use mirror::{Mirror, TableUpdates};
 
 mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod link;
 mod mirror;
 mod rows;
@@ -170,6 +172,7 @@ fn updates_of(incoming: Incoming) -> anyhow::Result<Option<TableUpdates>> {
         Incoming::Call {
             method,
             params: Value::Array(mut params),
+            id: _,
         } if method == "update" => table_updates(params.pop().unwrap_or_default()).map(Some),
         Incoming::Call { .. } | Incoming::Reply { .. } => Ok(None),
     }

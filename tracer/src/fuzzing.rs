@@ -1,0 +1,227 @@
+//! Everything that reads bytes from outside, each as a function of bytes: what `cargo xtask fuzz` tries to break.
+//!
+//! May not know: where the bytes come from. A target panics where an invariant breaks, and returns for all else.
+//! Built with the feature `fuzzing` and for tests only; the corpus is in `tracer/fuzz/corpus`, a folder a target.
+
+use std::sync::LazyLock;
+
+use tracer_core::event::Event;
+use tracer_core::judge::Judge;
+use tracer_core::log::{Entry, Header, Reader};
+use tracer_core::report::Report;
+use tracer_core::time::Timestamp;
+
+use crate::command::{compare, report};
+use crate::sink::{self, Format, Style};
+use crate::source::{datapath, ebpf, openflow, ovsdb};
+use crate::{budget, comparison};
+
+/// Something that reads bytes from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// What `cargo xtask fuzz` and the corpus call it.
+    pub name: &'static str,
+    /// Reads the bytes.
+    pub take: fn(&[u8]),
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    target_of("log", log),
+    target_of("judge", judge),
+    target_of("ovsdb", ovsdb::fuzzing::stream),
+    target_of("openflow", openflow::fuzzing::stream),
+    target_of("oxm", openflow::fuzzing::fields),
+    target_of("record", ebpf::fuzzing::record),
+    target_of("actions", ebpf::fuzzing::action_list),
+    target_of("counters", ebpf::fuzzing::counters),
+    target_of("btf", ebpf::fuzzing::types),
+    target_of("netlink", datapath::fuzzing::datagram),
+    target_of("budget", budget_file),
+    target_of("compare", compared),
+];
+
+const fn target_of(name: &'static str, take: fn(&[u8])) -> Target {
+    Target { name, take }
+}
+
+/// The target of that name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+/// A recording, to the report and to one of its formats.
+fn log(bytes: &[u8]) {
+    if let Ok((report, _)) = report::judge(bytes) {
+        print(&report, bytes.len());
+    }
+}
+
+/// Prints a report in one format, which one by `which`.
+fn print(report: &Report, which: usize) {
+    const FORMATS: [Format; 6] = [
+        Format::Text,
+        Format::Json,
+        Format::Junit,
+        Format::Markdown,
+        Format::Html,
+        Format::Perfetto,
+    ];
+    let style = Style {
+        format: FORMATS[which % FORMATS.len()],
+        utc: which & 1 == 1,
+    };
+    assert!(
+        !sink::render(report, style).is_empty(),
+        "a report prints something"
+    );
+}
+
+/// Of each kind of event so many of the recording are taken for [`judge`].
+const OF_A_KIND: usize = 24;
+
+/// Events of a real restart.
+static EVENTS: LazyLock<(Header, Vec<Event>)> = LazyLock::new(|| {
+    let mut events: Vec<Event> = Vec::new();
+    let Ok(reader) = Reader::new(&include_bytes!("../../demo/restart.jsonl")[..]) else {
+        return (Header::default(), events);
+    };
+    let header = reader.header().clone();
+    for entry in reader.flatten() {
+        let same =
+            |event: &&Event| std::mem::discriminant(&event.kind) == std::mem::discriminant(&entry.event.kind);
+        if events.iter().filter(same).count() < OF_A_KIND {
+            events.push(entry.event);
+        }
+    }
+    (header, events)
+});
+
+/// A real restart's events left out, repeated, and put in another order and at other times: four bytes are one entry,
+/// namely which event (two), by how much its time or number differs, and in which way.
+fn judge(bytes: &[u8]) {
+    let (header, events) = &*EVENTS;
+    let mut judge = Judge::new(header.clone());
+    let (mut next, mut at) = (0_u64, header.started_ns);
+    for &[low, high, much, how] in bytes.as_chunks::<4>().0 {
+        let index = usize::from(u16::from_le_bytes([low, high]));
+        let Some(event) = events.get(index % events.len().max(1)) else {
+            return;
+        };
+        // One bit in 2^15 ns to 2^46 ns (20 h), or beyond all times there are.
+        let shift = u64::from(much) << (15 + u32::from(how >> 3 & 0b111) * 6);
+        at = match how & 0b111 {
+            0..=3 => event.at,
+            4 => at.plus(shift),
+            5 => Timestamp(at.0.saturating_sub(shift)),
+            6 => Timestamp(shift),
+            _ => Timestamp(u64::MAX - shift),
+        };
+        let seq = match how >> 6 {
+            0 | 1 => next,
+            2 => next.saturating_add(u64::from(much)),
+            _ => shift.wrapping_mul(u64::from(high)),
+        };
+        next = seq.saturating_add(1);
+        let kind = event.kind.clone();
+        judge.push(Entry {
+            seq,
+            event: Event { at, kind },
+        });
+    }
+    print(&judge.report(), bytes.len());
+    print(&judge.finish(None), bytes.len() / 4);
+}
+
+/// A budget's file.
+fn budget_file(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes)
+        && let Ok(budget) = budget::parse(text)
+    {
+        assert!(!budget.is_unlimited(), "a budget limits something");
+    }
+}
+
+/// What `ovsgap compare` reads, beside itself.
+fn compared(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes)
+        && let Ok(runs) = compare::document(text, "fuzz")
+    {
+        let half = runs.len() / 2;
+        let comparison = comparison::compare(&runs[..half], &runs[half..]);
+        sink::comparison::text(&comparison);
+        sink::comparison::json(&comparison);
+        sink::runs::text(&runs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/corpus")
+            .join(target);
+        let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let read = |entry: fs::DirEntry| {
+            (
+                entry.path().display().to_string(),
+                fs::read(entry.path()).unwrap(),
+            )
+        };
+        files.map(|entry| read(entry.unwrap())).collect()
+    }
+
+    #[test]
+    fn the_corpus_is_survived_and_so_is_every_beginning_of_it() {
+        const CUTS: usize = 16;
+        for target in TARGETS {
+            let files = corpus(target.name);
+            assert!(!files.is_empty(), "{}: its corpus is empty", target.name);
+            for (name, bytes) in files {
+                eprintln!("{name}");
+                for cut in 0..=CUTS {
+                    (target.take)(&bytes[..bytes.len() * cut / CUTS]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_folder_of_the_corpus_is_a_targets() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+        let folders: BTreeSet<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| name(entry.unwrap()))
+            .collect();
+        let targets = TARGETS.iter().map(|target| target.name.to_owned()).collect();
+        assert_eq!(folders, targets);
+    }
+
+    #[test]
+    fn the_corpus_of_recordings_reads_to_its_end() {
+        let whole = corpus("log")
+            .into_iter()
+            .filter(|(name, _)| name.contains("restart-"));
+        let mut entries = 0;
+        for (name, bytes) in whole {
+            let (report, flaw) = report::judge(&bytes[..]).unwrap();
+            assert!(flaw.is_none_or(|flaw| flaw.contains("end mark")), "{name}");
+            entries += report.capture.events;
+        }
+        assert!(entries > 0);
+    }
+
+    #[test]
+    fn a_real_restart_is_among_what_is_judged() {
+        let (header, events) = &*EVENTS;
+        let report = tracer_core::judge::judge(header.clone(), events.clone());
+        assert_eq!(report.restarts.len(), 1);
+    }
+}

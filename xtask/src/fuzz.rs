@@ -1,0 +1,218 @@
+//! `cargo xtask fuzz`: builds the fuzzer on stable Rust, gives each target so many inputs, says what came of it.
+//!
+//! May not know: what a target reads. Its corpus is `tracer/fuzz/corpus/TARGET`; what was found on the way stays below
+//! `target/fuzz`, so that the next run goes on from there.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::host;
+use crate::paths::Paths;
+use crate::{compile, progress};
+
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+/// Counters at every edge and the operands of comparisons, for libFuzzer to see; overflows are panics, as in a debug
+/// build. No sanitizer: those need a nightly compiler, and there is no `unsafe` of ours in what reads bytes.
+const FLAGS: &[&str] = &[
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cdebug-assertions",
+    "-Ccodegen-units=1",
+];
+
+/// One input may take so long, in seconds: a hang. Thousands of times what any takes that is read.
+const LONGEST: u32 = 10;
+/// The fuzzer may take so much memory, in MiB, its own included (some 100): more is a blow-up.
+const MEMORY: u32 = 1024;
+
+/// What came of one target.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    target: String,
+    inputs: u64,
+    millis: u128,
+    /// The input that broke it, where one did.
+    broken: Option<PathBuf>,
+}
+
+/// Fuzzes the `targets` (none: all) with `inputs` each; returns how many broke.
+pub fn run(paths: &Paths, inputs: u64, targets: &[String]) -> Result<usize> {
+    let fuzz = paths.root.join("tracer/fuzz");
+    let known = names(&fuzz.join("corpus"))?;
+    if let Some(unknown) = targets.iter().find(|target| !known.contains(target)) {
+        bail!(
+            "there is no target `{unknown}`: take some of {}",
+            known.join(", ")
+        );
+    }
+    let chosen = if targets.is_empty() { &known[..] } else { targets };
+    let binary = build(paths)?;
+    let mut outcomes = Vec::new();
+    for target in chosen {
+        let outcome = one(paths, &binary, &fuzz, target, inputs)?;
+        eprintln!("{}", line(&outcome));
+        outcomes.push(outcome);
+    }
+    println_all(&outcomes)?;
+    Ok(outcomes.iter().filter(|outcome| outcome.broken.is_some()).count())
+}
+
+/// The folders of the corpus: one a target.
+fn names(corpus: &Path) -> Result<Vec<String>> {
+    let folders = fs::read_dir(corpus).with_context(|| format!("reading {}", corpus.display()))?;
+    let mut names = Vec::new();
+    for folder in folders {
+        names.push(folder?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn build(paths: &Paths) -> Result<PathBuf> {
+    host::require(paths, host::BUILD)?;
+    host::require(paths, host::CPLUSPLUS)?;
+    let target = paths.target.join("fuzz");
+    let mut command = compile::cargo(&paths.root);
+    command.args([
+        "build",
+        "--release",
+        "--package",
+        "tracer",
+        "--bin",
+        "ovsgap-fuzz",
+    ]);
+    // With a target named, the flags are for what is fuzzed and not for build scripts and macros.
+    command.args(["--features", "fuzzing", "--target", TRIPLE, "--target-dir"]);
+    command.arg(&target).env("RUSTFLAGS", FLAGS.join(" "));
+    let log = progress::log_path(&paths.cache, "build-fuzz");
+    progress::run("building the fuzzer", &mut command, &log)?;
+    Ok(target.join(TRIPLE).join("release/ovsgap-fuzz"))
+}
+
+fn one(paths: &Paths, binary: &Path, fuzz: &Path, target: &str, inputs: u64) -> Result<Outcome> {
+    let found = paths.target.join("fuzz/corpus").join(target);
+    let broken = paths.target.join("fuzz/broken").join(target);
+    for folder in [&found, &broken] {
+        fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    }
+    let log = progress::log_path(&paths.target, &format!("fuzz-{target}"));
+    if let Some(folder) = log.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    }
+    let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+    let mut command = Command::new(binary);
+    command.env("OVSGAP_FUZZ", target).args([
+        format!("-runs={inputs}"),
+        format!("-timeout={LONGEST}"),
+        format!("-rss_limit_mb={MEMORY}"),
+        format!("-artifact_prefix={}/", broken.display()),
+        "-print_final_stats=1".to_owned(),
+    ]);
+    let words = fuzz.join("dict").join(format!("{target}.dict"));
+    if words.is_file() {
+        command.arg(format!("-dict={}", words.display()));
+    }
+    command.arg(found).arg(fuzz.join("corpus").join(target));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
+    let step = progress::Step::start(format!("{target}: {inputs} inputs"));
+    let began = Instant::now();
+    let status = command
+        .status()
+        .with_context(|| format!("starting {}", binary.display()))?;
+    let millis = began.elapsed().as_millis();
+    step.done();
+    let said = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
+    let (ran, input) = read(&String::from_utf8_lossy(&said));
+    let broken = (!status.success()).then(|| input.unwrap_or_else(|| log.clone()));
+    Ok(Outcome {
+        target: target.to_owned(),
+        inputs: ran,
+        millis,
+        broken,
+    })
+}
+
+/// How many inputs libFuzzer says it ran, and which one it wrote because it broke the target.
+fn read(said: &str) -> (u64, Option<PathBuf>) {
+    let after = |words: &str| {
+        let line = said.lines().rev().find(|line| line.contains(words))?;
+        line.split(words).nth(1).map(str::trim)
+    };
+    let ran = after("stat::number_of_executed_units:").and_then(|count| count.parse().ok());
+    (
+        ran.unwrap_or_default(),
+        after("Test unit written to ").map(PathBuf::from),
+    )
+}
+
+fn line(outcome: &Outcome) -> String {
+    let Outcome {
+        target,
+        inputs,
+        millis,
+        broken,
+    } = outcome;
+    let rate = u128::from(*inputs) * 1000 / (*millis).max(1);
+    let seconds = format!("{}.{}", millis / 1000, millis % 1000 / 100);
+    let broke = broken.as_ref().map_or_else(
+        || "held".to_owned(),
+        |input| format!("BROKEN by {}", input.display()),
+    );
+    format!("{target:<10} {inputs:>10} inputs {seconds:>8} s {rate:>8} inputs/s  {broke}")
+}
+
+fn println_all(outcomes: &[Outcome]) -> Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    for outcome in outcomes {
+        writeln!(out, "{}", line(outcome)).context("writing to stdout")?;
+    }
+    let inputs: u64 = outcomes.iter().map(|outcome| outcome.inputs).sum();
+    let broken = outcomes.iter().filter(|outcome| outcome.broken.is_some()).count();
+    writeln!(
+        out,
+        "{} targets, {inputs} inputs, {broken} broken",
+        outcomes.len()
+    )
+    .context("writing to stdout")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libfuzzer_says_is_read() {
+        let held =
+            "Done 100 runs in 2 second(s)\nstat::number_of_executed_units: 100\nstat::peak_rss_mb: 40\n";
+        assert_eq!(read(held), (100, None));
+        let broken = "==7== ERROR: libFuzzer: deadly signal\n\
+            artifact_prefix='x/'; Test unit written to x/crash-1\nstat::number_of_executed_units: 7\n";
+        assert_eq!(read(broken), (7, Some(PathBuf::from("x/crash-1"))));
+        assert_eq!(read("error while loading shared libraries"), (0, None));
+    }
+
+    #[test]
+    fn a_line_says_how_fast_it_went_and_what_broke() {
+        let outcome = Outcome {
+            target: "log".to_owned(),
+            inputs: 3000,
+            millis: 1500,
+            broken: None,
+        };
+        assert_eq!(
+            line(&outcome),
+            "log              3000 inputs      1.5 s     2000 inputs/s  held"
+        );
+        let broken = Some(PathBuf::from("x"));
+        assert!(line(&Outcome { broken, ..outcome }).ends_with("BROKEN by x"));
+    }
+}
