@@ -2,7 +2,7 @@
 //!
 //! May not know: milestones, other Pods. Pure.
 
-use super::{Checks, losses, millis, told};
+use super::{Checks, losses, millis, reload, told};
 use crate::guest::restart::{Order, Way};
 use crate::outcome::Outcome;
 use crate::report::Pod;
@@ -22,6 +22,9 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         losses::at_most(checks, outcome, pod);
         let cause = format!("the cause of {name}'s window is right");
         checks.equal(&cause, &pod.cause.as_deref(), &outcome.scenario.cause);
+        if outcome.scenario.way == Way::Module {
+            reload::check(checks, outcome, pod);
+        }
         return;
     }
     losses::of_pod(checks, outcome, pod);

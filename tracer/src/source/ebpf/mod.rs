@@ -16,6 +16,7 @@ mod instance;
 mod module;
 mod object;
 mod offsets;
+mod reload;
 mod remedy;
 mod runs;
 mod upcalls;
