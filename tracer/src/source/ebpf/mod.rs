@@ -38,6 +38,7 @@ pub use self::evidence::Evidence;
 use self::evidence::Watchfulness;
 use self::instance::{Instance, Loader};
 use self::offsets::Layout;
+pub use self::remedy::missing_rights;
 pub use self::upcalls::UpcallReader;
 use self::watched::Watched;
 use super::EventSender;
