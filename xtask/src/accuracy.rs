@@ -48,7 +48,13 @@ fn page(outcomes: &[(Distro, Vec<Outcome>)]) -> String {
     let mut text = HEAD.to_owned();
     for (distro, outcomes) in outcomes {
         let node = outcomes.first().map(|outcome| &outcome.report.node);
-        let about = node.map(|node| format!(": Linux {}, Open vSwitch {}", node.kernel, node.ovs));
+        let about = node.map(|node| {
+            format!(
+                ": Linux {}, Open vSwitch {}",
+                node.kernel,
+                node.ovs.as_deref().unwrap_or("unknown")
+            )
+        });
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
