@@ -172,6 +172,8 @@ pub struct Reconfigured {
     pub port_no: u32,
     /// Zero.
     pub reserved: u32,
+    /// When the command entered the kernel.
+    pub entered: u64,
     /// The port's or datapath's name, NUL-padded; empty: the message did not tell.
     pub name: [u8; NAME_LEN],
 }

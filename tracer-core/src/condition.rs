@@ -36,7 +36,7 @@ impl Conditions {
     pub fn upcalls(&mut self, upcalls: &Upcalls, restarts: &Restarts) {
         let open = self.deaf.last_mut().filter(|deaf| deaf.until.is_none());
         if NOBODY.contains(&upcalls.result) {
-            match (open, is_served(restarts)) {
+            match (open, is_served(restarts) && !of_restart(upcalls, restarts)) {
                 (Some(deaf), true) => {
                     deaf.last = deaf.last.max(upcalls.last);
                     deaf.failed += upcalls.count;
@@ -103,6 +103,15 @@ impl Conditions {
         });
         deaf.chain(self.stuck.clone()).collect()
     }
+}
+
+/// Whether they were counted in part before the last restart's flush: what failed then is the restart's.
+fn of_restart(upcalls: &Upcalls, restarts: &Restarts) -> bool {
+    let flush = restarts
+        .list
+        .last()
+        .and_then(|restart| restart.milestones.flush_ns);
+    flush.is_some_and(|flush| upcalls.first < flush)
 }
 
 /// Whether upcalls should find a socket: an ovs-vswitchd is there and waits for nothing.

@@ -2,7 +2,7 @@
 //!
 //! May not know: Pods, windows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Hook;
 use crate::report::Finding;
@@ -23,6 +23,7 @@ pub struct Coverage {
     hooks: BTreeMap<(String, String), Hook>,
     lost: BTreeMap<String, (u64, Timestamp, Timestamp)>,
     down: BTreeMap<String, (Timestamp, String)>,
+    up: BTreeSet<String>,
     past: Vec<Finding>,
 }
 
@@ -59,8 +60,18 @@ impl Coverage {
         self.lost.values().map(|(count, ..)| count).sum()
     }
 
+    /// Whether a source has said that it sees, and nothing else since.
+    pub fn sees(&self, name: &str) -> bool {
+        self.up.contains(name)
+    }
+
     /// A source sees, or does not.
     pub fn source(&mut self, at: Timestamp, name: &str, ok: bool, detail: &str, weakens: bool) {
+        if ok {
+            self.up.insert(name.to_owned());
+        } else {
+            self.up.remove(name);
+        }
         if !ok {
             self.down
                 .entry(name.to_owned())

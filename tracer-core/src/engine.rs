@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::condition::Conditions;
 use crate::coverage::{Coverage, finding};
-use crate::event::{Event, EventKind, Process, UpcallTotals};
+use crate::event::{Event, EventKind, Process, Reconfiguration, UpcallTotals};
 use crate::flow::{Actions, FlowKey};
 use crate::id::{DpIfindex, Pid};
 use crate::latency::{Latencies, LatencyCount};
@@ -152,8 +152,10 @@ impl Engine {
             EventKind::RecordsLost { hook, count } => self.coverage.lost(at, hook, *count),
             EventKind::PacketsLost { runs, .. } => self.coverage.lost(at, "packet evidence", *runs),
             EventKind::Source { name, ok, detail } => {
+                // Not loaded since before the capture is not unloaded.
+                let was_there = self.coverage.sees(name);
                 self.coverage.source(at, name, *ok, detail, name == "ebpf");
-                if name == "ebpf" && !ok {
+                if name == "ebpf" && !ok && was_there {
                     self.restarts.module_gone(at);
                 }
             }
@@ -196,8 +198,14 @@ impl Engine {
 
     fn datapath(&mut self, at: Timestamp, kind: &EventKind) {
         match kind {
-            EventKind::Datapath { dp, name } => self.topology.datapath(*dp, name),
-            EventKind::DatapathGone { dp } => self.topology.datapath_gone(at, *dp),
+            EventKind::Datapath { dp, name } => {
+                self.topology.datapath(*dp, name);
+                self.restarts.datapath(at, *dp);
+            }
+            EventKind::DatapathGone { dp } => {
+                self.topology.datapath_gone(at, *dp);
+                self.restarts.datapath_gone(at);
+            }
             EventKind::Vport {
                 dp, port_no, name, ..
             } => self.topology.vport(at, *dp, *port_no, name),
@@ -234,7 +242,14 @@ impl Engine {
                 self.restarts.commands(at, *tgid);
                 self.restarts.portids(at, *tgid, pids);
             }
-            EventKind::Reconfigured { tgid, .. } => drop(self.restarts.commands(at, *tgid)),
+            EventKind::Reconfigured {
+                tgid, what, entered, ..
+            } => {
+                self.restarts.commands(at, *tgid);
+                if *what == Reconfiguration::DatapathDel {
+                    self.restarts.datapath_gone(entered.unwrap_or(at));
+                }
+            }
             EventKind::FlowFlush { dp, tgid } => {
                 self.restarts.commands(at, *tgid);
                 self.megaflows.flush(*dp);

@@ -203,6 +203,9 @@ pub enum EventKind {
         name: Option<String>,
         /// The port by number, where the message gave it.
         port_no: Option<PortNo>,
+        /// When the command entered the kernel: it took effect between this and `at`. `None`: an older recording.
+        #[serde(default)]
+        entered: Option<Timestamp>,
     },
     /// `ovs_flow_tbl_flush` began (`at`): from here on no cached megaflow forwards.
     FlowFlush {

@@ -143,6 +143,20 @@ impl Evidence {
         }
     }
 
+    /// Adds when packets of an endpoint that came to a datapath made since `gone` were first delivered: what was made anew
+    /// has another ifindex, and so its traffic other keys.
+    pub fn anew(&self, endpoint: &str, gone: Timestamp, until: Option<Timestamp>, to: &mut Forwarding) {
+        for direction in [Direction::FromPod, Direction::ToPod] {
+            for track in self.of(endpoint, direction) {
+                let class = Class::of(direction, track.key.eth_type, track.key.proto);
+                let first = track.story.first_delivered;
+                if let Some(first) = first.filter(|first| within(*first, (gone, until))) {
+                    to.delivered(class, first);
+                }
+            }
+        }
+    }
+
     /// What one endpoint lost in a span, both directions, told apart by a point in time; `None`: no packet of it was seen.
     pub fn around(&self, endpoint: &str, span: Span, point: Timestamp) -> Option<Around> {
         let mut tracks = self

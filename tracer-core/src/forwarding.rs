@@ -47,6 +47,13 @@ impl Forwarding {
         state.again = state.again.into_iter().chain(after).min_by_key(|(at, _)| *at);
     }
 
+    /// A packet of a class was delivered.
+    pub fn delivered(&mut self, class: Class, at: Timestamp) {
+        let state = &mut self.classes[class.index()];
+        let now = (at, EndedBy::Delivered);
+        state.again = state.again.into_iter().chain([now]).min_by_key(|(at, _)| *at);
+    }
+
     /// When everything that had been dropped was forwarded again; `None`: it is not. Where nothing was dropped, the
     /// first megaflow that outputs.
     ///

@@ -95,19 +95,35 @@ fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
     };
     Findings {
         standing,
-        exposed: view.restart.milestones.flush_ns.map(|flush| {
-            let mut forwarding = Forwarding::by_megaflows(state);
-            view.evidence.again(interface, flush, view.until, &mut forwarding);
-            let exposed = window::exposed(flush, standing, state, &forwarding);
-            let exposed = window::since(view.restart.emptied, &exposed);
-            window::of_port(&exposed, endpoint.since, endpoint.until)
-        }),
+        exposed: exposed(view, interface, standing, state)
+            .map(|exposed| window::of_port(&exposed, endpoint.since, endpoint.until)),
         converged: state.and_then(Convergence::converged),
         dropped: state.is_some_and(|state| state.first_drop.is_some()),
         lost: lost(&observed),
         observed,
         judged: judged(endpoint, view),
     }
+}
+
+/// From the flush on. Where the datapath went before that, from then on; and where no hook was back in time to see a flush
+/// in the one that was made anew, until the first forwarding that was seen there.
+fn exposed(
+    view: &View<'_>,
+    interface: &str,
+    standing: Standing,
+    state: Option<&Convergence>,
+) -> Option<Exposed> {
+    let mut forwarding = Forwarding::by_megaflows(state);
+    let dark = view.restart.dark();
+    if let Some(flush) = view.restart.milestones.flush_ns {
+        view.evidence.again(interface, flush, view.until, &mut forwarding);
+        let exposed = window::exposed(flush, standing, state, &forwarding);
+        return Some(window::since(dark, &exposed));
+    }
+    let dark = dark.filter(|_| view.restart.module_gone.is_some())?;
+    view.evidence.again(interface, dark, view.until, &mut forwarding);
+    view.evidence.anew(interface, dark, view.until, &mut forwarding);
+    Some(window::exposed(dark, Standing::Unknown, state, &forwarding))
 }
 
 fn pod(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Pod {

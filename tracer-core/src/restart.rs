@@ -32,8 +32,10 @@ pub struct Restart {
     pub flag_was_set: bool,
     /// The ovs-vswitchd that left had emptied the datapath before (`exit --cleanup`).
     pub emptied: Option<Timestamp>,
-    /// A datapath was deleted or the module unloaded.
+    /// The module was unloaded, or loaded again.
     pub module_gone: Option<Timestamp>,
+    /// Since when there was no datapath, and when there was one again.
+    pub without_datapath: Option<(Timestamp, Option<Timestamp>)>,
     /// The process that flushed.
     flusher: Option<Pid>,
     /// Portids were given and none of them is bound.
@@ -51,6 +53,16 @@ impl Restart {
     pub fn is_waiting(&self) -> bool {
         self.milestones.flush_ns.is_none()
             || self.emptied == self.milestones.flush_ns && self.milestones.vswitchd_start_ns.is_none()
+    }
+
+    /// From when on nothing was forwarded whatever a flush did: ovs-vswitchd had emptied the datapath before it left, or the
+    /// datapath went with its module.
+    pub fn dark(&self) -> Option<Timestamp> {
+        let gone = self.module_gone.map(|unloaded| {
+            self.without_datapath
+                .map_or(unloaded, |(gone, _)| gone.min(unloaded))
+        });
+        self.emptied.into_iter().chain(gone).min()
     }
 
     /// How it went.
@@ -198,6 +210,23 @@ impl Restarts {
         restart.flusher = Some(pid);
         restart.converging = Converging::default();
         Effect::Flushed
+    }
+
+    /// A datapath was deleted; `entered`: when it was told to go.
+    pub fn datapath_gone(&mut self, entered: Timestamp) {
+        if let Some(now) = self.list.last_mut().filter(|now| now.is_waiting()) {
+            now.without_datapath.get_or_insert((entered, None));
+        }
+    }
+
+    /// There is a datapath, perhaps again.
+    pub fn datapath(&mut self, at: Timestamp, dp: DpIfindex) {
+        let Some(now) = self.list.last_mut() else { return };
+        if let Some((_, again @ None)) = &mut now.without_datapath {
+            *again = Some(at);
+            // Where the hooks come after the flush, its megaflows and packets still tell.
+            now.dp.get_or_insert(dp);
+        }
     }
 
     /// The module was unloaded.

@@ -131,6 +131,8 @@ impl Track {
         losses.sort_by_key(|loss| (loss.first, loss.last));
         let mut story = self.settled.clone();
         story.forwarded |= !deliveries.is_empty();
+        let first = deliveries.iter().map(|(first, _)| *first).min();
+        story.first_delivered = story.first_delivered.into_iter().chain(first).min();
         story.holes.extend(holes(&losses, &deliveries));
         story.waits.extend(waits);
         story

@@ -93,6 +93,8 @@ impl Wait {
 pub struct Story {
     /// Whether any packet of it was ever delivered.
     pub forwarded: bool,
+    /// The first that was.
+    pub first_delivered: Option<Timestamp>,
     /// Holes, in time order.
     pub holes: Vec<Hole>,
     /// Waits, in time order.

@@ -36,7 +36,8 @@ pub fn exposed(
     }
 }
 
-/// The window that began when the leaving ovs-vswitchd emptied the datapath (`exit --cleanup`), if it did.
+/// The window that began before the flush: when the leaving ovs-vswitchd emptied the datapath (`exit --cleanup`), or when
+/// the datapath went with its module.
 pub fn since(emptied: Option<Timestamp>, exposed: &Exposed) -> Exposed {
     let start_ns = emptied.map_or(exposed.start_ns, |emptied| emptied.min(exposed.start_ns));
     Exposed {

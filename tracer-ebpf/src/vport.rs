@@ -98,7 +98,7 @@ fn count_bound(list: Attribute) -> (u32, u32) {
 pub fn vport_command(hook: Hook, kind: Kind, ctx: &RetProbeContext) {
     if let Some(call) = call::succeeded(hook, ctx) {
         let port_no = Attribute::of_command(call.second, VPORT_ATTR_PORT_NO).and_then(Attribute::number);
-        reconfigured(hook, kind, call.second, VPORT_ATTR_NAME, port_no);
+        reconfigured(hook, kind, &call, VPORT_ATTR_NAME, port_no);
     }
 }
 
@@ -106,15 +106,17 @@ pub fn vport_command(hook: Hook, kind: Kind, ctx: &RetProbeContext) {
 #[inline(always)]
 pub fn datapath_command(hook: Hook, kind: Kind, ctx: &RetProbeContext) {
     if let Some(call) = call::succeeded(hook, ctx) {
-        reconfigured(hook, kind, call.second, DP_ATTR_NAME, None);
+        reconfigured(hook, kind, &call, DP_ATTR_NAME, None);
     }
 }
 
 #[inline(always)]
-fn reconfigured(hook: Hook, kind: Kind, info: Address, name: u32, port_no: Option<u32>) {
+fn reconfigured(hook: Hook, kind: Kind, call: &call::Call, name: u32, port_no: Option<u32>) {
+    let info = call.second;
     let mut body = Reconfigured {
         port_no: port_no.unwrap_or(NONE),
         reserved: 0,
+        entered: call.entered,
         name: [0; NAME_LEN],
     };
     if let Some(name) = Attribute::of_command(info, name) {

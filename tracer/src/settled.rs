@@ -2,7 +2,7 @@
 //!
 //! May not know: events.
 
-use tracer_core::report::{Report, Restart, Verdict};
+use tracer_core::report::{Kind, Pod, Report, Restart, Verdict};
 use tracer_core::time::{MILLISECOND, Timestamp};
 
 /// What was handed to userspace is known to be lost or delivered after a second; the sorter holds events
@@ -20,7 +20,13 @@ pub fn settled(report: &Report) -> bool {
 
 /// When the last Pod's window closed; `None`: one is still open, or there was no flush yet.
 fn over(restart: &Restart) -> Option<Timestamp> {
-    let flush = restart.milestones.flush_ns?;
+    let named = |pod: &&Pod| pod.namespace.is_some();
+    // A flush in a datapath that was made anew may have come before its hooks: then the Pods' windows tell.
+    let reloaded = restart.kind == Kind::ModuleReload && restart.pods.iter().any(|pod| named(&pod));
+    let flush = restart
+        .milestones
+        .flush_ns
+        .or(reloaded.then_some(restart.began_ns))?;
     let mut over = restart
         .milestones
         .flag_removed_ns
@@ -28,7 +34,8 @@ fn over(restart: &Restart) -> Option<Timestamp> {
     for pod in restart
         .pods
         .iter()
-        .filter(|pod| pod.namespace.is_some() && pod.verdict != Verdict::Pass)
+        .filter(named)
+        .filter(|pod| pod.verdict != Verdict::Pass)
     {
         let losses = || {
             [&pod.observed.to_pod, &pod.observed.from_pod]

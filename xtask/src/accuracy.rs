@@ -38,7 +38,7 @@ between two that are neighbours. So a bound is exact to one packet of its traffi
 * A lost packet may meet the datapath up to 1 ms after the call that sent it (the rest of a softirq's work is left to a thread).
 * Of packets that waited in one socket, and of which some were dropped and some delivered, the last that was dropped is not known: `min` is smaller than it could be.
 * TCP sends little into a hole: its bounds are as wide as its retransmission timer.
-* What finds no datapath (`exit --cleanup`, a module that is reloaded) is seen by nobody but the prober.
+* What finds no datapath (`exit --cleanup`, a module that is reloaded) is seen by nobody but the prober; the window covers it.
 
 To see it again: `cargo xtask test --all --write-accuracy` (every scenario, some 20 minutes), or with `--only NAME,…` and `--distro`; what a run left is in
 `target/test`, and `--again` judges it once more. These figures are from QEMU without KVM: holes are longer there than on hardware.
@@ -48,7 +48,13 @@ fn page(outcomes: &[(Distro, Vec<Outcome>)]) -> String {
     let mut text = HEAD.to_owned();
     for (distro, outcomes) in outcomes {
         let node = outcomes.first().map(|outcome| &outcome.report.node);
-        let about = node.map(|node| format!(": Linux {}, Open vSwitch {}", node.kernel, node.ovs));
+        let about = node.map(|node| {
+            format!(
+                ": Linux {}, Open vSwitch {}",
+                node.kernel,
+                node.ovs.as_deref().unwrap_or("unknown")
+            )
+        });
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,

@@ -63,6 +63,12 @@ enum Command {
         /// Run nothing: judge once more what the last run left in target/test
         #[arg(long)]
         again: bool,
+        /// Only troubles of ovsgap's own in nodes: a full disk, a killed recorder, few rights and more
+        #[arg(long, conflicts_with_all = ["only", "all", "again"])]
+        faults: bool,
+        /// Of these troubles, only those whose names hold one of these words (comma-separated)
+        #[arg(long, value_delimiter = ',', requires = "faults")]
+        fault: Vec<String>,
         /// Write truth beside report of all scenarios to docs/accuracy.md
         #[arg(long)]
         write_accuracy: bool,
@@ -135,10 +141,16 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             all,
             only,
             again,
+            faults,
+            fault,
             write_accuracy,
         } => {
             let paths = Paths::find()?;
             let mut count = suite::Count::default();
+            if faults {
+                crate::faults::run(&paths, &mut count, &distro, &fault)?;
+                return finish(count);
+            }
             if only.is_empty() && !again {
                 suite::sources(&paths, &mut count)?;
             }

@@ -11,6 +11,7 @@ pub mod bounds;
 mod losses;
 mod milestones;
 mod pods;
+mod reload;
 
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

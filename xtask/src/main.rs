@@ -8,6 +8,7 @@ mod cli;
 mod compile;
 mod demo;
 mod dist;
+mod faults;
 mod fuzz;
 mod guest;
 mod host;

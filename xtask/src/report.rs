@@ -37,7 +37,7 @@ pub struct Node {
     /// Its kernel.
     pub kernel: String,
     /// Its Open vSwitch.
-    pub ovs: String,
+    pub ovs: Option<String>,
 }
 
 /// What was captured.

@@ -24,7 +24,8 @@ pub struct Count {
 }
 
 impl Count {
-    fn take(&mut self, name: &str, result: Result<(), String>) {
+    /// Counts one, and says what is wrong with it.
+    pub fn take(&mut self, name: &str, result: Result<(), String>) {
         match result {
             Ok(()) => self.passed += 1,
             Err(reason) => {

@@ -31,7 +31,7 @@ fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
 /// Prints every check; fails where a restart could not be traced.
 pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     let (dir, db) = super::sockets(&args.node)?;
-    let mut checks = vec![system(), module(), types()];
+    let mut checks = vec![system(), rights(), module(), types()];
     checks.extend(ovs(&dir, &db).await);
     checks.extend(monitors(&dir).await);
     let hooks = kernel(&mut checks, args.node.ring_size);
@@ -69,6 +69,28 @@ fn system() -> Check {
     )
 }
 
+fn rights() -> Check {
+    let missing = ebpf::missing_rights();
+    let detail = if missing.is_empty() {
+        "CAP_BPF and CAP_PERFMON".to_owned()
+    } else {
+        format!(
+            "the process lacks {}: run it as root, or give it these (docs/rights.md)",
+            missing.join(" and ")
+        )
+    };
+    check("rights", missing.is_empty(), detail)
+}
+
+/// What to do about a socket that cannot be connected to.
+fn remedy(error: &std::io::Error, otherwise: &str) -> String {
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        "it is another user's: run as that user, or with CAP_DAC_OVERRIDE".to_owned()
+    } else {
+        otherwise.to_owned()
+    }
+}
+
 fn module() -> Check {
     let loaded = Path::new("/sys/module/openvswitch").exists();
     let detail = if loaded {
@@ -94,8 +116,12 @@ async fn ovs(dir: &Path, db: &Path) -> Vec<Check> {
     let detail = match &answer {
         Ok(_) => format!("answers at {}", db.display()),
         Err(error) => format!(
-            "{}: {error}; start Open vSwitch, or name its run directory with --ovs-rundir",
-            db.display()
+            "{}: {error}; {}",
+            db.display(),
+            remedy(
+                error,
+                "start Open vSwitch, or name its run directory with --ovs-rundir"
+            )
         ),
     };
     let pid = fs::read_to_string(dir.join("ovs-vswitchd.pid")).ok();
@@ -127,8 +153,9 @@ async fn monitors(dir: &Path) -> Vec<Check> {
         let detail = answer.as_ref().map_or_else(
             |error| {
                 format!(
-                    "{}: {error}; flows of this bridge will not be seen",
-                    socket.display()
+                    "{}: {error}; {}",
+                    socket.display(),
+                    remedy(error, "flows of this bridge will not be seen")
                 )
             },
             |_| "OpenFlow management socket answers".to_owned(),

@@ -15,7 +15,7 @@ use super::node::Node;
 use super::restart::{self, Restart};
 use super::traffic::Prober;
 use super::traffic::spec::{self, Rates};
-use super::{run, screen, traffic};
+use super::{faults, run, screen, traffic};
 
 /// A command inside a node.
 #[derive(Subcommand)]
@@ -28,6 +28,11 @@ pub enum Guest {
     Traffic(Traffic),
     /// Bring up a node and run scenarios under `ovsgap record`
     Scenario(Scenarios),
+    /// Bring up a node and make troubles for `ovsgap record`
+    Faults {
+        /// Words of the names of those to make; none: all
+        names: Vec<String>,
+    },
     /// Bring up a node and restart it under `ovsgap watch`, on its second serial line
     Screen(screen::Args),
     /// Run a program on the second serial line
@@ -78,6 +83,7 @@ pub fn run(command: Guest) -> Result<ExitCode> {
             Node::up(pods, conntrack)?;
         }
         Guest::Restart(restart) => restart::run(&restart)?,
+        Guest::Faults { names } => faults::run(&names)?,
         Guest::Screen(args) => return screen::run(&args),
         Guest::Line(line) => return screen::on_line(&line),
         Guest::Traffic(traffic) => run_traffic(&traffic)?,

@@ -3,6 +3,7 @@
 //! May not know: the host side, images, QEMU.
 
 pub mod cli;
+pub mod faults;
 pub mod init;
 pub mod restart;
 pub mod steps;

@@ -2,7 +2,7 @@
 //!
 //! May not know: milestones, other Pods. Pure.
 
-use super::{Checks, losses, millis, told};
+use super::{Checks, losses, millis, reload, told};
 use crate::guest::restart::{Order, Way};
 use crate::outcome::Outcome;
 use crate::report::Pod;
@@ -19,9 +19,7 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         without, idle, order, ..
     } = outcome.scenario;
     if matches!(outcome.scenario.way, Way::Cleanup | Way::Module) {
-        losses::at_most(checks, outcome, pod);
-        let cause = format!("the cause of {name}'s window is right");
-        checks.equal(&cause, &pod.cause.as_deref(), &outcome.scenario.cause);
+        without_datapath(checks, outcome, pod);
         return;
     }
     losses::of_pod(checks, outcome, pod);
@@ -74,6 +72,16 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         checks.that(&about, if well { Ok(()) } else { Err(format!("by {by:?}")) });
     }
     traffic_again(checks, outcome, pod);
+}
+
+/// The datapath was deleted: not all that was lost can be known.
+fn without_datapath(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
+    losses::at_most(checks, outcome, pod);
+    let cause = format!("the cause of {}'s window is right", pod.name);
+    checks.equal(&cause, &pod.cause.as_deref(), &outcome.scenario.cause);
+    if outcome.scenario.way == Way::Module {
+        reload::check(checks, outcome, pod);
+    }
 }
 
 /// The cause that a Pod's window has.

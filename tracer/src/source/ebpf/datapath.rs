@@ -9,6 +9,7 @@ use tracer_core::event::{Event, EventKind, Hook};
 use super::instance::Loader;
 use super::module::{self, Loaded};
 use super::offsets::Layout;
+use super::reload::Reload;
 use super::watched::Watched;
 use super::{Config, NAME, UpcallReader, hooks, now, stamped};
 
@@ -17,6 +18,8 @@ pub(super) struct Datapath {
     reader: UpcallReader,
     module: Option<Loaded>,
     watched: Option<Watched>,
+    /// Hooks to come, where the module was unloaded or loaded again.
+    reload: Option<Reload>,
 }
 
 const NOT_LOADED: &str =
@@ -34,12 +37,15 @@ impl Datapath {
             reader: UpcallReader::default(),
             module,
             watched: None,
+            reload: None,
         };
         if module.is_none() && !layout.offsets.know_datapath() {
             let refused = hooks::SLOW_PATH.iter().flat_map(|spec| spec.refuse(NOT_LOADED));
             return Ok((datapath, refused.collect()));
         }
-        let (watched, hooks) = Watched::attach(config, layout, loader, &datapath.reader)?;
+        let (mut watched, refused) = Watched::load(config, layout, loader)?;
+        let mut hooks = watched.attach(&datapath.reader)?;
+        hooks.extend(refused);
         datapath.watched = Some(watched);
         Ok((datapath, hooks))
     }
@@ -63,11 +69,16 @@ impl Datapath {
         }
     }
 
-    /// Waits until there are records, and reads them.
+    /// Waits until there are records, and reads them, or until hooks are attached again.
     pub(super) async fn readable(&mut self) -> anyhow::Result<Vec<Event>> {
-        match &mut self.watched {
-            Some(watched) => watched.readable().await,
-            None => pending().await,
+        match (&mut self.watched, &mut self.reload) {
+            (Some(watched), _) => watched.readable().await,
+            (None, Some(reload)) => {
+                let attached = reload.attached().await;
+                self.reload = None;
+                Ok(stamped(self.hooked(attached)).collect())
+            }
+            (None, None) => pending().await,
         }
     }
 
@@ -85,33 +96,40 @@ impl Datapath {
     /// Follows the module: says what was there to the last where it is gone, attaches where it is there again.
     pub(super) fn follow_module(&mut self, config: &Config) -> anyhow::Result<Vec<Event>> {
         let module = module::loaded();
-        if module == self.module {
+        // Hooks that are about to be attached come first, and are let go again if they are of a module that is gone.
+        let busy = self.reload.is_some() && self.module.is_some();
+        if module == self.module || busy {
             return Ok(Vec::new());
         }
-        let mut events = self.let_go()?;
-        if self.watched.take().is_some() {
-            events.extend(stamped(vec![self.state()]));
+        let mut events = Vec::new();
+        if let Some(mut watched) = self.watched.take() {
+            events = last(&mut watched)?;
+            let (layout, gone) = (watched.layout().clone(), watched.take_programs());
+            drop(watched);
+            self.reload = Some(Reload::prepare(config, Some(layout), &self.reader, gone));
+            events.extend(stamped([self.state()]));
         }
         self.module = module;
         if module.is_some() {
-            let kinds = self
-                .attach_again(config)
-                .unwrap_or_else(|error| vec![failed(&error)]);
-            events.extend(stamped(kinds));
+            self.reload
+                .get_or_insert_with(|| Reload::prepare(config, None, &self.reader, None))
+                .go();
         }
         Ok(events)
     }
 
-    fn attach_again(&mut self, config: &Config) -> anyhow::Result<Vec<EventKind>> {
-        let layout = Layout::of_running_kernel(Some(module::NAME))?;
-        let mut loader = Loader::new(&layout.offsets, config.verbose)?;
-        let (watched, hooks) = Watched::attach(config, &layout, &mut loader, &self.reader)?;
-        self.watched = Some(watched);
-        Ok(hooks
-            .into_iter()
-            .map(EventKind::Hook)
-            .chain([self.state()])
-            .collect())
+    fn hooked(&mut self, attached: anyhow::Result<(Watched, Vec<Hook>)>) -> Vec<EventKind> {
+        match attached {
+            Err(error) => vec![failed(&error)],
+            Ok((watched, hooks)) => {
+                self.watched = Some(watched);
+                hooks
+                    .into_iter()
+                    .map(EventKind::Hook)
+                    .chain([self.state()])
+                    .collect()
+            }
+        }
     }
 
     /// Takes the programs out of the kernel and reads what they sent and counted to the last.
@@ -120,15 +138,27 @@ impl Datapath {
             return Ok(Vec::new());
         };
         // Before the hooks are gone, which takes long: what comes last must not be older than what came before.
-        let mut events = Vec::new();
-        if watched.follows_packets() {
-            events.extend(stamped([EventKind::Evidence { armed: false }]));
-        }
+        let mut events = unfollowed(watched);
         let kinds = watched.let_go(now())?;
         events.extend(watched.drain()?);
         events.extend(stamped(kinds));
         Ok(events)
     }
+}
+
+/// What hooks on a module that is gone sent and counted to the last.
+fn last(watched: &mut Watched) -> anyhow::Result<Vec<Event>> {
+    let mut events = unfollowed(watched);
+    events.extend(watched.drain()?);
+    events.extend(stamped(watched.last(now())?));
+    Ok(events)
+}
+
+/// Packets are followed no longer, where they were.
+fn unfollowed(watched: &Watched) -> Vec<Event> {
+    let followed = watched.follows_packets();
+    let told = followed.then_some(EventKind::Evidence { armed: false });
+    stamped(told).collect()
 }
 
 fn failed(error: &anyhow::Error) -> EventKind {

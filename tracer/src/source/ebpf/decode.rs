@@ -116,6 +116,7 @@ impl About {
             what,
             name: Some(name(&told.name)).filter(|name| !name.is_empty()),
             port_no: some(told.port_no).map(PortNo),
+            entered: Some(Timestamp(told.entered)),
         })
     }
 }
@@ -330,6 +331,7 @@ mod tests {
         let body = Reconfigured {
             port_no: NONE,
             reserved: 0,
+            entered: 800,
             name: [0; 16],
         };
         let event = decode(&bytes(Kind::VportDel, &body, &[])).unwrap();

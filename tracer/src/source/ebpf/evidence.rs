@@ -10,6 +10,8 @@ use tracer_core::event::EventKind;
 use tracer_core::packet::{PacketFate, TrafficKey};
 use tracer_core::time::Timestamp;
 
+use super::NAME;
+
 /// Whether single packets are followed, which costs time per packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Evidence {
@@ -73,6 +75,8 @@ impl Watchfulness {
             {
                 self.restart(now);
             }
+            // The module was unloaded or loaded again.
+            EventKind::Source { name, .. } if name == NAME => self.restart(now),
             EventKind::FlowFlush { .. } | EventKind::DpChange { pids: Some(_), .. } => self.restart(now),
             EventKind::Upcalls(upcalls) if NOBODY.contains(&upcalls.result) => self.restart(now),
             EventKind::Packets(run) => match run.fate {

@@ -125,6 +125,11 @@ impl Instance {
         Ok(specs.iter().flat_map(|spec| spec.prepare(ebpf, layout)).collect())
     }
 
+    /// Hands over the programs, to be taken out of the kernel elsewhere; what they sent can still be read.
+    pub(super) fn take_programs(&mut self) -> Option<Ebpf> {
+        self.ebpf.take()
+    }
+
     /// Takes the programs out of the kernel; what they sent can still be read.
     pub(super) fn let_go(&mut self) {
         self.ebpf = None;

@@ -23,7 +23,7 @@ const DIRECTORY: &str = "/sys/kernel/btf";
 const OF_KERNEL: [&str; 4] = ["task_struct", "net_device", "genl_info", "sk_buff"];
 
 /// What is known of the running kernel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     /// Where things are.
     pub(super) offsets: Offsets,

@@ -101,7 +101,32 @@ fn permission() -> String {
     )
 }
 
-const CAPABILITIES: [(u64, &str); 3] = [(21, "CAP_SYS_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
+const SYS_ADMIN: u64 = 21;
+/// Which capability is for what; `CAP_SYS_ADMIN` includes both.
+const NEEDED: [(u64, &str); 2] = [
+    (39, "CAP_BPF (to load programs and maps)"),
+    (38, "CAP_PERFMON (to attach them and to read kernel memory)"),
+];
+
+/// What this process lacks of the capabilities that hooks need.
+pub fn missing_rights() -> Vec<&'static str> {
+    missing_from(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
+fn missing_from(status: &str) -> Vec<&'static str> {
+    let effective = effective(status);
+    let has = |bit: u64| effective >> bit & 1 == 1;
+    let missing = NEEDED
+        .into_iter()
+        .filter(|(bit, _)| !has(*bit) && !has(SYS_ADMIN));
+    missing.map(|(_, name)| name).collect()
+}
+
+fn effective(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}
 
 fn permission_from(status: &str, lockdown: &str, paranoid: &str) -> String {
     if lockdown.contains("[confidentiality]") {
@@ -109,25 +134,20 @@ fn permission_from(status: &str, lockdown: &str, paranoid: &str) -> String {
                 lockdown=integrity or without lockdown"
             .to_owned();
     }
-    let effective = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0);
-    let lacks: Vec<_> = CAPABILITIES
-        .into_iter()
-        .filter(|(bit, _)| effective >> bit & 1 == 0)
-        .map(|(_, name)| name)
-        .collect();
-    // CAP_SYS_ADMIN includes the two others.
-    if lacks.contains(&"CAP_SYS_ADMIN") {
+    let missing = missing_from(status);
+    if !missing.is_empty() {
         return format!(
-            "the process lacks {}; run it as root, or in a Pod with `securityContext: {{privileged: true}}`",
-            lacks.join(", ")
+            "the process lacks {}; run it as root, or in a Pod with these capabilities or `securityContext: {{privileged: true}}`",
+            missing.join(" and ")
         );
     }
+    let held = if effective(status) >> SYS_ADMIN & 1 == 1 {
+        "CAP_SYS_ADMIN"
+    } else {
+        "CAP_BPF and CAP_PERFMON"
+    };
     format!(
-        "the process has CAP_SYS_ADMIN, so a security module or a seccomp filter (of a container) forbids it; run it \
+        "the process has {held}, so a security module or a seccomp filter (of a container) forbids it; run it \
          privileged and unconfined (kernel.perf_event_paranoid is {})",
         paranoid.trim()
     )
@@ -150,7 +170,17 @@ mod tests {
     #[test]
     fn the_lacking_capabilities_are_named() {
         let told = permission_from("Name:\tx\nCapEff:\t0000004000000000\n", "[none] integrity", "2");
-        assert!(told.contains("lacks CAP_SYS_ADMIN, CAP_BPF;"), "{told}");
+        assert!(
+            told.contains("lacks CAP_BPF (to load programs and maps);"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn the_old_great_capability_includes_the_two_new_ones() {
+        assert_eq!(missing_from("CapEff:\t0000000000200000\n"), [""; 0]);
+        assert_eq!(missing_from("CapEff:\t000000c000000000\n"), [""; 0]);
+        assert_eq!(missing_from("").len(), 2);
     }
 
     #[test]

@@ -52,6 +52,10 @@ impl UpcallReader {
             .sum()
     }
 
+    fn take(&self) -> Option<Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn replace(&self, totals: Option<Totals>) {
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = totals;
     }
@@ -81,20 +85,27 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Takes the counters out of `ebpf`; `reader` reads them from now on.
-    pub(super) fn take(ebpf: &mut Ebpf, reader: &UpcallReader) -> anyhow::Result<Self> {
+    /// Takes the counters out of `ebpf`.
+    pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let mut take = |name| {
             ebpf.take_map(name)
                 .with_context(|| format!("the object has no map {name}"))
         };
         let counters = Self {
             counts: Counts::try_from(take(names::UPCALLS)?)?,
-            reader: reader.clone(),
+            reader: UpcallReader::default(),
             seen: Seen::default(),
             upcalls: 0,
         };
-        reader.replace(Some(Totals::try_from(take(names::UPCALL_TOTALS)?)?));
+        let totals = Totals::try_from(take(names::UPCALL_TOTALS)?)?;
+        counters.reader.replace(Some(totals));
         Ok(counters)
+    }
+
+    /// The hooks are attached: `reader` reads these counters from now on.
+    pub(super) fn publish(&mut self, reader: &UpcallReader) {
+        reader.replace(self.reader.take());
+        self.reader = reader.clone();
     }
 
     /// Upcalls since the last call.

@@ -2,6 +2,7 @@
 //!
 //! May not know: how openvswitch comes and goes, when packets are to be followed.
 
+use aya::Ebpf;
 use tracer_common::hook;
 use tracer_core::event::{Event, EventKind, Hook};
 use tracer_core::time::{MILLISECOND, SECOND, Timestamp};
@@ -36,23 +37,21 @@ const TIME_PER_RUN: u64 = MILLISECOND * 2 / 5;
 const IDLE: u64 = 5 * SECOND;
 
 impl Watched {
-    /// Attaches the hooks on the slow path, and says how that went. Those on packets are told where they cannot be.
-    pub(super) fn attach(
+    /// Loads the object. Hooks on packets are told where they cannot be; nothing is attached yet.
+    pub(super) fn load(
         config: &Config,
         layout: &Layout,
         loader: &mut Loader<'_>,
-        reader: &UpcallReader,
     ) -> anyhow::Result<(Self, Vec<Hook>)> {
         let mut instance = Instance::load(loader, config.ring_bytes, config.max_runs)?;
         let ebpf = instance.ebpf()?;
         let control = Control::take(ebpf)?;
-        let counters = Counters::take(ebpf, reader)?;
+        let counters = Counters::take(ebpf)?;
         let waits = Waits::take(ebpf)?;
         let runs = Runs::take(ebpf)?;
-        let attached = instance.attach(hooks::SLOW_PATH, layout)?;
-        let mut reports: Vec<_> = attached.into_iter().map(|(hook, _)| hook).collect();
+        let mut refused = Vec::new();
         if config.evidence != Evidence::Off {
-            reports.extend(instance.prepare(hooks::PACKETS, layout)?);
+            refused.extend(instance.prepare(hooks::PACKETS, layout)?);
         }
         let watched = Self {
             instance,
@@ -65,7 +64,26 @@ impl Watched {
             runs_due: Timestamp(0),
             max_runs: config.max_runs,
         };
-        Ok((watched, reports))
+        Ok((watched, refused))
+    }
+
+    /// Loads the programs of the slow path, so that they are attached in less time.
+    pub(super) fn prepare(&mut self) -> anyhow::Result<()> {
+        // Attaching tells of those that cannot be.
+        let _refused = self.instance.prepare(hooks::SLOW_PATH, &self.layout)?;
+        Ok(())
+    }
+
+    /// Attaches the hooks on the slow path, and says how that went; `reader` reads what they count.
+    pub(super) fn attach(&mut self, reader: &UpcallReader) -> anyhow::Result<Vec<Hook>> {
+        let attached = self.instance.attach(hooks::SLOW_PATH, &self.layout)?;
+        self.counters.publish(reader);
+        Ok(attached.into_iter().map(|(hook, _)| hook).collect())
+    }
+
+    /// What the hooks are made for.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Waits until there are records, and reads them.
@@ -161,8 +179,18 @@ impl Watched {
 
     /// Takes all programs out of the kernel and reads what they counted to the last.
     pub(super) fn let_go(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
-        self.packets.clear();
         self.instance.let_go();
+        self.last(now)
+    }
+
+    /// The module is gone, and with it whatever called the programs: they are still to be taken out of the kernel.
+    pub(super) fn take_programs(&mut self) -> Option<Ebpf> {
+        self.instance.take_programs()
+    }
+
+    /// Reads what the programs counted, when they count no more.
+    pub(super) fn last(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
+        self.packets.clear();
         self.runs_due = Timestamp(0);
         let mut kinds = self.read(now)?;
         kinds.extend(self.read_runs(now)?);

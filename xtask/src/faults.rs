@@ -1,0 +1,72 @@
+//! What `cargo xtask test --faults` brings back from a node: which of ovsgap's own troubles it came through.
+//!
+//! May not know: how a trouble is made (that is the guest's), what a report should say.
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::lab::image::Distro;
+use crate::lab::wire::Verdict;
+use crate::lab::{self};
+use crate::paths::Paths;
+use crate::{compile, suite};
+
+/// The guest's file of findings, in `/out`.
+pub const FILE: &str = "faults.jsonl";
+
+/// How long a boot with all of them may take without KVM: each is a restart or two.
+const LONGEST_S: u64 = 1800;
+
+/// One trouble, and what went wrong in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Which.
+    pub name: String,
+    /// What went wrong; `None`: it came through.
+    pub problem: Option<String>,
+}
+
+/// Runs the troubles named (none: all) in a node of each of the `distros`.
+pub fn run(paths: &Paths, count: &mut suite::Count, distros: &[Distro], names: &[String]) -> Result<()> {
+    for distro in distros {
+        for Found { name, problem } in in_node(paths, *distro, names)? {
+            let name = format!("{}: faults: {name}", distro.suite());
+            eprintln!("{}  {name}", if problem.is_none() { "ok    " } else { "FAILED" });
+            count.take(&name, problem.map_or(Ok(()), Err));
+        }
+    }
+    Ok(())
+}
+
+fn in_node(paths: &Paths, distro: Distro, names: &[String]) -> Result<Vec<Found>> {
+    let ovsgap = compile::ovsgap(paths)?;
+    let guest = compile::guest(paths)?;
+    let out = paths.target.join("faults").join(distro.suite());
+    if out.exists() {
+        std::fs::remove_dir_all(&out).with_context(|| format!("removing {}", out.display()))?;
+    }
+    let command = ["xtask", "guest", "faults"].map(str::to_owned).into_iter();
+    let run = lab::Run {
+        distro,
+        packages: Vec::new(),
+        copy: vec![ovsgap],
+        out: Some(out.clone()),
+        timeout_s: LONGEST_S,
+        cpus: 2,
+        memory: 2048,
+        argv: command.chain(names.iter().cloned()).collect(),
+        screen: None,
+    };
+    let verdict = lab::run(paths, &guest, &run)?;
+    if verdict != Verdict::Code(0) {
+        bail!(
+            "the faults did not run to their end ({verdict:?}); what there is is in {}",
+            out.display()
+        );
+    }
+    let path = out.join(FILE);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    text.lines()
+        .map(|line| serde_json::from_str(line).context("reading a finding"))
+        .collect()
+}

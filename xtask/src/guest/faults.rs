@@ -1,0 +1,92 @@
+//! Troubles of ovsgap's own: each is made in a node with traffic, under the real program.
+//!
+//! May not know: what else a report should say (`judge` does), the host.
+
+mod recorder;
+mod rights;
+mod world;
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+
+use super::node::Node;
+use super::restart::{self, Order, Restart, Way};
+use super::traffic::Prober;
+use super::traffic::spec::{self, RATES};
+use super::{run, traffic};
+use crate::faults::{FILE, Found};
+
+/// One trouble: makes it, and says what is wrong.
+type Fault = fn() -> Result<()>;
+
+/// All of them, in their order: the one that moves the clock is last.
+const ALL: [(&str, Fault); 12] = [
+    ("nothing is written to Open vSwitch", world::nothing_is_written),
+    ("a recording is its owner's alone", world::private),
+    ("a ring that overflows is told", world::starved),
+    ("a recorder that is killed leaves a recording", world::killed),
+    ("a full disk ends the recording, not the report", world::full_disk),
+    (
+        "a pipe that closes ends the recording, not the report",
+        world::closed_pipe,
+    ),
+    ("an OVSDB that hangs is told", world::silent_database),
+    ("an OVSDB that sends garbage is told", world::garbage_database),
+    ("two recorders see the same", world::two),
+    ("a processor that is unplugged loses nothing", world::unplugged),
+    (
+        "few capabilities suffice, and a missing one is named",
+        rights::check,
+    ),
+    ("a clock that is set changes nothing", world::clock_set),
+];
+
+/// Brings up a node with traffic and goes through those whose names hold one of `wanted` (none: all).
+pub fn run(wanted: &[String]) -> Result<()> {
+    let node = Node::up(3, false)?;
+    let prober = Prober::start(spec::ring(&node.pods, &[], RATES), &node.pods, false)?;
+    traffic::status::serve(Arc::clone(&prober.progress))?;
+    run::baseline(&node, &prober)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(Path::new("/out").join(FILE))
+        .context("opening the file of findings")?;
+    let chosen = ALL
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())));
+    for (name, fault) in chosen {
+        eprintln!("{name} …");
+        let problem = fault().err().map(|error| format!("{error:#}"));
+        if let Some(problem) = &problem {
+            eprintln!("  {problem}");
+        }
+        let found = Found {
+            name: (*name).to_owned(),
+            problem,
+        };
+        writeln!(file, "{}", serde_json::to_string(&found)?).context("writing a finding")?;
+    }
+    traffic::status::gone();
+    prober.stop().map(drop)
+}
+
+/// The bug's order, 300 ms.
+fn restart() -> Result<()> {
+    restart::run(&Restart {
+        way: Way::Flag,
+        order: Order::Bug,
+        hole_ms: 300,
+        without: Vec::new(),
+        added: None,
+        deleted: None,
+        round: 2,
+        settle_s: 20,
+        linger_ms: 500,
+        steps: PathBuf::from("/out/faults-steps.jsonl"),
+    })
+}
