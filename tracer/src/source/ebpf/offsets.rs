@@ -152,11 +152,12 @@ fn offset_of(btf: &Btf, within: &Type, path: &str, depth: u32, members: &mut u32
         return None;
     };
     let depth = depth.checked_sub(1)?;
+    // All are read whenever a structure is.
+    *members = members.checked_sub(u32::try_from(structure.members.len()).ok()?)?;
     let (first, rest) = path
         .split_once('.')
         .map_or((path, None), |(first, rest)| (first, Some(rest)));
     structure.members.iter().find_map(|member| {
-        *members = members.checked_sub(1)?;
         let at = member.bit_offset() / 8;
         let name = btf.resolve_name(member).ok()?;
         let inner = match (name.as_str(), rest) {
