@@ -151,12 +151,13 @@ fn offset_of(btf: &Btf, within: &Type, path: &str, depth: u32, members: &mut u32
     let (Type::Struct(structure) | Type::Union(structure)) = within else {
         return None;
     };
+    // All of them were read with the structure, however deep it is.
+    *members = members.checked_sub(u32::try_from(structure.members.len()).ok()?)?;
     let depth = depth.checked_sub(1)?;
     let (first, rest) = path
         .split_once('.')
         .map_or((path, None), |(first, rest)| (first, Some(rest)));
     structure.members.iter().find_map(|member| {
-        *members = members.checked_sub(1)?;
         let at = member.bit_offset() / 8;
         let name = btf.resolve_name(member).ok()?;
         let inner = match (name.as_str(), rest) {
@@ -296,7 +297,7 @@ mod tests {
     #[test]
     fn structures_that_contain_themselves_end() {
         // struct sk_buff of 200 anonymous members, each a struct sk_buff: 200⁸ members but for the bound.
-        let mut types = vec![1, STRUCT | 200, 8];
+        let mut types = vec![1, STRUCT | 0xc8, 8];
         types.extend([0, 1, 0].repeat(200));
         let vmlinux = mapped(&btf(&types, b"\0sk_buff\0")).unwrap();
         assert_eq!(find(&vmlinux, |_| true).skb_len, UNKNOWN);
