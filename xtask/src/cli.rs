@@ -50,33 +50,37 @@ enum Command {
         targets: Vec<String>,
     },
     /// Run all tests: format, lint, unit tests, tidiness, restarts in nodes
-    Test {
-        /// What the nodes are made of
-        #[arg(long, value_enum, value_delimiter = ',', default_value = "bookworm,trixie")]
-        distro: Vec<Distro>,
-        /// Every scenario of restart, and not only the core ones
-        #[arg(long)]
-        all: bool,
-        /// Only restarts in nodes, of these scenarios (comma-separated)
-        #[arg(long, value_delimiter = ',')]
-        only: Vec<String>,
-        /// Run nothing: judge once more what the last run left in target/test
-        #[arg(long)]
-        again: bool,
-        /// Only troubles of ovsgap's own in nodes: a full disk, a killed recorder, few rights and more
-        #[arg(long, conflicts_with_all = ["only", "all", "again"])]
-        faults: bool,
-        /// Of these troubles, only those whose names hold one of these words (comma-separated)
-        #[arg(long, value_delimiter = ',', requires = "faults")]
-        fault: Vec<String>,
-        /// Write truth beside report of all scenarios to docs/accuracy.md
-        #[arg(long)]
-        write_accuracy: bool,
-    },
+    Test(Test),
     /// Check what the workspace's files must be like
     Tidy,
     /// Run any command in a node with Open vSwitch and `ovsgap`, in a virtual machine
     Vm(Vm),
+}
+
+/// Which tests.
+#[derive(Args)]
+struct Test {
+    /// What the nodes are made of
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "bookworm,trixie")]
+    distro: Vec<Distro>,
+    /// Every scenario of restart, and not only the core ones
+    #[arg(long)]
+    all: bool,
+    /// Only restarts in nodes, of these scenarios (comma-separated)
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Run nothing: judge once more what the last run left in target/test
+    #[arg(long)]
+    again: bool,
+    /// Only troubles of ovsgap's own in nodes: a full disk, a killed recorder, few rights and more
+    #[arg(long, conflicts_with_all = ["only", "all", "again"])]
+    faults: bool,
+    /// Of these troubles, only those whose names hold one of these words (comma-separated)
+    #[arg(long, value_delimiter = ',', requires = "faults")]
+    fault: Vec<String>,
+    /// Write truth beside report of all scenarios to docs/accuracy.md
+    #[arg(long)]
+    write_accuracy: bool,
 }
 
 /// A node and what runs in it.
@@ -136,31 +140,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
                 ExitCode::FAILURE
             })
         }
-        Command::Test {
-            distro,
-            all,
-            only,
-            again,
-            faults,
-            fault,
-            write_accuracy,
-        } => {
-            let paths = Paths::find()?;
-            let mut count = suite::Count::default();
-            if faults {
-                crate::faults::run(&paths, &mut count, &distro, &fault)?;
-                return finish(count);
-            }
-            if only.is_empty() && !again {
-                suite::sources(&paths, &mut count)?;
-            }
-            let scenarios = scenario::choose(&only, all || again)?;
-            let outcomes = suite::nodes(&paths, &mut count, &distro, &scenarios, again);
-            if write_accuracy {
-                accuracy::write(&paths, &outcomes)?;
-            }
-            finish(count)
-        }
+        Command::Test(asked) => test(&Paths::find()?, &asked),
         Command::Tidy => {
             let breaches = tidy::check(&Paths::find()?.root)?;
             for breach in &breaches {
@@ -174,6 +154,26 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Vm(vm) => run_vm(&Paths::find()?, vm),
     }
+}
+
+fn test(paths: &Paths, asked: &Test) -> Result<ExitCode> {
+    let Test {
+        distro, only, again, ..
+    } = asked;
+    let mut count = suite::Count::default();
+    if asked.faults {
+        crate::faults::run(paths, &mut count, distro, &asked.fault)?;
+        return finish(count);
+    }
+    if only.is_empty() && !again {
+        suite::sources(paths, &mut count)?;
+    }
+    let scenarios = scenario::choose(only, asked.all || *again)?;
+    let outcomes = suite::nodes(paths, &mut count, distro, &scenarios, *again);
+    if asked.write_accuracy {
+        accuracy::write(paths, &outcomes)?;
+    }
+    finish(count)
 }
 
 /// The last line and the status of a run of tests.
