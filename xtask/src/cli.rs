@@ -59,6 +59,10 @@ enum Command {
 
 /// Which tests.
 #[derive(Args)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of a command line"
+)]
 struct Test {
     /// What the nodes are made of
     #[arg(long, value_enum, value_delimiter = ',', default_value = "bookworm,trixie")]
