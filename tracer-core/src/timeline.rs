@@ -78,10 +78,9 @@ fn losing(loss: &Loss) -> Option<Stretch> {
     })
 }
 
-/// The milestones of a restart that were seen, in time order, with their names.
-pub fn milestones(restart: &Restart) -> Vec<(&'static str, Timestamp)> {
+fn named(restart: &Restart) -> [(&'static str, Option<Timestamp>); 8] {
     let seen = &restart.milestones;
-    let all = [
+    [
         ("flag set", seen.flag_set_ns),
         ("vswitchd exit", seen.vswitchd_exit_ns),
         ("vswitchd start", seen.vswitchd_start_ns),
@@ -90,13 +89,23 @@ pub fn milestones(restart: &Restart) -> Vec<(&'static str, Timestamp)> {
         ("flush", seen.flush_ns),
         ("last flows installed", seen.last_flows_installed_ns),
         ("converged", seen.converged_ns),
-    ];
-    let mut milestones: Vec<_> = all
+    ]
+}
+
+/// The milestones of a restart that were seen, in time order, with their names.
+pub fn milestones(restart: &Restart) -> Vec<(&'static str, Timestamp)> {
+    let mut milestones: Vec<_> = named(restart)
         .into_iter()
         .filter_map(|(name, at)| Some((name, at?)))
         .collect();
     milestones.sort_by_key(|(_, at)| *at);
     milestones
+}
+
+/// The names of the milestones of a restart that were not seen.
+pub fn unseen_milestones(restart: &Restart) -> Vec<&'static str> {
+    let missing = named(restart).into_iter().filter(|(_, at)| at.is_none());
+    missing.map(|(name, _)| name).collect()
 }
 
 /// The span worth showing: everything that is not forwarding, and the flush, with a margin. Of a restart

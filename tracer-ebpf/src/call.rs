@@ -3,12 +3,11 @@
 //! May not know: what the calls do.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;
 
 use crate::emit;
-use crate::kernel::Address;
+use crate::kernel::{Address, now};
 use crate::maps::CALLS;
 
 /// A thread inside a hooked function.
@@ -48,12 +47,10 @@ pub fn began(hook: Hook, ctx: &ProbeContext) {
     let (Some(first), Some(second)) = (ctx.arg(0), ctx.arg(1)) else {
         return;
     };
-    // SAFETY: the helper has no preconditions.
-    let entered = unsafe { bpf_ktime_get_ns() };
     let call = Call {
         first: Address(first),
         second: Address(second),
-        entered,
+        entered: now(),
     };
     if CALLS.insert(CallKey::current(hook), call, 0).is_err() {
         emit::lost(hook);

@@ -3,11 +3,10 @@
 //! May not know: what a record means. Nothing else touches the ring.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use tracer_common::hook::Hook;
 use tracer_common::record::{Header, Kind, MAX_ACTIONS};
 
-use crate::kernel::Address;
+use crate::kernel::{Address, now};
 use crate::maps::{LOST, RECORDS, SCRATCH, SCRATCH_LEN};
 
 #[repr(C)]
@@ -26,8 +25,7 @@ pub fn header(kind: Kind, dp: u32) -> Header {
     Header {
         kind: kind as u32,
         tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
-        // SAFETY: the helper has no preconditions.
-        at: unsafe { bpf_ktime_get_ns() },
+        at: now(),
         dp,
         trailing: 0,
     }

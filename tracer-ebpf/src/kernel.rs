@@ -2,6 +2,7 @@
 //!
 //! May not know: records, maps other than the offsets.
 
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_probe_read_kernel_buf};
 use tracer_common::offsets::UNKNOWN;
 use tracer_common::record::FlowKey;
@@ -16,6 +17,13 @@ macro_rules! offset {
     }};
 }
 pub(crate) use offset;
+
+/// `CLOCK_MONOTONIC`, in nanoseconds.
+#[inline(always)]
+pub fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
+}
 
 /// An address in kernel memory; it need not be valid.
 #[derive(Clone, Copy)]

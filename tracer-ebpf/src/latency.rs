@@ -6,13 +6,13 @@
 //! that it got. Packets that are just alike (ARP requests) cannot be told apart while several wait: those are counted,
 //! and not timed.
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::programs::ProbeContext;
 use tracer_common::hook::Hook;
 use tracer_common::latency::{BUCKETS, bucket};
 
 use crate::emit;
-use crate::kernel::{Address, offset};
+use crate::kernel::{Address, now, offset};
 use crate::maps::{WAITING, WAITS};
 use crate::netlink::Attribute;
 
@@ -162,10 +162,4 @@ fn fingerprint(packet: Piece) -> Option<u64> {
         hash = (hash.rotate_left(23) ^ word).wrapping_mul(PRIME);
     }
     Some(hash)
-}
-
-#[inline(always)]
-fn now() -> u64 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_ktime_get_ns() }
 }

@@ -8,14 +8,13 @@
 //! then, at that very send, and what is left of it is told from the inner one by its port of entry.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;
 use tracer_common::run::{FOLLOWED, RunKey, fate};
 
 use crate::call::{Call, CallKey};
 use crate::emit;
-use crate::kernel::{self, Address, offset};
+use crate::kernel::{self, Address, now, offset};
 use crate::maps::{CALLS, CONTROL, CURRENT, EXECUTOR, REWRITTEN};
 use crate::run::{self, Booking};
 use crate::traffic::Window;
@@ -306,12 +305,6 @@ impl Current {
             emit::lost(Hook::Execute);
         }
     }
-}
-
-#[inline(always)]
-fn now() -> u64 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_ktime_get_ns() }
 }
 
 /// `ovs_flow_key_extract_userspace(net, attr, skb, key, log)`, which only `ovs_packet_cmd_execute` calls: from here

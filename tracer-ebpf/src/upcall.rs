@@ -2,13 +2,12 @@
 //!
 //! May not know: other hooks, megaflows.
 
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::counters::{UpcallCount, UpcallKey, UpcallTotals};
 use tracer_common::hook::Hook;
 
 use crate::emit;
-use crate::kernel::{self, Address, offset};
+use crate::kernel::{self, Address, now, offset};
 use crate::latency;
 use crate::maps::{CONTROL, UPCALL, UPCALL_TOTALS, UPCALLS};
 use crate::packet;
@@ -152,10 +151,4 @@ fn count(key: &UpcallKey) {
     }
     counted.count += 1;
     counted.last = now;
-}
-
-#[inline(always)]
-fn now() -> u64 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_ktime_get_ns() }
 }

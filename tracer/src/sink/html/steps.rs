@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use tracer_core::report::{Report, Restart};
-use tracer_core::timeline::milestones;
+use tracer_core::timeline::{milestones, unseen_milestones};
 
 use super::timeline::lettered;
 use crate::writing::{Clock, span, time_of_day};
@@ -40,19 +40,7 @@ pub fn table(report: &Report, restart: &Restart) -> String {
 }
 
 fn unseen(restart: &Restart) -> String {
-    let seen = &restart.milestones;
-    let all = [
-        ("flag set", seen.flag_set_ns),
-        ("vswitchd exit", seen.vswitchd_exit_ns),
-        ("vswitchd start", seen.vswitchd_start_ns),
-        ("flag removed", seen.flag_removed_ns),
-        ("upcalls bound", seen.upcalls_bound_ns),
-        ("flush", seen.flush_ns),
-        ("last flows installed", seen.last_flows_installed_ns),
-        ("converged", seen.converged_ns),
-    ];
-    let missing = all.into_iter().filter(|(_, at)| at.is_none());
-    let missing: Vec<&str> = missing.map(|(name, _)| name).collect();
+    let missing = unseen_milestones(restart);
     if missing.is_empty() {
         return String::new();
     }

@@ -2,11 +2,12 @@
 //!
 //! May not know: what they do with it.
 
-use anyhow::Context as _;
 use aya::Ebpf;
 use aya::maps::{Array, MapData};
 use tracer_common::{names, run};
 use zerocopy::IntoBytes;
+
+use super::object;
 
 /// The programs' view of userspace.
 pub(super) struct Control {
@@ -17,9 +18,7 @@ pub(super) struct Control {
 impl Control {
     /// Takes it out of `ebpf`.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = ebpf
-            .take_map(names::CONTROL)
-            .with_context(|| format!("the object has no map {}", names::CONTROL))?;
+        let map = object::take_map(ebpf, names::CONTROL)?;
         Ok(Self {
             map: Array::try_from(map)?,
             told: run::Control::default(),

@@ -88,10 +88,7 @@ impl Instance {
             .verbose
             .then(|| EbpfLogger::init_with_logger(&mut ebpf, ToTracing))
             .transpose()?;
-        let mut take = |name| {
-            ebpf.take_map(name)
-                .with_context(|| format!("the object has no map {name}"))
-        };
+        let mut take = |name| object::take_map(&mut ebpf, name);
         let ring = RingBuf::try_from(take(names::RECORDS)?)?;
         let lost = PerCpuArray::try_from(take(names::LOST)?)?;
         Ok(Self {

@@ -3,6 +3,8 @@
 //! May not know: what is in it.
 
 use anyhow::Context as _;
+use aya::Ebpf;
+use aya::maps::Map;
 
 #[cfg(ebpf_object)]
 const OBJECT: Option<&[u8]> = Some(aya::include_bytes_aligned!(concat!(
@@ -15,4 +17,10 @@ const OBJECT: Option<&[u8]> = None;
 /// The object, aligned as the loader needs it.
 pub(super) fn bytes() -> anyhow::Result<&'static [u8]> {
     OBJECT.context("this build carries no eBPF programs: build with `cargo xtask build`")
+}
+
+/// Takes a map out of the loaded object; its name is one of `tracer_common::names`.
+pub(super) fn take_map(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<Map> {
+    ebpf.take_map(name)
+        .with_context(|| format!("the object has no map {name}"))
 }

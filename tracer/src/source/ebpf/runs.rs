@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use anyhow::Context as _;
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, MapError};
 use tracer_common::names;
@@ -16,6 +15,8 @@ use tracer_core::id::{DpIfindex, Mac, PortNo};
 use tracer_core::packet::{Destination, PacketFate, Run, TrafficKey};
 use tracer_core::time::Timestamp;
 use zerocopy::{FromBytes, IntoBytes};
+
+use super::object;
 
 /// When the fate of each traffic last changed: only the programs look into it.
 type Changes = HashMap<MapData, [u8; size_of::<RunKey>()], u64>;
@@ -35,10 +36,7 @@ pub(super) struct Runs {
 impl Runs {
     /// Takes the runs out of `ebpf`.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let mut take = |name: &str| {
-            ebpf.take_map(name)
-                .with_context(|| format!("the object has no map {name}"))
-        };
+        let mut take = |name| object::take_map(ebpf, name);
         Ok(Self {
             map: Map::try_from(take(names::RUNS)?)?,
             changes: Changes::try_from(take(names::CHANGES)?)?,

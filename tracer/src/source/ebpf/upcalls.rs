@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context as _;
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuHashMap};
 use tracer_common::counters::{self, UpcallCount, UpcallKey};
@@ -16,6 +15,7 @@ use tracer_core::time::Timestamp;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::control::Control;
+use super::object;
 
 type Counts = PerCpuHashMap<MapData, [u8; size_of::<UpcallKey>()], [u8; size_of::<UpcallCount>()]>;
 type Totals = PerCpuHashMap<MapData, u32, [u8; size_of::<counters::UpcallTotals>()]>;
@@ -87,10 +87,7 @@ pub(super) struct Counters {
 impl Counters {
     /// Takes the counters out of `ebpf`.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let mut take = |name| {
-            ebpf.take_map(name)
-                .with_context(|| format!("the object has no map {name}"))
-        };
+        let mut take = |name| object::take_map(ebpf, name);
         let counters = Self {
             counts: Counts::try_from(take(names::UPCALLS)?)?,
             reader: UpcallReader::default(),

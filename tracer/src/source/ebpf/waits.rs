@@ -2,13 +2,14 @@
 //!
 //! May not know: records, hooks, what is a long wait.
 
-use anyhow::Context as _;
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
 use tracer_common::latency::{self, BUCKETS};
 use tracer_common::names;
 use tracer_core::event::{EventKind, LatencyCount};
 use zerocopy::{FromBytes, FromZeros};
+
+use super::object;
 
 /// The histogram of one loaded object.
 pub(super) struct Waits {
@@ -19,9 +20,7 @@ pub(super) struct Waits {
 impl Waits {
     /// Takes the histogram out of `ebpf`.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = ebpf
-            .take_map(names::WAITS)
-            .with_context(|| format!("the object has no map {}", names::WAITS))?;
+        let map = object::take_map(ebpf, names::WAITS)?;
         Ok(Self {
             map: PerCpuArray::try_from(map)?,
             seen: Vec::new(),
