@@ -90,11 +90,12 @@ fn restart(out: &mut String, report: &Report, restart: &Restart) {
     paragraph(out, &title);
     let summary = &restart.summary;
     let line = format!(
-        "{} of {} affected · {} lost · longest exposed window {} · longest hole at most {}",
+        "{} of {} affected · {} lost · longest exposed window {} · longest hole {}{}",
         summary.affected,
         count(u64::from(summary.pods), "Pod"),
         count(summary.lost_packets, "packet"),
         longest_exposed(restart),
+        summary.max_observed_ns.map_or("", |_| "at most "),
         longest_observed(restart),
     );
     paragraph(out, &line);
