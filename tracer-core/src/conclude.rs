@@ -78,6 +78,7 @@ fn capture(engine: &Engine, provenance: &Provenance, reconciliation: Vec<Reconci
         attach: hook.attach.clone(),
         ok: hook.ok,
         error: (!hook.ok).then(|| hook.error.clone()),
+        offsets: hook.offsets,
     });
     Capture {
         started_ns: provenance.header.started_ns,

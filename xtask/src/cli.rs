@@ -13,7 +13,7 @@ use crate::guest::cli::Guest;
 use crate::lab::image::Distro;
 use crate::lab::{self, wire::Verdict};
 use crate::paths::Paths;
-use crate::{accuracy, demo, dist, fuzz, scenario, suite, tidy};
+use crate::{accuracy, bench, demo, dist, fuzz, scenario, suite, tidy};
 
 /// Build, lab, demo and tests of ovsgap.
 #[derive(Parser)]
@@ -39,6 +39,8 @@ enum Command {
         #[arg(long)]
         tui: bool,
     },
+    /// Measure what ovsgap costs a node, beside other tracers, and write docs/performance.md
+    Bench(bench::Bench),
     /// Pack the program, its completions and man pages, and a Debian package below target/dist
     Dist,
     /// Feed what reads bytes from outside with inputs that shall break it
@@ -128,6 +130,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo { distro, tui: true } => demo::tui::run(&Paths::find()?, distro),
         Command::Demo { distro, tui: false } => {
             demo::run(&Paths::find()?, distro)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench(asked) => {
+            bench::run(&Paths::find()?, &asked)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Dist => {

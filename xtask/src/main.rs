@@ -4,6 +4,7 @@
 
 mod accuracy;
 mod apt;
+mod bench;
 mod cli;
 mod compile;
 mod demo;

@@ -12,7 +12,7 @@ use crate::lab::image::Distro;
 use crate::outcome::Outcome;
 use crate::paths::Paths;
 use crate::scenario::Scenario;
-use crate::{compile, demo, host, progress, table, tidy};
+use crate::{bench, compile, demo, host, progress, table, tidy};
 
 /// How many checks there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub fn nodes(
     for distro in distros {
         let name = format!("test/{}", distro.suite());
         let outcomes = if again {
-            left(&paths.target.join(name), scenarios)
+            left(&paths.target.join(&name), scenarios)
         } else {
             demo::outcomes(paths, *distro, scenarios, &name)
         };
@@ -100,6 +100,8 @@ pub fn nodes(
             Err(error) => count.take(&format!("{} node", distro.suite()), Err(format!("{error:#}"))),
             Ok(outcomes) => {
                 judge_all(count, *distro, &outcomes);
+                let sizes = bench::sizes::check(paths, *distro, &paths.target.join(&name));
+                count.take(&format!("{}: sizes of the eBPF programs", distro.suite()), sizes);
                 all.push((*distro, outcomes));
             }
         }

@@ -135,6 +135,7 @@ impl Watch {
         let accel = match session.machine.accel {
             Accel::Kvm => "KVM",
             Accel::Tcg => "TCG, no KVM",
+            Accel::Counted => "TCG, instructions counted",
         };
         let step = Step::start(format!("booting a {} node ({accel})", session.distro.suite()));
         Self {

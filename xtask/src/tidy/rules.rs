@@ -215,6 +215,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "xtask",
         &[
             "anyhow",
+            "aya",
             "clap",
             "indicatif",
             "nix",
