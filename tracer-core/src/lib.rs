@@ -35,6 +35,7 @@ pub mod evidence;
 pub mod flow;
 pub mod forwarding;
 pub mod history;
+mod hook;
 pub mod id;
 pub mod identity;
 pub mod judge;
