@@ -8,6 +8,7 @@ use crate::outcome::Outcome;
 use crate::report::{Condition, Reconciliation, Restart};
 
 pub mod bounds;
+mod golden;
 mod losses;
 mod milestones;
 mod pods;
@@ -48,6 +49,7 @@ pub fn judge(outcome: &Outcome) -> Vec<Check> {
         "the report of the recording is the live one",
         same(&outcome.live, &outcome.replayed),
     );
+    golden::check(&mut checks, outcome);
     reconciliation(&mut checks, outcome);
     losses::steady(&mut checks, outcome);
     if outcome.scenario.way == Way::Database {
