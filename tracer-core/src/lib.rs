@@ -20,6 +20,7 @@
 //! the same report, byte for byte, on every machine.
 #![forbid(unsafe_code)]
 
+pub mod absence;
 pub mod budget;
 pub mod cause;
 pub mod class;

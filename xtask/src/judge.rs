@@ -9,6 +9,7 @@ use crate::report::{Condition, Reconciliation, Restart};
 
 pub mod bounds;
 mod coverage;
+mod golden;
 mod losses;
 mod milestones;
 mod pods;
@@ -52,6 +53,7 @@ pub fn judge(outcome: &Outcome) -> Vec<Check> {
         "the report of the recording is the live one",
         same(&outcome.live, &outcome.replayed),
     );
+    golden::check(&mut checks, outcome);
     reconciliation(&mut checks, outcome);
     losses::steady(&mut checks, outcome);
     coverage::check(&mut checks, outcome);

@@ -7,12 +7,23 @@ use std::fmt::Write as _;
 use crate::judge::millis;
 use crate::outcome::{Direction, Outcome};
 use crate::report::{Loss, Observed, Pod};
+use crate::scenario::Notes;
 
 /// The table of one scenario.
 pub fn render(outcome: &Outcome) -> String {
     let mut all = vec![COLUMNS.map(str::to_owned).to_vec()];
     all.extend(rows(outcome).into_iter().map(|row| row.to_vec()));
+    let Notes {
+        record_kib,
+        report_ms,
+        ..
+    } = outcome.notes;
     align(&all)
+        + &format!(
+            "  `ovsgap record` held {}.{} MiB at most; `ovsgap report` took {report_ms} ms\n",
+            record_kib / 1024,
+            record_kib % 1024 * 10 / 1024,
+        )
 }
 
 /// What stands in a row of [`beside`] and of `docs/accuracy.md`.

@@ -18,7 +18,7 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
     let Scenario {
         without, idle, order, ..
     } = outcome.scenario;
-    if matches!(outcome.scenario.way, Way::Cleanup | Way::Module) {
+    if outcome.scenario.way.takes_ports_away() {
         without_datapath(checks, outcome, pod);
         return;
     }
@@ -81,6 +81,11 @@ fn without_datapath(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
     checks.equal(&cause, &pod.cause.as_deref(), &outcome.scenario.cause);
     if outcome.scenario.way == Way::Module {
         reload::check(checks, outcome, pod);
+    } else {
+        reload::unseen(checks, outcome);
+    }
+    if let Some(away) = outcome.step("ports_gone", None) {
+        losses::beside(checks, outcome, pod, away);
     }
 }
 

@@ -140,6 +140,7 @@ fn outcome(end_ns: u64) -> Outcome {
         notes: Notes {
             deaf_starts: 0,
             record: Some(0),
+            ..Notes::default()
         },
         report: report(end_ns),
         early: None,
