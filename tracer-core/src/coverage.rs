@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::Hook;
+use crate::event::{Hook, Offsets};
 use crate::report::Finding;
 use crate::time::Timestamp;
 
@@ -113,6 +113,7 @@ impl Coverage {
             )
         });
         missing
+            .chain(derived(self.hooks.values()))
             .chain(lost)
             .chain(down)
             .chain(self.past.iter().cloned())
@@ -130,6 +131,18 @@ fn missing_hook(hook: &Hook) -> Finding {
         hook.name, hook.attach, hook.error
     );
     finding("hook_missing", None, None, detail, essential.is_some())
+}
+
+/// Hooks that read by the source of the kernel's version: right for all that is known of it, and not told by the kernel.
+fn derived<'a>(hooks: impl Iterator<Item = &'a Hook>) -> Option<Finding> {
+    let count = hooks
+        .filter(|hook| hook.ok && hook.offsets == Some(Offsets::Derived))
+        .count();
+    let detail = format!(
+        "the kernel does not tell the types of its openvswitch module: {count} hooks read them by the source of its version; \
+         a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES tells them"
+    );
+    (count > 0).then(|| finding("types_derived", None, None, detail, false))
 }
 
 /// A finding in the report's shape.

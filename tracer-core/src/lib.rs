@@ -39,6 +39,7 @@ pub mod id;
 pub mod identity;
 pub mod judge;
 pub mod latency;
+mod line;
 pub mod log;
 pub mod megaflow;
 pub mod meter;
