@@ -81,8 +81,10 @@ pub fn run(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
 /// What each program of ovsgap takes, by the kernel's own count, which itself takes time.
 fn each_program(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
     let running = Running::start(Tracer::Always)?;
+    let before = stream::forwarded(node)?;
     let counted = enable_stats(Stats::RunTime)?;
-    let packets = stream::udp(node, bench.millis)?.packets;
+    stream::udp(node, bench.millis)?;
+    let packets = stream::forwarded(node)? - before;
     let programs = programs::loaded()?;
     drop(counted);
     running.stop()?;
