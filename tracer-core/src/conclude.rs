@@ -79,6 +79,7 @@ fn capture(engine: &Engine, provenance: &Provenance, reconciliation: Vec<Reconci
         attach: hook.attach.clone(),
         ok: hook.ok,
         error: (!hook.ok).then(|| hook.error.clone()),
+        offsets: hook.offsets,
     });
     Capture {
         started_ns: provenance.header.started_ns,
@@ -187,7 +188,7 @@ fn unfollowed(engine: &Engine) -> Vec<Finding> {
     .collect()
 }
 
-fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: usize) -> Restart {
+fn restart(engine: &Engine, evidence: &Evidence<'_>, coverage: &[Finding], index: usize) -> Restart {
     let state = &engine.restarts.list[index];
     let until = engine.restarts.list.get(index + 1).map(|next| next.began);
     let view = pods::View {

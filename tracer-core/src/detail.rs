@@ -33,11 +33,11 @@ pub fn traffic(engine: &Engine, device: &str) -> Vec<Traffic> {
         let to = addressee(engine, key);
         if from == Some(device) {
             let peer = to.map_or_else(|| address(key.dst), |to| label(engine, to));
-            rows.push(row(Direction::FromPod, peer, key, story.clone()));
+            rows.push(row(Direction::FromPod, peer, key, Story::clone(&story)));
         }
         if to == Some(device) {
             let peer = from.map_or_else(|| format!("port {}", key.in_port), |from| label(engine, from));
-            rows.push(row(Direction::ToPod, peer, key, story));
+            rows.push(row(Direction::ToPod, peer, key, Story::clone(&story)));
         }
     }
     rows.sort_by_key(|row| (row.direction == Direction::FromPod, row.key));

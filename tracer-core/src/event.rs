@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::{Actions, FlowKey};
+pub use crate::hook::{Hook, Offsets};
 use crate::id::{DpIfindex, Ifindex, Mac, OfPort, Pid, PortNo, Ufid};
 pub use crate::latency::LatencyCount;
 use crate::packet::{Run, TrafficKey};
@@ -310,19 +311,6 @@ pub enum EventKind {
         /// Paused, else resumed.
         paused: bool,
     },
-}
-
-/// How one hook on the kernel stands.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Hook {
-    /// The kernel function or tracepoint.
-    pub name: String,
-    /// `raw_tracepoint`, `kprobe`, `kretprobe`.
-    pub attach: String,
-    /// Whether it is attached.
-    pub ok: bool,
-    /// Why not, and the remedy; empty when `ok`.
-    pub error: String,
 }
 
 /// A process of OVS.

@@ -10,6 +10,7 @@ use std::io::{self, BufRead, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, EventKind};
+use crate::line;
 use crate::time::Timestamp;
 
 /// The format's version; readers refuse a newer one.
@@ -162,16 +163,11 @@ impl<R: BufRead> Reader<R> {
                 Err(LogError::CutOff { line })
             };
         }
-        match serde_json::from_slice(&self.buffer) {
-            Ok(ReadLine { seq, at, kind }) => Ok(Some(Entry {
-                seq,
-                event: Event { at, kind },
-            })),
-            Err(error) => Err(LogError::Corrupt {
-                line,
-                error: error.to_string(),
-            }),
-        }
+        let entry = line::read(&self.buffer).map_or_else(|| parse(&self.buffer), Ok);
+        entry.map(Some).map_err(|error| LogError::Corrupt {
+            line,
+            error: error.to_string(),
+        })
     }
 }
 
@@ -186,6 +182,17 @@ impl<R: BufRead> Iterator for Reader<R> {
         self.ended = !matches!(entry, Ok(Some(_)));
         entry.transpose()
     }
+}
+
+/// The entry of a line in any form; [`Reader`] reads lines as we write them in a quicker way, to the same value.
+///
+/// Errors: it means no entry.
+pub fn parse(line: &[u8]) -> serde_json::Result<Entry> {
+    let ReadLine { seq, at, kind } = serde_json::from_slice(line)?;
+    Ok(Entry {
+        seq,
+        event: Event { at, kind },
+    })
 }
 
 fn parse_header(line: &[u8]) -> Result<Header, LogError> {
@@ -234,6 +241,8 @@ fn write_line(output: &mut impl Write, value: &impl Serialize) -> io::Result<()>
 mod tests {
     use super::*;
     use crate::event::EventKind;
+    use crate::id::{DpIfindex, Mac, PortNo};
+    use crate::packet::{Destination, PacketFate, Run, TrafficKey};
 
     fn recording() -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -297,6 +306,97 @@ mod tests {
             matches!(error, Some(LogError::Corrupt { line: 4, .. })),
             "{error:?}"
         );
+    }
+
+    /// Runs with every way of writing each of their fields.
+    fn runs() -> Vec<Event> {
+        let destinations = [
+            Destination::Ip([10, 0, 0, 2].into()),
+            Destination::Ip("fd00::10:4".parse::<std::net::IpAddr>().unwrap()),
+            Destination::Mac(Mac([2, 0, 0, 0xab, 0, 1])),
+        ];
+        let fates = [
+            PacketFate::Delivered(PortNo(u32::MAX)),
+            PacketFate::DropFlow,
+            PacketFate::Queued,
+            PacketFate::UpcallFailed(-107),
+        ];
+        let run = |dst, fate, number: u64| Run {
+            key: TrafficKey {
+                dp: DpIfindex(5),
+                in_port: PortNo(0),
+                eth_type: 0x86dd,
+                dst,
+                proto: 17,
+                port: u16::MAX,
+            },
+            fate,
+            executed: number & 1 == 0,
+            cpu: 3,
+            first: Timestamp(number),
+            last: Timestamp(u64::MAX),
+            packets: number * 10,
+            bytes: u64::MAX - number,
+            closed: number & 2 == 0,
+        };
+        let pairs = destinations
+            .into_iter()
+            .flat_map(|dst| fates.map(|fate| (dst, fate)));
+        (0..)
+            .zip(pairs)
+            .map(|(number, (dst, fate))| Event {
+                at: Timestamp(number),
+                kind: EventKind::Packets(run(dst, fate, number)),
+            })
+            .collect()
+    }
+
+    fn line(event: &Event) -> Vec<u8> {
+        let mut line = Vec::new();
+        write_entry(&mut line, 7, event).unwrap();
+        line
+    }
+
+    #[test]
+    fn what_is_written_is_read_without_looking_for_names() {
+        for event in runs() {
+            let line = line(&event);
+            let entry = Entry { seq: 7, event };
+            assert_eq!(line::read(&line).as_ref(), Some(&entry));
+            assert_eq!(parse(&line).unwrap(), entry);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_not_as_it_was_written_means_what_serde_says() {
+        let others = [
+            br#"{"seq":7,"at":3,"kind":{"source":{"name":"ebpf","ok":true,"detail":"\u00e4"}}}"#,
+            &br#"{"seq":7,"at":3,"kind":"capture_ended"}"#[..],
+            br#"{"kind":"tick","seq":7,"at":3}"#,
+        ];
+        let ended = |line: &[u8]| [line, b"\n"].concat();
+        let lines = runs()
+            .iter()
+            .map(line)
+            .chain(others.map(ended))
+            .collect::<Vec<_>>();
+        let bytes = *b"0-9.e \"{}[],:\\tfx\x00\xff";
+        for line in lines {
+            for (at, byte) in (0..line.len()).flat_map(|at| bytes.map(|byte| (at, byte))) {
+                let mut inserted = line.clone();
+                inserted.insert(at, byte);
+                let mut replaced = line.clone();
+                replaced[at] = byte;
+                let mut removed = line.clone();
+                removed.remove(at);
+                for odd in [inserted, replaced, removed] {
+                    if let Some(entry) = line::read(&odd) {
+                        let by_serde = parse(&odd).ok();
+                        assert_eq!(Some(entry), by_serde, "{}", String::from_utf8_lossy(&odd));
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct View<'a> {
     /// What is remembered.
     pub engine: &'a Engine,
     /// Packets.
-    pub evidence: &'a Evidence,
+    pub evidence: &'a Evidence<'a>,
     /// What could not be seen.
     pub coverage: &'a [Finding],
     /// The restart.

@@ -5,7 +5,7 @@
 //! clock: a replay flushes at the same points as the live run.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::event::Event;
 use crate::time::{MILLISECOND, Timestamp};
@@ -17,7 +17,10 @@ pub const WINDOW: u64 = 500 * MILLISECOND;
 /// A bounded reorder buffer.
 #[derive(Clone, Debug, Default)]
 pub struct Sorter {
-    waiting: BinaryHeap<Reverse<Event>>,
+    /// Most events come in order: those that do, and need not be sorted.
+    ordered: VecDeque<Event>,
+    /// Those that came when a later one waited already.
+    unordered: BinaryHeap<Reverse<Event>>,
     newest: Timestamp,
     released: Timestamp,
     late: u64,
@@ -30,13 +33,19 @@ impl Sorter {
             self.late += 1;
         }
         self.newest = self.newest.max(event.at);
-        self.waiting.push(Reverse(event));
+        if self.ordered.back().is_none_or(|last| *last <= event) {
+            self.ordered.push_back(event);
+        } else {
+            self.unordered.push(Reverse(event));
+        }
     }
 
     /// The next event whose time has come.
     pub fn pop(&mut self) -> Option<Event> {
-        let Reverse(first) = self.waiting.peek()?;
-        if first.at.plus(WINDOW) > self.newest {
+        let ordered = self.ordered.front().map(|event| event.at);
+        let unordered = self.unordered.peek().map(|Reverse(event)| event.at);
+        let first = ordered.into_iter().chain(unordered).min()?;
+        if first.plus(WINDOW) > self.newest {
             return None;
         }
         self.take()
@@ -44,9 +53,21 @@ impl Sorter {
 
     /// The next event, whether or not its time has come: the input has ended.
     pub fn take(&mut self) -> Option<Event> {
-        let Reverse(event) = self.waiting.pop()?;
+        let event = self.first()?;
         self.released = self.released.max(event.at);
         Some(event)
+    }
+
+    fn first(&mut self) -> Option<Event> {
+        let unordered = match (self.ordered.front(), self.unordered.peek()) {
+            (Some(ordered), Some(Reverse(unordered))) => unordered < ordered,
+            (ordered, _) => ordered.is_none(),
+        };
+        if unordered {
+            self.unordered.pop().map(|Reverse(event)| event)
+        } else {
+            self.ordered.pop_front()
+        }
     }
 
     /// Events that came after a later one had been released.
@@ -86,5 +107,18 @@ mod tests {
         sorter.push(tick(6));
         assert_eq!(sorter.late(), 1);
         assert_eq!(drain(&mut sorter), [6], "late, but not lost");
+    }
+
+    #[test]
+    fn those_that_came_in_order_and_those_that_did_not_leave_as_one() {
+        let mut sorter = Sorter::default();
+        for at in [3, 9, 1, 9, 4, 20, 2, 20, 19] {
+            sorter.push(tick(at));
+        }
+        let order: Vec<u64> = std::iter::from_fn(|| sorter.take())
+            .map(|event| event.at.0 / MILLISECOND)
+            .collect();
+        assert_eq!(order, [1, 2, 3, 4, 9, 9, 19, 20, 20]);
+        assert_eq!(sorter.late(), 0);
     }
 }

@@ -3,6 +3,7 @@
 //! May not know: other keys, Pods.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, OnceLock};
 
 use crate::packet::{PacketFate, Run};
 use crate::queue::{Loss, delivered, dropped};
@@ -35,6 +36,9 @@ pub(crate) struct Track {
     attempt: usize,
     /// Holes that are no longer remembered.
     pub forgotten: u64,
+    /// The story as it was told, and from when on time alone does not change it. Copies share it, also those that are to be
+    /// told what was known earlier.
+    told: OnceLock<(Timestamp, Arc<Story>)>,
 }
 
 fn is_forwarded((_, _, fate, executed): &RunId) -> bool {
@@ -49,6 +53,7 @@ impl Track {
         if run.first < self.until && !is_forwarded(&id) && !self.runs.contains_key(&id) {
             return;
         }
+        self.told.take();
         let extent = self.runs.entry(id).or_insert(Extent {
             last: run.last,
             packets: 0,
@@ -93,7 +98,7 @@ impl Track {
             .collect();
         let at_the_end = later.iter().filter(|(id, _)| is_forwarded(id)).take(1);
         self.runs.extend(at_the_end.map(|(id, extent)| (*id, *extent)));
-        self.settled = self.story(now);
+        (self.settled, _) = self.tell(now);
         self.runs = later;
         self.runs.extend(staying);
         self.until = until;
@@ -113,14 +118,29 @@ impl Track {
     }
 
     /// What became of its packets, as far as can be told at `now`.
-    pub fn story(&self, now: Timestamp) -> Story {
+    pub fn story(&self, now: Timestamp) -> Arc<Story> {
+        if let Some((since, told)) = self.told.get()
+            && *since <= now
+        {
+            return Arc::clone(told);
+        }
+        let (story, since) = self.tell(now);
+        let story = Arc::new(story);
+        if since <= now {
+            self.told.get_or_init(|| (since, Arc::clone(&story)));
+        }
+        story
+    }
+
+    /// The same, and from when on time alone does not change it.
+    fn tell(&self, now: Timestamp) -> (Story, Timestamp) {
         let deliveries: Vec<(Timestamp, Timestamp)> = self
             .runs
             .iter()
             .filter(|((_, _, fate, _), _)| matches!(fate, PacketFate::Delivered(_)))
             .map(|((first, ..), extent)| (*first, extent.last))
             .collect();
-        let (waits, dropped) = self.queue(now);
+        let (waits, dropped, since) = self.queue(now);
         let mut losses: Vec<Loss> = self
             .runs
             .iter()
@@ -135,13 +155,14 @@ impl Track {
         story.first_delivered = story.first_delivered.into_iter().chain(first).min();
         story.holes.extend(holes(&losses, &deliveries));
         story.waits.extend(waits);
-        story
+        (story, since)
     }
 
     /// Pairs packets that came back from userspace with those that were handed to it. Those to be delivered are the
     /// newest: what was translated while flows were absent is older than what was translated with them. Those to be
-    /// dropped, by an explicit action, are the oldest, and were lost from when they were queued.
-    fn queue(&self, now: Timestamp) -> (Vec<Wait>, Vec<Loss>) {
+    /// dropped, by an explicit action, are the oldest, and were lost from when they were queued. And from when on it is known
+    /// of each that is left that it was dropped.
+    fn queue(&self, now: Timestamp) -> (Vec<Wait>, Vec<Loss>, Timestamp) {
         let mut queued: VecDeque<Loss> = VecDeque::new();
         let mut waits = Vec::new();
         let mut losses = Vec::new();
@@ -171,9 +192,11 @@ impl Track {
             }
         }
         queued.extend(waiting.map(|(id, extent)| Loss::new(id, extent, Reason::UserspaceDrop)));
-        queued.retain(|loss| loss.last.plus(PATIENCE) <= now);
+        let known = |loss: &Loss| loss.last.plus(PATIENCE);
+        let since = queued.iter().map(known).max().unwrap_or_default();
+        queued.retain(|loss| known(loss) <= now);
         losses.extend(queued);
-        (waits, losses)
+        (waits, losses, since)
     }
 }
 

@@ -3,6 +3,7 @@
 //! May not know: Pods, restarts, causes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::packet::{PacketFate, Run, TrafficKey};
 use crate::report::Reason;
@@ -29,7 +30,8 @@ pub(crate) struct Extent {
 /// Packet evidence of all keys. Its size grows with keys and holes, and not with time.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    tracks: BTreeMap<TrafficKey, Track>,
+    /// A copy of all of this shares those that have not changed since.
+    tracks: BTreeMap<TrafficKey, Arc<Track>>,
     hits: bool,
 }
 
@@ -106,7 +108,7 @@ impl Traffic {
     pub fn run(&mut self, run: &Run) {
         self.hits |= !run.executed && matches!(run.fate, PacketFate::Delivered(_) | PacketFate::DropFlow);
         let track = self.tracks.entry(run.key).or_default();
-        track.run(run);
+        Arc::make_mut(track).run(run);
     }
 
     /// Holes that are no longer remembered: of one traffic only so many are.
@@ -120,7 +122,7 @@ impl Traffic {
     }
 
     /// All keys with what became of their packets, as far as can be told at `now`.
-    pub fn stories(&self, now: Timestamp) -> impl Iterator<Item = (&TrafficKey, Story)> {
+    pub fn stories(&self, now: Timestamp) -> impl Iterator<Item = (&TrafficKey, Arc<Story>)> {
         self.tracks
             .iter()
             .map(move |(key, track)| (key, track.story(now)))
@@ -165,7 +167,7 @@ mod tests {
             traffic.run(&run(fate, executed, cpu, first, last, packets));
         }
         let (_, story) = traffic.stories(Timestamp(now)).next().unwrap();
-        story
+        Story::clone(&story)
     }
 
     fn window(hole: &Hole) -> (Option<u64>, u64, u64, Option<u64>) {

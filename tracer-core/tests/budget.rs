@@ -65,6 +65,7 @@ fn unattached() -> EventKind {
         attach: "kretprobe".into(),
         ok: false,
         error: "no such function".into(),
+        offsets: None,
     })
 }
 

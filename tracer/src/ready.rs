@@ -89,6 +89,7 @@ mod tests {
             attach: "kprobe".to_owned(),
             ok: true,
             error: String::new(),
+            offsets: None,
         };
         ready.see(&EventKind::Hook(hook));
         ready.see(&EventKind::Source {

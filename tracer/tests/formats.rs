@@ -178,6 +178,23 @@ fn examples_are_what_is_printed() {
     }
 }
 
+#[test]
+fn the_readme_shows_the_report_of_the_shipped_recording() {
+    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let shown = readme
+        .split("```text\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let text = render(&shipped(), style(Format::Text));
+    // What follows belongs to every report, and says little about this one.
+    let (told, _) = text.split_once("\nsteady drops").unwrap();
+    assert_eq!(
+        shown.unwrap(),
+        told,
+        "copy the beginning of docs/examples/restart.txt"
+    );
+}
+
 /// Pages to look at, for who works on them: `OVSGAP_PAGES=DIR`.
 #[test]
 fn pages_are_well_formed_and_powerless() {
@@ -201,7 +218,7 @@ fn a_page_says_what_was_not_seen() {
         "no packet seen",
         "Not seen: flag set.",
         "1 gap weakens the verdict",
-        "27 of 28 attached",
+        "28 of 29 attached",
         "no such symbol",
     ] {
         assert!(page.contains(words), "{words}");

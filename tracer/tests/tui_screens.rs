@@ -93,6 +93,7 @@ fn what_is_missing_is_in_sight_on_every_screen() {
         attach: "kprobe".into(),
         ok: false,
         error: "no such function: load the module".into(),
+        offsets: None,
     };
     events.insert(
         0,

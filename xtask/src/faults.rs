@@ -5,7 +5,7 @@
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::lab::image::Distro;
+use crate::lab::distro::Distro;
 use crate::lab::wire::Verdict;
 use crate::lab::{self};
 use crate::paths::Paths;
@@ -46,8 +46,12 @@ impl Found {
     }
 }
 
+/// Where they are made if nobody says otherwise: what they are about is not the kernel.
+const USUAL: &[Distro] = &[Distro::Bookworm, Distro::Trixie];
+
 /// Runs the troubles named (none: all) in a node of each of the `distros`.
 pub fn run(paths: &Paths, count: &mut suite::Count, distros: &[Distro], names: &[String]) -> Result<()> {
+    let distros = if distros.is_empty() { USUAL } else { distros };
     for distro in distros {
         for found in in_node(paths, *distro, names)? {
             let name = format!("{}: faults: {}", distro.suite(), found.name);

@@ -4,6 +4,7 @@
 
 mod accuracy;
 mod apt;
+mod bench;
 mod cli;
 mod compile;
 mod demo;
@@ -14,6 +15,7 @@ mod guest;
 mod host;
 mod judge;
 mod lab;
+mod matrix;
 mod outcome;
 mod packets;
 mod paths;
@@ -21,6 +23,7 @@ mod progress;
 mod report;
 mod scenario;
 mod suite;
+mod support;
 mod table;
 mod tidy;
 mod toolchain;

@@ -304,6 +304,9 @@ pub const ALL: &[Scenario] = &[
 /// The one that `cargo xtask demo` shows.
 pub const DEMO: &Scenario = &BUG;
 
+/// Those of the core ones that tell most of a kernel: the bug, and the right order.
+pub const FEW: [&str; 2] = ["bug-300", "fixed"];
+
 /// The scenario of that name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
     ALL.iter().find(|scenario| scenario.name == name)

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hook::Offsets;
 use crate::latency::LatencyCount;
 use crate::time::Timestamp;
 
@@ -68,6 +69,10 @@ pub struct Hook {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(default)]
     pub error: Option<String>,
+    /// How the places of what it reads in the kernel's structures were found; absent where it reads nothing there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    pub offsets: Option<Offsets>,
 }
 
 /// Upcalls that the hooks counted beside the datapath's own counters, from the first to the last reading.

@@ -94,6 +94,7 @@ impl Story {
                     attach: "kprobe".into(),
                     ok: true,
                     error: String::new(),
+                    offsets: None,
                 }),
             );
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use tokio::net::UnixStream;
-use tracer_core::event::Hook;
+use tracer_core::event::{Hook, Offsets};
 
 use crate::cli;
 use crate::source::{ebpf, rundir};
@@ -31,10 +31,11 @@ fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
 /// Prints every check; fails where something would not be seen.
 pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     let (dir, db) = super::sockets(&args.node)?;
-    let mut checks = vec![system(), rights(), module(), types()];
+    let (kernel, hooks) = kernel(args.node.ring_size);
+    let mut checks = vec![system(), rights(), module(), types(&hooks)];
     checks.extend(ovs(&dir, &db).await);
     checks.extend(monitors(&dir).await);
-    let hooks = kernel(&mut checks, args.node.ring_size);
+    checks.push(kernel);
     checks.extend(hooks.iter().map(hook));
     let healthy = checks.iter().all(|check| check.ok);
     super::write(&draw(&checks))?;
@@ -101,14 +102,32 @@ fn module() -> Check {
     check("module openvswitch", loaded, detail)
 }
 
-fn types() -> Check {
-    let there = Path::new("/sys/kernel/btf/openvswitch").exists();
-    let detail = if there {
-        "types of the module are known"
+/// Whether it is known where openvswitch keeps things; the hooks tell how they found it.
+fn types(hooks: &[Hook]) -> Check {
+    let found = |by: Offsets| hooks.iter().any(|hook| hook.ok && hook.offsets == Some(by));
+    let (known, detail) = if Path::new("/sys/kernel/btf/openvswitch").exists() {
+        (true, "types of the module are known")
+    } else if found(Offsets::Derived) {
+        (
+            true,
+            "no BTF of the module: its types are derived from the source of this kernel's version",
+        )
     } else {
-        "no BTF of the module: load it, or use a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES"
+        (
+            false,
+            "no BTF of the module: load it, or use a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES",
+        )
     };
-    check("BTF openvswitch", there, detail)
+    check("BTF openvswitch", known, detail)
+}
+
+/// How the places of what a hook reads were found.
+fn found_by(offsets: Offsets) -> &'static str {
+    match offsets {
+        Offsets::VmlinuxBtf => "reads by the kernel's BTF",
+        Offsets::ModuleBtf => "reads by the module's BTF",
+        Offsets::Derived => "reads by the source of this kernel's version",
+    }
 }
 
 async fn ovs(dir: &Path, db: &Path) -> Vec<Check> {
@@ -166,32 +185,34 @@ async fn monitors(dir: &Path) -> Vec<Check> {
 }
 
 /// Attaches every hook once and lets go of it.
-fn kernel(checks: &mut Vec<Check>, ring_kib: u32) -> Vec<Hook> {
+fn kernel(ring_kib: u32) -> (Check, Vec<Hook>) {
     match ebpf::probe(ebpf::Config {
         ring_bytes: ring_kib * 1024,
         ..ebpf::Config::default()
     }) {
         Ok(hooks) => {
             let attached = hooks.iter().filter(|hook| hook.ok).count();
-            checks.push(check(
-                "eBPF",
-                attached == hooks.len(),
-                format!("{attached} of {} hooks can be attached", hooks.len()),
-            ));
-            hooks
+            let detail = format!("{attached} of {} hooks can be attached", hooks.len());
+            (check("eBPF", attached == hooks.len(), detail), hooks)
         }
-        Err(error) => {
-            checks.push(check("eBPF", false, format!("{error:#}")));
-            Vec::new()
-        }
+        Err(error) => (check("eBPF", false, format!("{error:#}")), Vec::new()),
     }
 }
 
 fn hook(hook: &Hook) -> Check {
-    let detail = if hook.ok {
-        hook.attach.clone()
-    } else {
-        format!("{}: {}", hook.attach, hook.error)
+    let detail = match hook {
+        Hook {
+            ok: false,
+            attach,
+            error,
+            ..
+        } => format!("{attach}: {error}"),
+        Hook {
+            attach,
+            offsets: Some(offsets),
+            ..
+        } => format!("{attach}, {}", found_by(*offsets)),
+        Hook { attach, .. } => attach.clone(),
     };
     check(&format!("hook {}", hook.name), hook.ok, detail)
 }

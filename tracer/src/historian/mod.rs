@@ -226,20 +226,21 @@ impl Historian {
     }
 
     /// A datapath's counters that are as they were say no more than that time has passed: a quiet node costs nothing.
-    fn worth_keeping(&mut self, event: Event) -> Event {
-        let mut kind = event.kind.clone();
-        let EventKind::DatapathStats { dp, hit, .. } = &mut kind else {
+    fn worth_keeping(&mut self, mut event: Event) -> Event {
+        let EventKind::DatapathStats { dp, .. } = event.kind else {
             return event;
         };
-        // Packets that go their way are nothing to remember.
-        *hit = 0;
-        let before = self.counters.insert(*dp, kind.clone());
-        let kind = if before == Some(kind) {
-            EventKind::Tick
+        let mut counters = event.kind.clone();
+        if let EventKind::DatapathStats { hit, .. } = &mut counters {
+            // Packets that go their way are nothing to remember.
+            *hit = 0;
+        }
+        if self.counters.get(&dp) == Some(&counters) {
+            event.kind = EventKind::Tick;
         } else {
-            event.kind
-        };
-        Event { at: event.at, kind }
+            self.counters.insert(dp, counters);
+        }
+        event
     }
 
     fn conclude(&mut self) {

@@ -11,8 +11,9 @@ use tracer_core::report::{Finding, Pod, Report, Restart, Verdict};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::milestones;
 
+use super::gate;
 use super::words::{
-    condition, details, is_shown, judged, kind, label, longest_exposed, longest_observed, sentence, when,
+    condition, details, is_shown, kind, label, longest_exposed, longest_observed, sentence, when,
 };
 use crate::writing::{Clock, count, time_of_day, word};
 
@@ -117,7 +118,7 @@ fn outcome(restart: &Restart, pod: &Pod, judgement: Option<&Judgement>) -> (Verd
     // What is no Pod and lost nothing is not judged.
     case.map_or_else(
         || (Verdict::Pass, sentence(pod)),
-        |case| (case.verdict, judged(case)),
+        |case| (case.verdict, gate::message(case)),
     )
 }
 

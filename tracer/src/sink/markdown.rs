@@ -8,9 +8,10 @@ use tracer_core::budget::Judgement;
 use tracer_core::report::{Pod, Report, Restart, Verdict};
 use tracer_core::timeline::milestones;
 
+use super::gate;
 use super::words::{
-    bounds, cause, condition, details, ended_by, is_shown, judged, kind, label, longest_exposed,
-    longest_hole, longest_observed, verdict, when,
+    bounds, cause, condition, details, ended_by, is_shown, kind, label, longest_exposed, longest_hole,
+    longest_observed, verdict, when,
 };
 use crate::writing::{Clock, count, millis, span, time_of_day};
 
@@ -56,7 +57,10 @@ fn head(report: &Report) -> String {
 fn budget(out: &mut String, judgement: &Judgement) {
     let obstacles = judgement.obstacles.iter();
     let obstacles = obstacles.map(|obstacle| (obstacle.verdict, obstacle.detail.clone()));
-    let cases = judgement.cases.iter().map(|case| (case.verdict, judged(case)));
+    let cases = judgement
+        .cases
+        .iter()
+        .map(|case| (case.verdict, gate::message(case)));
     let mut lines: Vec<(Verdict, String)> = obstacles
         .chain(cases)
         .filter(|(verdict, _)| *verdict != Verdict::Pass)
@@ -90,11 +94,12 @@ fn restart(out: &mut String, report: &Report, restart: &Restart) {
     paragraph(out, &title);
     let summary = &restart.summary;
     let line = format!(
-        "{} of {} affected · {} lost · longest exposed window {} · longest hole at most {}",
+        "{} of {} affected · {} lost · longest exposed window {} · longest hole {}{}",
         summary.affected,
         count(u64::from(summary.pods), "Pod"),
         count(summary.lost_packets, "packet"),
         longest_exposed(restart),
+        summary.max_observed_ns.map_or("", |_| "at most "),
         longest_observed(restart),
     );
     paragraph(out, &line);

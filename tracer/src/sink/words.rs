@@ -2,7 +2,6 @@
 //!
 //! May not know: where they stand.
 
-use tracer_core::budget::{Bounds, Breach, Case, Subject};
 use tracer_core::report::{
     Cause, Command, Condition, EndedBy, Exposed, Finding, Kind, Loss, Pod, Reason, Restart, Verdict,
 };
@@ -220,68 +219,6 @@ pub fn longest_observed(restart: &Restart) -> String {
         Some(longest) => span(longest),
         None if restart.summary.lost_packets == 0 => "none".to_owned(),
         None => "not seen".to_owned(),
-    }
-}
-
-/// A case that a budget judged, in one line.
-pub fn judged(case: &Case) -> String {
-    let mut parts: Vec<String> = case.breaches.iter().map(breach).collect();
-    if parts.is_empty() {
-        parts.push(format!("window {}", length(case.window)));
-        parts.push(format!("lost {}", packets(case.lost)));
-    }
-    parts.extend(case.cause.map(|it| format!("cause {}", cause(it))));
-    format!(
-        "{}: {} (restart {})",
-        case.label(),
-        parts.join(", "),
-        case.restart
-    )
-}
-
-fn breach(breach: &Breach) -> String {
-    let relation = if breach.verdict == Verdict::Fail {
-        ">"
-    } else {
-        "may exceed"
-    };
-    let Breach {
-        subject,
-        limit,
-        bounds,
-        ..
-    } = breach;
-    match subject {
-        Subject::Window | Subject::Exposed => {
-            format!("{subject} {} {relation} {}", length(*bounds), span(*limit))
-        }
-        Subject::Lost => format!("lost {} {relation} {limit}", packets(*bounds)),
-        Subject::Pods => format!("{} Pods affected {relation} {limit}", figures(*bounds)),
-    }
-}
-
-/// What is known of a length of time.
-pub fn length(bounds: Bounds) -> String {
-    match bounds.at_most {
-        Some(most) if most == bounds.at_least => span(most),
-        Some(most) => format!("{}–{} ms", millis(bounds.at_least), millis(most)),
-        None => format!("at least {}", span(bounds.at_least)),
-    }
-}
-
-fn packets(bounds: Bounds) -> String {
-    let unit = if bounds.at_most == Some(1) {
-        "packet"
-    } else {
-        "packets"
-    };
-    format!("{} {unit}", figures(bounds))
-}
-
-fn figures(bounds: Bounds) -> String {
-    match bounds.at_most {
-        Some(most) => range([bounds.at_least, most]),
-        None => format!("at least {}", bounds.at_least),
     }
 }
 

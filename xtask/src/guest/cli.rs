@@ -15,7 +15,7 @@ use super::node::Node;
 use super::restart::{self, Restart};
 use super::traffic::Prober;
 use super::traffic::spec::{self, Rates};
-use super::{faults, run, screen, traffic};
+use super::{bench, faults, run, screen, traffic};
 
 /// A command inside a node.
 #[derive(Subcommand)]
@@ -33,6 +33,8 @@ pub enum Guest {
         /// Words of the names of those to make; none: all
         names: Vec<String>,
     },
+    /// Bring up a node and measure what tracers cost it
+    Bench(bench::Bench),
     /// Bring up a node and restart it under `ovsgap watch`, on its second serial line
     Screen(screen::Args),
     /// Run a program on the second serial line
@@ -84,6 +86,7 @@ pub fn run(command: Guest) -> Result<ExitCode> {
         }
         Guest::Restart(restart) => restart::run(&restart)?,
         Guest::Faults { names } => faults::run(&names)?,
+        Guest::Bench(args) => bench::run(&args)?,
         Guest::Screen(args) => return screen::run(&args),
         Guest::Line(line) => return screen::on_line(&line),
         Guest::Traffic(traffic) => run_traffic(&traffic)?,
@@ -92,6 +95,7 @@ pub fn run(command: Guest) -> Result<ExitCode> {
             for name in &names {
                 run::scenario(&mut node, name)?;
             }
+            bench::programs::write()?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 //!
 //! May not know: the host side, images, QEMU.
 
+pub mod bench;
 pub mod cli;
 pub mod faults;
 pub mod init;

@@ -89,6 +89,19 @@ fn without_datapath(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
     }
 }
 
+/// The causes that the report must name, Pod by Pod.
+pub fn causes(outcome: &Outcome) -> Vec<Option<&'static str>> {
+    let Scenario { without, .. } = outcome.scenario;
+    let of = |name| {
+        if without.contains(&name) {
+            Some("flows_never_installed")
+        } else {
+            right(outcome.scenario, name)
+        }
+    };
+    outcome.pods().into_iter().map(of).collect()
+}
+
 /// The cause that a Pod's window has.
 fn right(scenario: &Scenario, name: &str) -> Option<&'static str> {
     match scenario {

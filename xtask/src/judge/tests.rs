@@ -149,6 +149,7 @@ fn outcome(end_ns: u64) -> Outcome {
         live: "the report".into(),
         replayed: "the report".into(),
         log: String::new(),
+        dispatch: crate::outcome::Dispatch::default(),
     }
 }
 

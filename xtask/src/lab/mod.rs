@@ -2,6 +2,7 @@
 //!
 //! May not know: what the command does.
 
+pub mod distro;
 pub mod image;
 pub mod wire;
 
@@ -22,8 +23,9 @@ use anyhow::{Context as _, Result};
 use crate::host;
 use crate::paths::Paths;
 use cpio::Archive;
+use distro::Distro;
 use emulator::Emulator;
-use image::{Distro, Image};
+use image::Image;
 pub use qemu::Screen;
 use qemu::{Accel, Machine};
 use wire::{Job, Verdict};
@@ -53,12 +55,22 @@ pub struct Run {
 
 /// Boots a node, runs the command as root and returns how it ended. `guest` is the static binary of this crate.
 pub fn run(paths: &Paths, guest: &Path, run: &Run) -> Result<Verdict> {
+    boot(paths, guest, run, false)
+}
+
+/// The same on a machine of one translated processor whose clock is the count of its instructions: each takes one
+/// nanosecond.
+pub fn run_counted(paths: &Paths, guest: &Path, run: &Run) -> Result<Verdict> {
+    boot(paths, guest, run, true)
+}
+
+fn boot(paths: &Paths, guest: &Path, run: &Run, counted: bool) -> Result<Verdict> {
     host::require(paths, host::LAB)?;
     let image = image::get(paths, run.distro, &run.packages)?;
     let folder = RunFolder::make(paths)?;
     let mut machine = Machine {
         emulator: Emulator::installed()?,
-        accel: Accel::Tcg,
+        accel: if counted { Accel::Counted } else { Accel::Tcg },
         cpus: run.cpus,
         memory: run.memory,
         kernel: image.kernel(),
@@ -67,9 +79,11 @@ pub fn run(paths: &Paths, guest: &Path, run: &Run) -> Result<Verdict> {
         port: None,
         screen: None,
     };
-    write_initrd(&machine.initrd, guest, &image, &[], &Job::default())?;
-    machine.accel = qemu::probe(&paths.lab(), &machine)?;
-    if machine.accel == Accel::Tcg {
+    if !counted {
+        write_initrd(&machine.initrd, guest, &image, &[], &Job::default())?;
+        machine.accel = qemu::probe(&paths.lab(), &machine)?;
+    }
+    if machine.accel != Accel::Kvm {
         machine.emulator = Emulator::for_translation(paths)?;
     }
     let job = Job {

@@ -22,6 +22,8 @@ pub enum Accel {
     Kvm,
     /// Translated: about ten times slower, works everywhere.
     Tcg,
+    /// Translated and counted: an instruction takes a nanosecond of the node's time. Slower still.
+    Counted,
 }
 
 /// The parts of a machine.
@@ -72,21 +74,7 @@ impl Machine {
             "-serial",
             "stdio",
         ]);
-        let cpus = match self.accel {
-            Accel::Kvm => {
-                command.args(["-M", "q35,accel=kvm", "-cpu", "host"]);
-                self.cpus
-            }
-            Accel::Tcg if self.emulator.parallel => {
-                command.args(["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"]);
-                self.cpus
-            }
-            // Two processors that take turns would each wait for the other's turn to end, a tenth of a second.
-            Accel::Tcg => {
-                command.args(["-M", "q35", "-accel", "tcg,thread=single", "-cpu", "max"]);
-                1
-            }
-        };
+        let cpus = self.processors(&mut command);
         command
             .arg("-smp")
             .arg(cpus.to_string())
@@ -120,6 +108,30 @@ impl Machine {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+
+    /// How the processors are run, and how many there are.
+    fn processors(&self, command: &mut Command) -> u32 {
+        match self.accel {
+            Accel::Kvm => {
+                command.args(["-M", "q35,accel=kvm", "-cpu", "host"]);
+                self.cpus
+            }
+            Accel::Counted => {
+                command.args(["-M", "q35", "-accel", "tcg,thread=single", "-cpu", "max"]);
+                command.args(["-icount", "shift=0,sleep=off"]);
+                1
+            }
+            Accel::Tcg if self.emulator.parallel => {
+                command.args(["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"]);
+                self.cpus
+            }
+            // Two processors that take turns would each wait for the other's turn to end, a tenth of a second.
+            Accel::Tcg => {
+                command.args(["-M", "q35", "-accel", "tcg,thread=single", "-cpu", "max"]);
+                1
+            }
+        }
     }
 }
 
@@ -232,6 +244,8 @@ mod tests {
                 && tcg.contains("\"2048\"")
         );
         assert!(machine(Accel::Kvm, false).contains("accel=kvm"));
+        let counted = machine(Accel::Counted, true);
+        assert!(counted.contains("\"shift=0,sleep=off\"") && counted.contains("\"-smp\" \"1\""));
         let alone = machine(Accel::Tcg, false);
         assert!(
             alone.contains("tcg,thread=single")

@@ -216,6 +216,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "xtask",
         &[
             "anyhow",
+            "aya",
             "clap",
             "indicatif",
             "nix",

@@ -9,7 +9,8 @@ use tracer_core::report::{Report, Restart, Verdict};
 
 use super::pill;
 use super::text::{each, escape, or_not_seen};
-use crate::sink::words::{ending, judged, longest_exposed, longest_observed, range, verdict};
+use crate::sink::gate;
+use crate::sink::words::{ending, longest_exposed, longest_observed, range, verdict};
 use crate::writing::{count, span, time_of_day};
 
 /// Lines of a budget that are listed.
@@ -117,7 +118,10 @@ pub fn budget(judgement: Option<&Judgement>) -> String {
     };
     let obstacles = judgement.obstacles.iter();
     let obstacles = obstacles.map(|obstacle| (obstacle.verdict, obstacle.detail.clone()));
-    let cases = judgement.cases.iter().map(|case| (case.verdict, judged(case)));
+    let cases = judgement
+        .cases
+        .iter()
+        .map(|case| (case.verdict, gate::message(case)));
     let mut lines: Vec<(Verdict, String)> = obstacles
         .chain(cases)
         .filter(|(of, _)| *of != Verdict::Pass)

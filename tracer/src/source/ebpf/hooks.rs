@@ -9,7 +9,7 @@ use tracer_common::hook::Hook;
 use tracer_common::offsets::UNKNOWN;
 use tracer_core::event;
 
-use super::offsets::Layout;
+use super::offsets::{self, Layout};
 use super::remedy;
 
 /// How a program is attached.
@@ -154,7 +154,11 @@ impl Spec {
                 _ => attach(ebpf, &program, name).map_err(|error| remedy::of_program(&error, name)),
             };
             let error = attached.as_ref().err().cloned();
-            reports.push((report(name, how, error), attached.ok()));
+            let hook = event::Hook {
+                offsets: self.offsets(layout),
+                ..report(name, how, error)
+            };
+            reports.push((hook, attached.ok()));
         }
         reports.reverse();
         reports
@@ -196,6 +200,18 @@ impl Spec {
         }
     }
 
+    /// How the places of what the hook needs were found.
+    fn offsets(self, layout: &Layout) -> Option<event::Offsets> {
+        let needed = || self.needs.iter().copied().flatten();
+        let of_module = |member: &&str| !offsets::is_of_kernel(member);
+        let found = if needed().any(of_module) {
+            layout.of_module
+        } else {
+            event::Offsets::VmlinuxBtf
+        };
+        needed().next().map(|_| found)
+    }
+
     fn missing(self, layout: &Layout) -> Option<String> {
         let members = layout.offsets.members();
         let mut missing: Vec<String> = members
@@ -235,6 +251,7 @@ fn report(name: &str, how: &str, error: Option<String>) -> event::Hook {
         attach: how.to_owned(),
         ok: error.is_none(),
         error: error.unwrap_or_default(),
+        offsets: None,
     }
 }
 
@@ -268,4 +285,29 @@ fn program_mut<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, Pr
     ebpf.program_mut(name).ok_or_else(|| ProgramError::InvalidName {
         name: name.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_common::offsets::Offsets;
+
+    use super::*;
+
+    #[test]
+    fn each_hook_tells_how_what_it_reads_was_found() {
+        let layout = Layout {
+            offsets: Offsets::unknown(),
+            of_module: event::Offsets::Derived,
+            why_unknown: None,
+        };
+        let of = |hook: Hook| {
+            let mut specs = [PROCESSES, SLOW_PATH].into_iter().flatten();
+            specs
+                .find(|spec| spec.hook == hook)
+                .and_then(|spec| spec.offsets(&layout))
+        };
+        assert_eq!(of(Hook::ProcessExec), None);
+        assert_eq!(of(Hook::FlowSet), Some(event::Offsets::VmlinuxBtf));
+        assert_eq!(of(Hook::FlowFlush), Some(event::Offsets::Derived));
+    }
 }

@@ -14,6 +14,7 @@ use btf_rs::{Backend, Btf, Member, Type};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::system::uname;
 use tracer_common::offsets::Offsets;
+use tracer_core::event;
 
 use super::derived;
 
@@ -27,8 +28,16 @@ const OF_KERNEL: [&str; 4] = ["task_struct", "net_device", "genl_info", "sk_buff
 pub(super) struct Layout {
     /// Where things are.
     pub(super) offsets: Offsets,
+    /// How the places of what is openvswitch's own were found, where they were.
+    pub(super) of_module: event::Offsets,
     /// Why that is not all that is asked for.
     pub(super) why_unknown: Option<String>,
+}
+
+/// Whether a member (`sk_buff.len`) is of a structure of the kernel proper.
+pub(super) fn is_of_kernel(member: &str) -> bool {
+    let structure = member.split_once('.').map_or(member, |(structure, _)| structure);
+    OF_KERNEL.contains(&structure)
 }
 
 impl Layout {
@@ -49,34 +58,43 @@ impl Layout {
             )
         })?;
         let of_kernel = find(&vmlinux, |structure| OF_KERNEL.contains(&structure));
-        let (others, why_unknown) = match module {
-            None => (find(&vmlinux, |structure| !OF_KERNEL.contains(&structure)), None),
-            Some(module) => of_module(module, &vmlinux),
+        let mut layout = match module {
+            None => Self {
+                offsets: find(&vmlinux, |structure| !OF_KERNEL.contains(&structure)),
+                of_module: event::Offsets::VmlinuxBtf,
+                why_unknown: None,
+            },
+            Some(module) => Self::of_module(module, &vmlinux),
         };
-        Ok(Self {
-            offsets: of_kernel.or(&others).checked(),
-            why_unknown,
-        })
+        layout.offsets = of_kernel.or(&layout.offsets).checked();
+        Ok(layout)
     }
-}
 
-/// Offsets of what is in the module alone, and why they could not be read.
-fn of_module(module: &str, vmlinux: &Btf) -> (Offsets, Option<String>) {
-    let path = Path::new(DIRECTORY).join(module);
-    match Btf::from_split_file(&path, vmlinux) {
-        Ok(module) => (find(&module, |structure| !OF_KERNEL.contains(&structure)), None),
-        Err(error) => {
-            let why = format!(
-                "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES",
-                path.display()
-            );
-            match of_known_source(vmlinux) {
-                Some(offsets) => {
-                    tracing::warn!("{why}; going by the source of Linux 5.10 instead");
-                    (offsets, None)
-                }
-                None => (Offsets::unknown(), Some(why)),
+    /// Of what is in the module alone.
+    fn of_module(module: &str, vmlinux: &Btf) -> Self {
+        let path = Path::new(DIRECTORY).join(module);
+        let error = match Btf::from_split_file(&path, vmlinux) {
+            Ok(module) => {
+                return Self {
+                    offsets: find(&module, |structure| !OF_KERNEL.contains(&structure)),
+                    of_module: event::Offsets::ModuleBtf,
+                    why_unknown: None,
+                };
             }
+            Err(error) => error,
+        };
+        let why = format!(
+            "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES",
+            path.display()
+        );
+        let derived = of_known_source(vmlinux);
+        if derived.is_some() {
+            tracing::warn!("{why}; going by the source of Linux 5.10 instead");
+        }
+        Self {
+            offsets: derived.unwrap_or(Offsets::unknown()),
+            of_module: event::Offsets::Derived,
+            why_unknown: derived.is_none().then_some(why),
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::truth::{Key, Stream, Truth, lost_runs};
 use receive::{Arrivals, Incoming};
 use send::Sent;
 use sockets::Channel;
+pub use sockets::inside;
 use spec::{Kind, Spec};
 use status::Progress;
 use tap::Heard;

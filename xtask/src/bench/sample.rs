@@ -1,0 +1,206 @@
+//! What a bench brings back from a node: one figure a line.
+//!
+//! May not know: how a figure is taken, how it is shown.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// The guest's file of samples, in `/out`.
+pub const FILE: &str = "bench.jsonl";
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Instructions a packet, on a machine that counts them
+    Instructions,
+    /// Forwarding rate beside that without a tracer, in turns
+    Rate,
+    /// New flows at full rate: latency of upcalls, loss of records
+    Storm,
+    /// CPU and memory of ovsgap with 10, 100 and 500 Pods
+    Pods,
+    /// From the start of ovsgap to its last hook, and back
+    Attach,
+    /// Sizes of the programs, as the kernel tells them
+    Programs,
+}
+
+impl Part {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Instructions => "instructions",
+            Self::Rate => "rate",
+            Self::Storm => "storm",
+            Self::Pods => "pods",
+            Self::Attach => "attach",
+            Self::Programs => "programs",
+        }
+    }
+}
+
+/// Who looks on while packets are forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Tracer {
+    /// ovsgap, `--evidence auto`, no restart
+    Rest,
+    /// ovsgap, `--evidence auto`, in a restart (flow-restore-wait is set)
+    Armed,
+    /// ovsgap, `--evidence always`
+    Always,
+    /// bpftrace with counts per port at the two functions that ovsgap hooks
+    Bpftrace,
+    /// bpftrace with empty probes at the same two functions
+    Hooks,
+    /// perf, which records an event each time one of the two is called
+    Perf,
+}
+
+impl Tracer {
+    /// Its name on the command line and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Armed => "armed",
+            Self::Always => "always",
+            Self::Bpftrace => "bpftrace",
+            Self::Hooks => "hooks",
+            Self::Perf => "perf",
+        }
+    }
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The part that it belongs to.
+    pub part: Part,
+    /// Of what: a tracer, a number of Pods, a program.
+    pub of: String,
+    /// Which figure, its unit at the end of the name.
+    pub what: String,
+    /// Which round.
+    pub round: u32,
+    /// The figure.
+    pub value: u64,
+    /// The same without a tracer, in the same round: the mean of just before and just after.
+    pub without: Option<u64>,
+}
+
+/// Where the figures are from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The kernel's release.
+    pub kernel: String,
+    /// The version of Open vSwitch.
+    pub ovs: String,
+    /// The model of the processors, as the kernel tells it.
+    pub processor: String,
+    /// How many of them.
+    pub processors: u32,
+}
+
+/// A line of [`FILE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// The first one.
+    Machine(Machine),
+    /// Any other.
+    Sample(Sample),
+}
+
+/// All lines of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Samples {
+    /// Where they are from.
+    pub machine: Machine,
+    /// Each.
+    pub all: Vec<Sample>,
+}
+
+impl Samples {
+    /// Reads a file's text.
+    pub fn read(text: &str) -> Result<Self> {
+        let mut samples = Self::default();
+        for line in text.lines() {
+            match serde_json::from_str(line).context("reading a sample")? {
+                Line::Machine(machine) => samples.machine = machine,
+                Line::Sample(sample) => samples.all.push(sample),
+            }
+        }
+        Ok(samples)
+    }
+
+    /// Those of one figure, by what they are of, in the order in which they were taken first.
+    pub fn figure(&self, what: &str) -> Vec<(&str, Vec<&Sample>)> {
+        let mut order: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut groups: Vec<(&str, Vec<&Sample>)> = Vec::new();
+        for sample in self.all.iter().filter(|sample| sample.what == what) {
+            let at = *order.entry(&sample.of).or_insert_with(|| {
+                groups.push((&sample.of, Vec::new()));
+                groups.len() - 1
+            });
+            if let Some((_, group)) = groups.get_mut(at) {
+                group.push(sample);
+            }
+        }
+        groups
+    }
+
+    /// The median of one figure.
+    pub fn median(&self, of: &str, what: &str) -> Option<u64> {
+        let is = |sample: &&Sample| sample.of == of && sample.what == what;
+        let mut values: Vec<u64> = self.all.iter().filter(is).map(|sample| sample.value).collect();
+        values.sort_unstable();
+        values.get(values.len() / 2).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_read_back_and_are_grouped() {
+        let sample = |of: &str, round, value| Sample {
+            part: Part::Rate,
+            of: of.into(),
+            what: "udp_pps".into(),
+            round,
+            value,
+            without: Some(10),
+        };
+        let lines = [
+            Line::Machine(Machine {
+                kernel: "6.12".into(),
+                ..Machine::default()
+            }),
+            Line::Sample(sample("rest", 1, 9)),
+            Line::Sample(sample("armed", 1, 7)),
+            Line::Sample(sample("rest", 2, 11)),
+        ];
+        let text: String = lines
+            .iter()
+            .map(|line| serde_json::to_string(line).unwrap() + "\n")
+            .collect();
+        let samples = Samples::read(&text).unwrap();
+        assert_eq!(samples.machine.kernel, "6.12");
+        let figure = samples.figure("udp_pps");
+        assert_eq!(
+            figure
+                .iter()
+                .map(|(of, all)| (*of, all.len()))
+                .collect::<Vec<_>>(),
+            [("rest", 2), ("armed", 1)]
+        );
+        assert_eq!(samples.median("rest", "udp_pps"), Some(11));
+        assert_eq!(samples.median("perf", "udp_pps"), None);
+        assert!(Samples::read("{}").is_err());
+    }
+}
