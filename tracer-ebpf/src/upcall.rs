@@ -9,7 +9,7 @@ use tracer_common::hook::Hook;
 use crate::emit;
 use crate::kernel::{self, Address, now, offset};
 use crate::latency;
-use crate::maps::{CONTROL, UPCALL, UPCALL_TOTALS, UPCALLS};
+use crate::maps::{self, UPCALL, UPCALL_TOTALS, UPCALLS};
 use crate::packet;
 
 /// `OVS_PACKET_CMD_MISS`.
@@ -133,7 +133,7 @@ fn count_total(key: &UpcallKey) {
 #[inline(always)]
 fn count(key: &UpcallKey) {
     let now = now();
-    let tick = CONTROL.get(0).map_or(0, |control| control.tick);
+    let tick = maps::tick();
     let Some(counted) = UPCALLS.get_ptr_mut(key) else {
         let first = UpcallCount {
             count: 1,

@@ -44,13 +44,7 @@ enum Command {
     /// Pack the program, its completions and man pages, and a Debian package below target/dist
     Dist,
     /// Feed what reads bytes from outside with inputs that shall break it
-    Fuzz {
-        /// How many inputs each target gets
-        #[arg(long, default_value_t = 1_000_000)]
-        inputs: u64,
-        /// Which targets (folders of tracer/fuzz/corpus); none: all
-        targets: Vec<String>,
-    },
+    Fuzz(fuzz::Fuzz),
     /// Run all tests: format, lint, unit tests, tidiness, restarts in nodes
     Test(Test),
     /// Check what the workspace's files must be like
@@ -145,8 +139,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Fuzz { inputs, targets } => {
-            let broken = fuzz::run(&Paths::find()?, inputs, &targets)?;
+        Command::Fuzz(asked) => {
+            let broken = fuzz::run(&Paths::find()?, &asked)?;
             Ok(if broken == 0 {
                 ExitCode::SUCCESS
             } else {
