@@ -14,6 +14,8 @@ use crate::host;
 use crate::paths::Paths;
 use crate::{compile, progress};
 
+mod page;
+
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// Counters at every edge and the operands of comparisons, for libFuzzer to see; overflows are panics, as in a debug
@@ -33,36 +35,104 @@ const LONGEST: u32 = 10;
 /// The fuzzer may take so much memory, in MiB, its own included (some 100): more is a blow-up.
 const MEMORY: u32 = 1024;
 
+/// The longest input of a target, in bytes, where what it does with one grows with its length: 64 events are more than tell a
+/// restart, and judging so many takes a tenth of a millisecond.
+const LONGEST_INPUT: &[(&str, u32)] = &[("judge", 256), ("log", 2304), ("ovsdb", 1536)];
+
+/// What is asked for.
+#[derive(Debug, clap::Args)]
+pub struct Fuzz {
+    /// How many inputs each target gets
+    #[arg(long, default_value_t = 1_000_000)]
+    inputs: u64,
+    /// Write what came of it to docs/fuzzing.md
+    #[arg(long)]
+    write: bool,
+    /// Run nothing: take what libFuzzer said (TARGET.log) in runs that were made elsewhere
+    #[arg(long, value_name = "FOLDER")]
+    logs: Option<PathBuf>,
+    /// Which targets (folders of tracer/fuzz/corpus); none: all
+    targets: Vec<String>,
+}
+
 /// What came of one target.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     target: String,
     inputs: u64,
     millis: u128,
+    /// Places in the program that were reached, and combinations of how often.
+    edges: u64,
+    features: u64,
+    /// Inputs that reach what no other does.
+    corpus: u64,
+    /// The most memory it had.
+    mebibytes: u64,
     /// The input that broke it, where one did.
     broken: Option<PathBuf>,
 }
 
-/// Fuzzes the `targets` (none: all) with `inputs` each; returns how many broke.
-pub fn run(paths: &Paths, inputs: u64, targets: &[String]) -> Result<usize> {
+impl Outcome {
+    /// Inputs in a second.
+    fn rate(&self) -> u128 {
+        u128::from(self.inputs) * 1000 / self.millis.max(1)
+    }
+}
+
+/// Fuzzes the targets (none: all) with so many inputs each; returns how many broke.
+pub fn run(paths: &Paths, asked: &Fuzz) -> Result<usize> {
     let fuzz = paths.root.join("tracer/fuzz");
     let known = names(&fuzz.join("corpus"))?;
+    let Fuzz { inputs, targets, .. } = asked;
     if let Some(unknown) = targets.iter().find(|target| !known.contains(target)) {
         bail!(
             "there is no target `{unknown}`: take some of {}",
             known.join(", ")
         );
     }
-    let chosen = if targets.is_empty() { &known[..] } else { targets };
+    let chosen = if targets.is_empty() { &known } else { targets };
+    let outcomes = match &asked.logs {
+        Some(folder) => elsewhere(folder, chosen)?,
+        None => all(paths, &fuzz, chosen, *inputs)?,
+    };
+    println_all(&outcomes)?;
+    if asked.write {
+        write(paths, &outcomes)?;
+    }
+    Ok(outcomes.iter().filter(|outcome| outcome.broken.is_some()).count())
+}
+
+fn all(paths: &Paths, fuzz: &Path, targets: &[String], inputs: u64) -> Result<Vec<Outcome>> {
     let binary = build(paths)?;
     let mut outcomes = Vec::new();
-    for target in chosen {
-        let outcome = one(paths, &binary, &fuzz, target, inputs)?;
+    for target in targets {
+        let outcome = one(paths, &binary, fuzz, target, inputs)?;
         eprintln!("{}", line(&outcome));
         outcomes.push(outcome);
     }
-    println_all(&outcomes)?;
-    Ok(outcomes.iter().filter(|outcome| outcome.broken.is_some()).count())
+    Ok(outcomes)
+}
+
+/// What came of runs by hand, of which libFuzzer's words were kept. It tells whole seconds.
+fn elsewhere(folder: &Path, targets: &[String]) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for target in targets {
+        let log = folder.join(format!("{target}.log"));
+        if log.is_file() {
+            let said = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
+            outcomes.push(Outcome {
+                target: target.clone(),
+                ..read(&String::from_utf8_lossy(&said))
+            });
+        }
+    }
+    Ok(outcomes)
+}
+
+fn write(paths: &Paths, outcomes: &[Outcome]) -> Result<()> {
+    let file = paths.root.join("docs/fuzzing.md");
+    let before = fs::read_to_string(&file).unwrap_or_default();
+    fs::write(&file, page::page(&before, outcomes)).with_context(|| format!("writing {}", file.display()))
 }
 
 /// The folders of the corpus: one a target.
@@ -116,6 +186,9 @@ fn one(paths: &Paths, binary: &Path, fuzz: &Path, target: &str, inputs: u64) -> 
         format!("-artifact_prefix={}/", broken.display()),
         "-print_final_stats=1".to_owned(),
     ]);
+    if let Some((_, longest)) = LONGEST_INPUT.iter().find(|(name, _)| *name == target) {
+        command.arg(format!("-max_len={longest}"));
+    }
     let words = fuzz.join("dict").join(format!("{target}.dict"));
     if words.is_file() {
         command.arg(format!("-dict={}", words.display()));
@@ -130,27 +203,39 @@ fn one(paths: &Paths, binary: &Path, fuzz: &Path, target: &str, inputs: u64) -> 
     let millis = began.elapsed().as_millis();
     step.done();
     let said = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
-    let (ran, input) = read(&String::from_utf8_lossy(&said));
-    let broken = (!status.success()).then(|| input.unwrap_or_else(|| log.clone()));
+    let mut outcome = read(&String::from_utf8_lossy(&said));
+    if !status.success() {
+        outcome.broken.get_or_insert(log);
+    }
     Ok(Outcome {
         target: target.to_owned(),
-        inputs: ran,
         millis,
-        broken,
+        ..outcome
     })
 }
 
-/// How many inputs libFuzzer says it ran, and which one it wrote because it broke the target.
-fn read(said: &str) -> (u64, Option<PathBuf>) {
+/// What libFuzzer says: how many inputs it ran, what they reached, and which one it wrote because it broke the target.
+fn read(said: &str) -> Outcome {
     let after = |words: &str| {
         let line = said.lines().rev().find(|line| line.contains(words))?;
         line.split(words).nth(1).map(str::trim)
     };
-    let ran = after("stat::number_of_executed_units:").and_then(|count| count.parse().ok());
-    (
-        ran.unwrap_or_default(),
-        after("Test unit written to ").map(PathBuf::from),
-    )
+    let number = |words: &str| {
+        let digits = after(words)?
+            .split(|found: char| !found.is_ascii_digit())
+            .next()?;
+        digits.parse::<u64>().ok()
+    };
+    Outcome {
+        target: String::new(),
+        inputs: number("stat::number_of_executed_units:").unwrap_or_default(),
+        millis: u128::from(number(" runs in ").unwrap_or_default()) * 1000,
+        edges: number(" cov: ").unwrap_or_default(),
+        features: number(" ft: ").unwrap_or_default(),
+        corpus: number(" corp: ").unwrap_or_default(),
+        mebibytes: number("stat::peak_rss_mb:").unwrap_or_default(),
+        broken: after("Test unit written to ").map(PathBuf::from),
+    }
 }
 
 fn line(outcome: &Outcome) -> String {
@@ -159,8 +244,9 @@ fn line(outcome: &Outcome) -> String {
         inputs,
         millis,
         broken,
+        ..
     } = outcome;
-    let rate = u128::from(*inputs) * 1000 / (*millis).max(1);
+    let rate = outcome.rate();
     let seconds = format!("{}.{}", millis / 1000, millis % 1000 / 100);
     let broke = broken.as_ref().map_or_else(
         || "held".to_owned(),
@@ -191,13 +277,29 @@ mod tests {
 
     #[test]
     fn what_libfuzzer_says_is_read() {
-        let held =
-            "Done 100 runs in 2 second(s)\nstat::number_of_executed_units: 100\nstat::peak_rss_mb: 40\n";
-        assert_eq!(read(held), (100, None));
+        let held = "#90\tREDUCE cov: 90 ft: 300 corp: 160/14Kb lim: 4096 exec/s: 80000 rss: 32Mb\n\
+            #100\tDONE   cov: 96 ft: 517 corp: 321/82Kb lim: 4096 exec/s: 80000 rss: 32Mb\n\
+            Done 100 runs in 2 second(s)\nstat::number_of_executed_units: 100\nstat::peak_rss_mb:              40\n";
+        let expected = Outcome {
+            target: String::new(),
+            inputs: 100,
+            millis: 2000,
+            edges: 96,
+            features: 517,
+            corpus: 321,
+            mebibytes: 40,
+            broken: None,
+        };
+        assert_eq!(read(held), expected);
         let broken = "==7== ERROR: libFuzzer: deadly signal\n\
             artifact_prefix='x/'; Test unit written to x/crash-1\nstat::number_of_executed_units: 7\n";
-        assert_eq!(read(broken), (7, Some(PathBuf::from("x/crash-1"))));
-        assert_eq!(read("error while loading shared libraries"), (0, None));
+        let expected = Outcome {
+            inputs: 7,
+            broken: Some(PathBuf::from("x/crash-1")),
+            ..Outcome::default()
+        };
+        assert_eq!(read(broken), expected);
+        assert_eq!(read("error while loading shared libraries"), Outcome::default());
     }
 
     #[test]
@@ -206,7 +308,7 @@ mod tests {
             target: "log".to_owned(),
             inputs: 3000,
             millis: 1500,
-            broken: None,
+            ..Outcome::default()
         };
         assert_eq!(
             line(&outcome),

@@ -15,7 +15,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum as _};
 
-use crate::lab::image::Distro;
+use crate::lab::distro::Distro;
 use crate::lab::wire::Verdict;
 use crate::paths::Paths;
 use crate::{compile, lab};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::lab::image::Distro;
+use crate::lab::distro::Distro;
 use crate::paths::Paths;
 
 /// The guest's file of sizes, in `/out`.

@@ -5,9 +5,9 @@
 use anyhow::Result;
 use aya::sys::{Stats, enable_stats};
 
+use super::mounted::{self, Running};
 use super::output::Output;
 use super::stream::{self, Forwarded};
-use super::tracer::{self, Running};
 use super::{Bench, programs};
 use crate::bench::sample::{Part, Tracer};
 use crate::guest::node::Node;
@@ -49,7 +49,7 @@ impl Both {
 
 /// Measures every tracer in every round.
 pub fn run(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
-    tracer::mount()?;
+    mounted::mount()?;
     let tracers = if bench.tracers.is_empty() {
         ALL.as_slice()
     } else {
