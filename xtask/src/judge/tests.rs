@@ -102,7 +102,6 @@ fn report(end_ns: u64) -> Report {
             to_pod: Some(seen()),
             from_pod: Some(seen()),
         },
-        ..Pod::default()
     };
     let restart = Restart {
         kind: "graceful".into(),
