@@ -38,6 +38,8 @@ between two that are neighbours. So a bound is exact to one packet of its traffi
 * A lost packet may meet the datapath up to 1 ms after the call that sent it (the rest of a softirq's work is left to a thread).
 * Of packets that waited in one socket, and of which some were dropped and some delivered, the last that was dropped is not known: `min` is smaller than it could be.
 * TCP sends little into a hole: its bounds are as wide as its retransmission timer.
+* A packet that a megaflow of before sends to a port that has another Pod's number by now (ports made again while ovs-vswitchd is away) counts as delivered: the datapath did
+  deliver it, to the wrong Pod.
 * What finds no datapath (`exit --cleanup`, a module that is reloaded) is seen by nobody but the prober; the window covers it.
 
 To see it again: `cargo xtask test --all --write-accuracy` (every scenario, some 20 minutes), or with `--only NAME,…` and `--distro`; what a run left is in

@@ -204,12 +204,27 @@ impl Node {
         });
         let ports: Vec<String> = ports.collect();
         vsctl(&format!("--no-wait {}", ports.join(" -- ")))?;
-        // The kernel gives the lowest number that is free.
-        let devices: Vec<&str> = self.pods.iter().map(|pod| pod.device.as_str()).collect();
+        // The kernel gives the lowest number that is free: each is another Pod's then.
+        let shown = command::output("ovs-dpctl", &["show"])?;
+        let devices = self.by_number(&shown);
         let mut turned = devices.clone();
         turned.rotate_left(1);
         command::output("ovs-dpctl", &[["del-if", DATAPATH].as_slice(), &devices].concat())?;
         command::output("ovs-dpctl", &[["add-if", DATAPATH].as_slice(), &turned].concat()).map(drop)
+    }
+
+    /// The Pods' devices in the order of their numbers in the datapath, as `ovs-dpctl show` lists them (`port 3: NAME`).
+    fn by_number(&self, shown: &str) -> Vec<&str> {
+        let number = |device: &str| {
+            let mut ports = shown
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("port ")?.split_once(": "));
+            let found = ports.find(|(_, name)| name.split(' ').next() == Some(device));
+            found.and_then(|(number, _)| number.parse::<u32>().ok())
+        };
+        let mut devices: Vec<&str> = self.pods.iter().map(|pod| pod.device.as_str()).collect();
+        devices.sort_by_key(|device| number(device));
+        devices
     }
 
     /// As an agent does after a restart that left nothing of the datapath.
@@ -335,6 +350,21 @@ mod tests {
             BTreeMap::from([("veth1".to_owned(), 3)])
         );
         assert!(ofports("[]").is_err());
+    }
+
+    #[test]
+    fn devices_are_sorted_by_their_numbers() {
+        let node = Node {
+            gateway: Pod::new(0),
+            pods: vec![Pod::new(1), Pod::new(2), Pod::new(3)],
+            conntrack: false,
+            patched: false,
+        };
+        let [one, two, three] = [1, 2, 3].map(|number| Pod::new(number).device);
+        let shown = format!(
+            "system@ovs-system:\n  port 0: ovs-system (internal)\n  port 12: {two}\n  port 1: {one}\n  port 3: {three}\n"
+        );
+        assert_eq!(node.by_number(&shown), [one.as_str(), &three, &two]);
     }
 
     #[test]

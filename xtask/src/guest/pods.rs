@@ -81,7 +81,7 @@ pub fn create(pods: &[Pod]) -> Result<()> {
 /// Makes the pairs of devices of Pods that have no traffic: the far end is down, so that no kernel sends anything there.
 pub fn create_idle(pods: &[Pod]) -> Result<()> {
     let pair = |Pod { device, name, .. }: &Pod| {
-        format!("link add {device} addrgenmode none type veth peer name i-{name}\nlink set {device} up\n")
+        format!("link add {device} type veth peer name i-{name}\nlink set {device} up\n")
     };
     let batch: String = pods.iter().map(pair).collect();
     command::input("ip", &["-batch", "-"], &batch)

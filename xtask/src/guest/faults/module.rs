@@ -20,10 +20,14 @@ const HOOKED: u64 = 30 * SECOND;
 
 /// Unloaded, and the capture ends: the report says that nothing could be seen, and so does the exit status.
 pub fn unloaded() -> Result<()> {
-    let recorder = Recorder::start(command(&path("unloaded.jsonl"), &[]))?;
+    let out = path("unloaded.jsonl");
+    let recorder = Recorder::start(command(&out, &[]))?;
     unload()?;
+    // Else the capture has ended before anybody looked for the module.
+    let seen = says(&out, "\"ok\":false");
     let ended = recorder.end();
     load()?;
+    seen?;
     let ended = ended?;
     let report = ended.report(2)?;
     ensure!(
@@ -41,7 +45,7 @@ pub fn loaded_again() -> Result<()> {
     let recorder = Recorder::start(command(&out, &[]))?;
     unload()?;
     load()?;
-    hooked_again(&out)?;
+    says(&out, "\"ok\":true")?;
     restart()?;
     let report = recorder.end()?.report(0)?;
     let last = report.restarts.last().context("no restart is told")?;
@@ -83,19 +87,19 @@ fn load() -> Result<()> {
     }
 }
 
-/// Waits until the recording says that openvswitch is watched again.
-fn hooked_again(out: &Path) -> Result<()> {
+/// Waits until what the recording says last of whether openvswitch is watched is `state`.
+fn says(out: &Path, state: &str) -> Result<()> {
     let until = clock::now() + HOOKED;
     while clock::now() < until {
         let text = std::fs::read_to_string(out).context("reading the recording")?;
         let mut sources = text.lines().filter(|line| line.contains("\"ebpf\"")).rev();
-        if sources.next().is_some_and(|line| line.contains("\"ok\":true")) {
+        if sources.next().is_some_and(|line| line.contains(state)) {
             return Ok(());
         }
         clock::sleep_until(clock::now() + 100 * MILLISECOND);
     }
     bail!(
-        "openvswitch is not hooked {} s after it was loaded again",
+        "the recording does not say {state} of ebpf after {} s",
         HOOKED / SECOND
     )
 }

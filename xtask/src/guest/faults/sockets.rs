@@ -9,11 +9,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::recorder::{Recorder, command, path};
 use super::restart;
 use super::world::tells_the_bug;
+use crate::guest::clock::{self, MILLISECOND, SECOND};
 use crate::guest::ovs::BRIDGE;
 use crate::guest::ovsdb;
 use crate::report::Report;
@@ -77,10 +78,34 @@ fn database(lie: Lie) -> Result<()> {
 
 /// Without the flow monitor the kernel's megaflows and packets still tell what was lost.
 fn openflow(lie: Lie) -> Result<()> {
-    let report = recorded(&["--ovs-rundir", text(&rundir(lie)?)?])?;
+    let out = path("lied.jsonl");
+    let folder = rundir(lie)?;
+    let recorder = Recorder::start(command(&out, &["--ovs-rundir", text(&folder)?]))?;
+    restart()?;
+    given_up(&out)?;
+    let report = recorder.end()?.report(0)?;
     tells_the_bug(&report)?;
     is_told(&report, &format!("openflow {BRIDGE}"))
 }
+
+/// Waits until the recording says that the monitor is down.
+fn given_up(out: &Path) -> Result<()> {
+    let until = clock::now() + PATIENCE;
+    while clock::now() < until {
+        let text = std::fs::read_to_string(out).context("reading the recording")?;
+        if text.contains("\"open_flow_down\"") {
+            return Ok(());
+        }
+        clock::sleep_until(clock::now() + 100 * MILLISECOND);
+    }
+    bail!(
+        "a monitor that answers nothing right is not given up after {} s",
+        PATIENCE / SECOND
+    )
+}
+
+/// For how long ovsgap waits for an answer (an ovs-vswitchd that starts is slow to give one), and some.
+const PATIENCE: u64 = 30 * SECOND;
 
 fn recorded(more: &[&str]) -> Result<Report> {
     let recorder = Recorder::start(command(&path("lied.jsonl"), more))?;
