@@ -109,7 +109,6 @@ mod tests {
                 name: name.clone(),
                 interfaces: vec![format!("i{pod}")],
                 external_ids: ids.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-                ..PortRow::default()
             };
             let interface = InterfaceRow {
                 name: name.clone(),

@@ -6,11 +6,11 @@ use super::*;
 
 const DP: DpIfindex = DpIfindex(5);
 
-fn row(name: &str) -> Option<InterfaceRow> {
-    Some(InterfaceRow {
+fn row(name: &str) -> InterfaceRow {
+    InterfaceRow {
         name: name.to_owned(),
         ..InterfaceRow::default()
-    })
+    }
 }
 
 /// `veth1` and `veth2` at ports 1 and 2.
@@ -18,7 +18,7 @@ fn two() -> Topology {
     let mut topology = Topology::default();
     for (number, name) in [(1, "veth1"), (2, "veth2")] {
         topology.vport(Timestamp(10), DP, PortNo(number), name);
-        topology.interface(Timestamp(11), name, row(name));
+        topology.interface(Timestamp(11), name, Some(row(name)));
     }
     topology
 }
@@ -27,7 +27,7 @@ fn two() -> Topology {
 fn a_row_that_is_exchanged_for_another_deletes_no_port() {
     for new_first in [true, false] {
         let mut topology = two();
-        let mut changes = [("veth1", None), ("anew", row("veth1"))];
+        let mut changes = [("veth1", None), ("anew", Some(row("veth1")))];
         if new_first {
             changes.reverse();
         }
