@@ -5,6 +5,7 @@
 //! tell more: which of those flows connect the Pod, and which are of policies and Services that may come later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::event::{Change, OpenFlowChange, OpenFlowMatch};
 use crate::time::{SECOND, Timestamp};
@@ -15,12 +16,13 @@ use crate::topology::Topology;
 /// (`ofproto_flush__`), which takes less than a second for 100 000 flows.
 const LEAVING: u64 = 2 * SECOND;
 
-/// A flow's identity: bridge, table, priority, match.
-type FlowId = (String, u8, u16, String);
+/// A flow's identity: bridge, table, priority, match. Shared, because a restart remembers all that there were before it.
+type FlowId = Arc<(String, u8, u16, String)>;
 
 /// What is remembered of a flow.
 #[derive(Clone, Debug)]
 struct Flow {
+    /// Without the whole match, which is part of its identity.
     matches: OpenFlowMatch,
     /// It is one of those by which Antrea connects a Pod, if this is Antrea's bridge.
     connects: bool,
@@ -70,22 +72,22 @@ impl OpenFlow {
     ) -> Vec<(FlowId, bool)> {
         let mut moved = Vec::new();
         for change in changes.iter().filter(|change| names_something(&change.matches)) {
-            let id = (
+            let id = Arc::new((
                 bridge.to_owned(),
                 change.table,
                 change.priority,
                 change.matches.wire.clone(),
-            );
+            ));
             let came = change.change != Change::Removed;
             if came {
                 self.gone.remove(&id);
                 let flow = Flow {
-                    matches: change.matches.clone(),
+                    matches: named_by(&change.matches),
                     connects: connects(change.cookie),
                 };
-                self.present.insert(id.clone(), flow);
+                self.present.insert(FlowId::clone(&id), flow);
             } else {
-                self.remove(at, id.clone());
+                self.remove(at, FlowId::clone(&id));
             }
             moved.push((id, came));
         }
@@ -137,6 +139,18 @@ impl OpenFlow {
             baseline.add(id, endpoints, self.present.contains_key(id));
         }
         baseline
+    }
+}
+
+/// The fields that name something.
+fn named_by(matches: &OpenFlowMatch) -> OpenFlowMatch {
+    OpenFlowMatch {
+        wire: String::new(),
+        in_port: matches.in_port,
+        eth_src: matches.eth_src,
+        eth_dst: matches.eth_dst,
+        ip_src: matches.ip_src,
+        ip_dst: matches.ip_dst,
     }
 }
 
@@ -221,10 +235,10 @@ impl Baseline {
         for endpoint in endpoints {
             let flows = self.endpoints.entry(endpoint.clone()).or_default();
             if !present {
-                flows.missing.insert(id.clone());
+                flows.missing.insert(FlowId::clone(id));
                 flows.was_missing = true;
             }
-            self.named.entry(id.clone()).or_default().insert(endpoint);
+            self.named.entry(FlowId::clone(id)).or_default().insert(endpoint);
         }
     }
 
@@ -282,7 +296,7 @@ impl Baseline {
                 if let Some(installed) = flows.installed.take() {
                     flows.before = Some((installed, at));
                 }
-                flows.missing.insert(id.clone());
+                flows.missing.insert(FlowId::clone(id));
                 flows.was_missing = true;
             }
         }
@@ -391,8 +405,8 @@ mod tests {
         flows.changes(Timestamp(5), "br-int", &one);
         let mut baseline = flows.baseline(&topology, Timestamp(10), None);
         baseline.up(Timestamp(20), "br-int");
-        let id = ("br-int".to_owned(), 4, 200, "04".to_owned());
-        baseline.moved(Timestamp(30), &[(id.clone(), true)]);
+        let id = Arc::new(("br-int".to_owned(), 4, 200, "04".to_owned()));
+        baseline.moved(Timestamp(30), &[(FlowId::clone(&id), true)]);
         baseline.moved(Timestamp(SECOND), &[(id, false)]);
         assert_eq!(baseline.standing("veth1"), Standing::Missing);
         let mut late = baseline.clone();
