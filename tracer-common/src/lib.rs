@@ -25,14 +25,12 @@ pub mod names {
     pub const UPCALL_TOTALS: &str = "UPCALL_TOTALS";
     /// Per-CPU array of one [`crate::latency::Waits`].
     pub const WAITS: &str = "WAITS";
-    /// Array of one [`crate::run::Control`].
-    pub const CONTROL: &str = "CONTROL";
+    /// Array of one [`crate::run::Control`]: a section of the object.
+    pub const CONTROL: &str = ".data.control";
     /// Hash: [`crate::run::RunKey`] → [`crate::run::Run`].
     pub const RUNS: &str = "RUNS";
     /// When the fate of each traffic last changed, as [`RUNS`] without the CPU.
     pub const CHANGES: &str = "CHANGES";
-    /// When the fate of any traffic last changed.
-    pub const GENERATION: &str = "GENERATION";
     /// Read-only global of type [`crate::offsets::Offsets`].
     pub const OFFSETS: &str = "OFFSETS";
 }

@@ -14,23 +14,28 @@ macro_rules! offsets {
         #[repr(C)]
         pub struct Offsets {
             $($(#[$doc])* pub $name: u32,)+
+            /// Members of a flow key once more, for packets.
+            pub window: KeyWindow,
         }
 
         impl Offsets {
             /// Nothing is known.
             pub const fn unknown() -> Self {
-                Self { $($name: UNKNOWN,)+ }
+                Self { $($name: UNKNOWN,)+ window: KeyWindow::unknown() }
             }
 
             /// Asks `find(structure, member path)` for each member and keeps what it answers.
             pub fn resolve(mut find: impl FnMut(&'static str, &'static str) -> Option<u32>) -> Self {
-                Self { $($name: find($type, $path).unwrap_or(UNKNOWN),)+ }
+                Self { $($name: find($type, $path).unwrap_or(UNKNOWN),)+ window: KeyWindow::unknown() }
             }
 
             /// The offsets of `self`, and those of `other` where `self` knows none.
             #[must_use]
             pub const fn or(&self, other: &Self) -> Self {
-                Self { $($name: if self.$name == UNKNOWN { other.$name } else { self.$name },)+ }
+                Self {
+                    $($name: if self.$name == UNKNOWN { other.$name } else { self.$name },)+
+                    window: KeyWindow::unknown(),
+                }
             }
 
             /// Every member: its structure, its path there, and its offset.
@@ -135,45 +140,60 @@ offsets! {
     task_parent: "task_struct"."real_parent",
 }
 
-/// How much of a flow key, from its input port on, is read at once for a packet.
+/// How much of a flow key, from its input port on, is read for a packet.
 pub const KEY_WINDOW: u32 = 128;
+/// The part of it that is read for every packet, and not only where it is IPv6.
+pub const KEY_HEAD: u32 = 64;
+
+macro_rules! window {
+    ($($name:ident: $of:ident, $size:literal, $align:literal, $end:ident;)+) => {
+        /// Where members of a flow key are from its input port on, so that no program need reckon it for every packet.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[repr(C)]
+        pub struct KeyWindow {
+            $(#[doc = concat!("[`Offsets::", stringify!($of), "`]")] pub $name: u32,)+
+        }
+
+        impl KeyWindow {
+            const fn unknown() -> Self {
+                Self { $($name: UNKNOWN,)+ }
+            }
+
+            /// `None` where a member is outside, or where it cannot be read in one piece.
+            const fn of(offsets: &Offsets) -> Option<Self> {
+                $(let $name = offsets.$of.wrapping_sub(offsets.key_in_port);
+                if $name > $end - $size || $name & ($align - 1) != 0 {
+                    return None;
+                })+
+                Some(Self { $($name,)+ })
+            }
+        }
+    };
+}
+
+// Size and alignment of what is read there, and where it must end. Addresses are read as 32-bit words.
+window! {
+    recirc_id: key_recirc_id, 4, 4, KEY_HEAD;
+    eth_dst: key_eth_dst, 6, 2, KEY_HEAD;
+    eth_type: key_eth_type, 2, 2, KEY_HEAD;
+    proto: key_proto, 1, 1, KEY_HEAD;
+    tp_src: key_tp_src, 2, 2, KEY_HEAD;
+    tp_dst: key_tp_dst, 2, 2, KEY_HEAD;
+    ipv4_src: key_ipv4_src, 4, 4, KEY_HEAD;
+    ipv4_dst: key_ipv4_dst, 4, 4, KEY_HEAD;
+    ipv6_src: key_ipv6_src, 16, 4, KEY_WINDOW;
+    ipv6_dst: key_ipv6_dst, 16, 4, KEY_WINDOW;
+    nd_target: key_nd_target, 16, 4, KEY_WINDOW;
+}
 
 impl Offsets {
-    /// Whether one read of [`KEY_WINDOW`] bytes from the input port on gets all of a flow key that is of interest,
-    /// with addresses where a 32-bit word can be read.
-    const fn key_fits_window(&self) -> bool {
-        const ADDRESS: u32 = 16;
-        let members = [
-            (self.key_recirc_id, 4),
-            (self.key_eth_dst, 2),
-            (self.key_eth_type, 2),
-            (self.key_proto, 1),
-            (self.key_tp_src, 2),
-            (self.key_tp_dst, 2),
-            (self.key_ipv4_src, 4),
-            (self.key_ipv4_dst, 4),
-            (self.key_ipv6_src, 4),
-            (self.key_ipv6_dst, 4),
-            (self.key_nd_target, 4),
-        ];
-        let mut index = 0;
-        while index < members.len() {
-            let (offset, alignment) = members[index];
-            let at = offset.wrapping_sub(self.key_in_port);
-            if at > KEY_WINDOW - ADDRESS || at % alignment != 0 {
-                return false;
-            }
-            index += 1;
-        }
-        true
-    }
-
-    /// The same, but for [`Self::key_nd_target`], which is not told where not all fits the window: the programs
-    /// then follow no packet.
+    /// The same, with its window; but for [`Self::key_nd_target`], which is not told where not all fits the window: the
+    /// programs then follow no packet.
     #[must_use]
     pub const fn checked(mut self) -> Self {
-        if !self.key_fits_window() {
-            self.key_nd_target = UNKNOWN;
+        match KeyWindow::of(&self) {
+            Some(window) => self.window = window,
+            None => self.key_nd_target = UNKNOWN,
         }
         self
     }

@@ -84,7 +84,7 @@ pub struct Run {
     pub executed: u32,
     /// [`Control::session`] when it began.
     pub session: u32,
-    /// [`names::GENERATION`](crate::names::GENERATION) when it was last compared.
+    /// When the fate of any traffic had last changed when it was last compared.
     pub generation: u64,
     /// When the fate of its traffic last changed on any CPU, as of its beginning: once that is another time, the
     /// run ends with the next packet. So no run hides, behind its first and last packet, what became of packets of

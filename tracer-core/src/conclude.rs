@@ -2,6 +2,7 @@
 //!
 //! May not know: events, formats.
 
+use crate::absence;
 use crate::counterfactual;
 use crate::coverage::finding;
 use crate::engine::{Engine, Reading};
@@ -41,7 +42,7 @@ pub fn conclude(engine: &Engine, provenance: &Provenance) -> Report {
         ));
     }
     coverage.extend(unfollowed(engine));
-    coverage.extend(engine.restarts.list.iter().filter_map(without_datapath));
+    coverage.extend(absence::findings(engine));
     let evidence = Evidence::gather(engine);
     let restarts: Vec<Restart> = (0..engine.restarts.list.len())
         .map(|index| restart(engine, &evidence, &coverage, index))
@@ -187,22 +188,7 @@ fn unfollowed(engine: &Engine) -> Vec<Finding> {
     .collect()
 }
 
-/// While the module was away its packets met no hook.
-fn without_datapath(restart: &crate::restart::Restart) -> Option<Finding> {
-    restart.module_gone?;
-    let again = restart.without_datapath.and_then(|(_, again)| again);
-    let detail = "the module was unloaded and the datapath with it: packets that came meanwhile met no hook, more were lost \
-                  than are counted";
-    Some(finding(
-        "datapath_gone",
-        restart.dark(),
-        again,
-        detail.to_owned(),
-        true,
-    ))
-}
-
-fn restart(engine: &Engine, evidence: &Evidence<'_>, coverage: &[Finding], index: usize) -> Restart {
+fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: usize) -> Restart {
     let state = &engine.restarts.list[index];
     let until = engine.restarts.list.get(index + 1).map(|next| next.began);
     let view = pods::View {

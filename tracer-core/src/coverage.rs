@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::{Hook, Offsets};
+use crate::hook::{Hook, Offsets};
 use crate::report::Finding;
 use crate::time::Timestamp;
 
@@ -174,4 +174,37 @@ pub fn touches(finding: &Finding, from: Timestamp, to: Option<Timestamp>) -> boo
         .from_ns
         .is_none_or(|began| to.is_none_or(|to| began <= to))
         && finding.to_ns.is_none_or(|ended| ended >= from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook(name: &str, offsets: Option<Offsets>) -> Hook {
+        Hook {
+            name: name.to_owned(),
+            attach: "kprobe".to_owned(),
+            ok: true,
+            error: String::new(),
+            offsets,
+        }
+    }
+
+    #[test]
+    fn types_that_the_kernel_does_not_tell_are_told_once_and_weaken_nothing() {
+        let mut coverage = Coverage::default();
+        coverage.hook(Timestamp(1), &hook("a", Some(Offsets::VmlinuxBtf)));
+        coverage.hook(Timestamp(1), &hook("b", Some(Offsets::ModuleBtf)));
+        assert_eq!(coverage.findings(), []);
+        for name in ["c", "d"] {
+            coverage.hook(Timestamp(1), &hook(name, Some(Offsets::Derived)));
+        }
+        let findings = coverage.findings();
+        let kinds: Vec<_> = findings
+            .iter()
+            .map(|found| (found.kind.as_str(), found.weakens))
+            .collect();
+        assert_eq!(kinds, [("types_derived", false)]);
+        assert!(findings[0].detail.contains("2 hooks"), "{findings:?}");
+    }
 }

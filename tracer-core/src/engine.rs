@@ -243,11 +243,24 @@ impl Engine {
                 self.restarts.portids(at, *tgid, pids);
             }
             EventKind::Reconfigured {
-                tgid, what, entered, ..
+                dp,
+                tgid,
+                what,
+                name,
+                port_no,
+                entered,
             } => {
                 self.restarts.commands(at, *tgid);
-                if *what == Reconfiguration::DatapathDel {
-                    self.restarts.datapath_gone(entered.unwrap_or(at));
+                let entered = entered.unwrap_or(at);
+                match (what, name, port_no) {
+                    (Reconfiguration::DatapathDel, ..) => self.restarts.datapath_gone(entered),
+                    (Reconfiguration::VportNew, Some(name), _) => {
+                        self.topology.vport_asked(entered, *dp, name);
+                    }
+                    (Reconfiguration::VportDel, _, Some(port_no)) => {
+                        self.topology.vport_gone(entered, *dp, *port_no);
+                    }
+                    _ => {}
                 }
             }
             EventKind::FlowFlush { dp, tgid } => {
@@ -324,7 +337,8 @@ impl Engine {
                 self.coverage.source(at, &monitor(bridge), false, error, false);
             }
             EventKind::OpenFlowFlows { bridge, changes } => {
-                let moved = self.openflow.changes(at, bridge, changes);
+                self.topology.settle();
+                let moved = self.openflow.changes(at, bridge, changes, &self.topology);
                 if let Some(restart) = self.restarts.current() {
                     restart.baseline.moved(at, &moved);
                 }

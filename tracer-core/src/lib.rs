@@ -20,6 +20,7 @@
 //! the same report, byte for byte, on every machine.
 #![forbid(unsafe_code)]
 
+pub mod absence;
 pub mod budget;
 pub mod cause;
 pub mod class;
@@ -35,6 +36,7 @@ pub mod evidence;
 pub mod flow;
 pub mod forwarding;
 pub mod history;
+mod hook;
 pub mod id;
 pub mod identity;
 pub mod judge;

@@ -19,6 +19,23 @@ const LEAVING: u64 = 2 * SECOND;
 /// A flow's identity: bridge, table, priority, match. Shared, because a restart remembers all that there were before it.
 type FlowId = Arc<(String, u8, u16, String)>;
 
+/// The same wherever its port is numbered anew: in the match, the device stands for its number.
+fn portable(id: &FlowId, matches: &OpenFlowMatch, ports: &Ports<'_>) -> FlowId {
+    let device = matches
+        .in_port
+        .and_then(|port| Some((port.0, ports.get(&(id.0.as_str(), port.0))?)));
+    let Some((number, device)) = device else {
+        return FlowId::clone(id);
+    };
+    // `in_port` as NXM (OpenFlow 1.0) and as OXM: lib/meta-flow.h of Open vSwitch.
+    let wire = id.3.replacen(&format!("00000002{number:04x}"), "", 1).replacen(
+        &format!("80000004{number:08x}"),
+        "",
+        1,
+    );
+    Arc::new((id.0.clone(), id.1, id.2, format!("{wire} at {device}")))
+}
+
 /// What is remembered of a flow.
 #[derive(Clone, Debug)]
 struct Flow {
@@ -63,13 +80,15 @@ impl OpenFlow {
         self.watched.contains(bridge)
     }
 
-    /// Flows changed; returns which flows came and which went.
+    /// Flows changed; returns which flows came and which went, whatever the numbers of their ports.
     pub fn changes(
         &mut self,
         at: Timestamp,
         bridge: &str,
         changes: &[OpenFlowChange],
+        topology: &Topology,
     ) -> Vec<(FlowId, bool)> {
+        let ports = ports(topology);
         let mut moved = Vec::new();
         for change in changes.iter().filter(|change| names_something(&change.matches)) {
             let id = Arc::new((
@@ -79,17 +98,17 @@ impl OpenFlow {
                 change.matches.wire.clone(),
             ));
             let came = change.change != Change::Removed;
+            moved.push((portable(&id, &change.matches, &ports), came));
             if came {
                 self.gone.remove(&id);
                 let flow = Flow {
                     matches: named_by(&change.matches),
                     connects: connects(change.cookie),
                 };
-                self.present.insert(FlowId::clone(&id), flow);
+                self.present.insert(id, flow);
             } else {
-                self.remove(at, FlowId::clone(&id));
+                self.remove(at, id);
             }
-            moved.push((id, came));
         }
         moved
     }
@@ -116,15 +135,21 @@ impl OpenFlow {
             .filter(|row| row.external_ids.contains_key(ROUND))
             .map(|row| row.name.as_str())
             .collect();
-        let flows: Vec<(&FlowId, BTreeSet<String>, bool)> = self
+        let portable = |id: &FlowId, flow: &Flow| portable(id, &flow.matches, &ports);
+        let flows: Vec<(FlowId, BTreeSet<String>, bool)> = self
             .present
             .iter()
             .chain(leaving)
             .map(|(id, flow)| {
                 let connects = flow.connects && antrea.contains(id.0.as_str());
-                (id, named(topology, &ports, &id.0, &flow.matches), connects)
+                (
+                    portable(id, flow),
+                    named(topology, &ports, &id.0, &flow.matches),
+                    connects,
+                )
             })
             .collect();
+        let present: BTreeSet<FlowId> = self.present.iter().map(|(id, flow)| portable(id, flow)).collect();
         let connected: BTreeSet<String> = flows
             .iter()
             .filter(|(.., connects)| *connects)
@@ -133,10 +158,10 @@ impl OpenFlow {
         let mut baseline = Baseline::default();
         for (id, mut endpoints, connects) in flows {
             endpoints.retain(|endpoint| connects || !connected.contains(endpoint));
-            baseline.add(id, endpoints, self.present.contains_key(id));
+            baseline.add(&id, endpoints, present.contains(&id));
         }
         for (id, endpoints) in earlier.into_iter().flat_map(Baseline::missing) {
-            baseline.add(id, endpoints, self.present.contains_key(id));
+            baseline.add(id, endpoints, present.contains(id));
         }
         baseline
     }
@@ -166,21 +191,25 @@ fn names_something(matches: &OpenFlowMatch) -> bool {
     in_port.is_some() || eth_src.is_some() || eth_dst.is_some() || ip_src.is_some() || ip_dst.is_some()
 }
 
-type Ports = BTreeMap<(String, u32), String>;
+type Ports<'a> = BTreeMap<(&'a str, u32), &'a str>;
 
-fn ports(topology: &Topology) -> Ports {
-    let numbered = topology
-        .endpoints()
-        .iter()
-        .filter_map(|(name, endpoint)| Some(((endpoint.bridge.clone()?, endpoint.ofport?.0), name.clone())));
+/// Of a number that one had who is gone and another has now, the one who has it.
+fn ports(topology: &Topology) -> Ports<'_> {
+    let of = |gone: bool| {
+        let endpoints = topology.endpoints().iter();
+        endpoints.filter(move |(_, endpoint)| endpoint.until.is_some() == gone)
+    };
+    let numbered = of(true).chain(of(false)).filter_map(|(name, endpoint)| {
+        Some(((endpoint.bridge.as_deref()?, endpoint.ofport?.0), name.as_str()))
+    });
     numbered.collect()
 }
 
-fn named(topology: &Topology, ports: &Ports, bridge: &str, matches: &OpenFlowMatch) -> BTreeSet<String> {
+fn named(topology: &Topology, ports: &Ports<'_>, bridge: &str, matches: &OpenFlowMatch) -> BTreeSet<String> {
     let by_port = matches
         .in_port
-        .and_then(|port| ports.get(&(bridge.to_owned(), port.0)))
-        .map(String::as_str);
+        .and_then(|port| ports.get(&(bridge, port.0)))
+        .copied();
     let by_mac = [matches.eth_src, matches.eth_dst]
         .into_iter()
         .flatten()
@@ -381,11 +410,12 @@ mod tests {
         let topology = topology(external_ids);
         let mut flows = OpenFlow::default();
         let both = [flow(Change::Added, 4, cookie), flow(Change::Added, 9, POLICY)];
-        flows.changes(Timestamp(5), "br-int", &both);
+        flows.changes(Timestamp(5), "br-int", &both, &topology);
         let mut baseline = flows.baseline(&topology, Timestamp(10), None);
         flows.up(Timestamp(20), "br-int");
         baseline.up(Timestamp(20), "br-int");
-        let moved = flows.changes(Timestamp(30), "br-int", &[flow(Change::Added, 4, cookie)]);
+        let again = [flow(Change::Added, 4, cookie)];
+        let moved = flows.changes(Timestamp(30), "br-int", &again, &topology);
         baseline.moved(Timestamp(30), &moved);
         baseline.standing("veth1")
     }
@@ -402,12 +432,12 @@ mod tests {
         let topology = topology(Map::new());
         let mut flows = OpenFlow::default();
         let one = [flow(Change::Added, 4, 0)];
-        flows.changes(Timestamp(5), "br-int", &one);
+        let came = flows.changes(Timestamp(5), "br-int", &one, &topology);
         let mut baseline = flows.baseline(&topology, Timestamp(10), None);
         baseline.up(Timestamp(20), "br-int");
-        let id = Arc::new(("br-int".to_owned(), 4, 200, "04".to_owned()));
-        baseline.moved(Timestamp(30), &[(FlowId::clone(&id), true)]);
-        baseline.moved(Timestamp(SECOND), &[(id, false)]);
+        baseline.moved(Timestamp(30), &came);
+        let gone: Vec<(FlowId, bool)> = came.into_iter().map(|(id, _)| (id, false)).collect();
+        baseline.moved(Timestamp(SECOND), &gone);
         assert_eq!(baseline.standing("veth1"), Standing::Missing);
         let mut late = baseline.clone();
         baseline.ends(Timestamp(2 * SECOND));
@@ -422,5 +452,38 @@ mod tests {
         assert!(
             connects(CONNECTS) && !connects(POLICY) && !connects(1 << 40) && !connects(CONNECTS | 1 << 32)
         );
+    }
+
+    #[test]
+    fn a_flow_is_its_devices_whatever_number_that_has() {
+        let numbered = |ofport: u32| {
+            let mut topology = topology(Map::new());
+            let row = InterfaceRow {
+                name: "veth1".to_owned(),
+                ofport: Some(OfPort(ofport)),
+                ..InterfaceRow::default()
+            };
+            topology.interface(Timestamp(2), "i", Some(row));
+            topology.settle();
+            topology
+        };
+        let at = |ofport: u32| {
+            let mut change = flow(Change::Added, 4, 0);
+            change.matches.in_port = Some(OfPort(ofport));
+            change.matches.wire = format!("00000002{ofport:04x}000006020800");
+            change
+        };
+        let mut flows = OpenFlow::default();
+        flows.changes(Timestamp(5), "br-int", &[at(3)], &numbered(3));
+        let mut baseline = flows.baseline(&numbered(3), Timestamp(10), None);
+        flows.up(Timestamp(20), "br-int");
+        baseline.up(Timestamp(20), "br-int");
+        // Another Pod has the old number now.
+        let others = flows.changes(Timestamp(30), "br-int", &[at(3)], &numbered(4));
+        baseline.moved(Timestamp(30), &others);
+        assert_eq!(baseline.standing("veth1"), Standing::Missing);
+        let own = flows.changes(Timestamp(40), "br-int", &[at(4)], &numbered(4));
+        baseline.moved(Timestamp(40), &own);
+        assert_eq!(baseline.standing("veth1"), Standing::Installed(Timestamp(40)));
     }
 }

@@ -400,7 +400,8 @@ pub struct Condition {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// `hook_missing`, `records_lost`, `late_events`, `log_gap`, `log_truncated`, `source_down`,
-    /// `monitor_paused`, `counters_differ`, `evidence_off`, `datapath_gone`.
+    /// `monitor_paused`, `counters_differ`, `evidence_off`, `datapath_gone`, `port_gone`,
+    /// `types_derived`.
     pub kind: String,
     /// From when; `None`: the whole capture.
     pub from_ns: Option<Timestamp>,

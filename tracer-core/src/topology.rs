@@ -30,6 +30,8 @@ pub struct Endpoint {
     pub renumbered: Option<Timestamp>,
     /// When its datapath port was made again after having been deleted.
     pub recreated: Option<Timestamp>,
+    /// From when to when it had no port in the datapath.
+    pub away: Vec<(Timestamp, Timestamp)>,
 }
 
 /// Which device was at a datapath port since when; `None`: no device.
@@ -46,6 +48,8 @@ pub struct Topology {
     endpoints: BTreeMap<String, Endpoint>,
     ips: BTreeMap<IpAddr, String>,
     macs: BTreeMap<Mac, String>,
+    /// Ports that the kernel was asked to make, and when: it tells later that they are there.
+    asked: BTreeMap<(DpIfindex, String), Timestamp>,
     /// Rows not seen since the last snapshot began.
     stale: Option<Stale>,
     /// Something changed since the last [`Topology::settle`].
@@ -78,8 +82,15 @@ impl Topology {
         }
     }
 
-    /// A vport exists.
-    pub fn vport(&mut self, at: Timestamp, dp: DpIfindex, port_no: PortNo, name: &str) {
+    /// The kernel was asked to make a vport, and did: its number follows.
+    pub fn vport_asked(&mut self, at: Timestamp, dp: DpIfindex, name: &str) {
+        self.asked.insert((dp, name.to_owned()), at);
+    }
+
+    /// A vport exists, since it was asked for.
+    pub fn vport(&mut self, told: Timestamp, dp: DpIfindex, port_no: PortNo, name: &str) {
+        let asked = self.asked.remove(&(dp, name.to_owned()));
+        let at = asked.map_or(told, |asked| asked.min(told));
         let history = self.vports.entry((dp, port_no)).or_default();
         if history
             .last()
@@ -95,8 +106,9 @@ impl Topology {
             since: at,
             ..Endpoint::default()
         });
-        if endpoint.until.take().is_some() {
+        if let Some(gone) = endpoint.until.take() {
             endpoint.recreated = Some(at);
+            endpoint.away.push((gone, at));
         }
         if endpoint.vport.is_some_and(|before| before != (dp, port_no)) {
             endpoint.renumbered = Some(at);
@@ -179,13 +191,20 @@ impl Topology {
         self.unsettled = true;
         match (self.interfaces.get(uuid).map(|row| row.name.clone()), before) {
             (Some(name), _) => {
-                self.endpoints.entry(name).or_insert_with(|| Endpoint {
+                let vports = &self.vports;
+                let endpoint = self.endpoints.entry(name.clone()).or_insert_with(|| Endpoint {
                     since: at,
                     ..Endpoint::default()
                 });
+                // Its row was exchanged for another, and its port in the datapath never went.
+                let last = endpoint.vport.and_then(|vport| vports.get(&vport)?.last());
+                if last.is_some_and(|(_, device)| *device == Some(name)) {
+                    endpoint.until = None;
+                }
             }
             (None, Some(name)) => {
-                if let Some(endpoint) = self.endpoints.get_mut(&name) {
+                let other = self.interfaces.values().any(|row| row.name == name);
+                if let Some(endpoint) = self.endpoints.get_mut(&name).filter(|_| !other) {
                     endpoint.until.get_or_insert(at);
                 }
             }
@@ -287,3 +306,6 @@ fn store<Row>(rows: &mut BTreeMap<String, Row>, uuid: &str, row: Option<Row>) {
         None => drop(rows.remove(uuid)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,10 @@ use tracer_common::record::FlowKey;
 /// Reads one member offset. Volatile, so that the value userspace put there is used and not the one
 /// the compiler saw; the verifier knows it as a constant.
 macro_rules! offset {
-    ($member:ident) => {{
+    ($($member:ident).+) => {{
         let offsets = (&raw const $crate::maps::OFFSETS).cast::<tracer_common::offsets::Offsets>();
         // SAFETY: `Global<T>` is a transparent wrapper of an initialised `T` that nothing writes to.
-        unsafe { core::ptr::read_volatile(&raw const (*offsets).$member) }
+        unsafe { core::ptr::read_volatile(&raw const (*offsets).$($member).+) }
     }};
 }
 pub(crate) use offset;

@@ -5,9 +5,11 @@
 //! Per-CPU scratch is safe without a lock: the kernel runs no kprobe program on a CPU that is already
 //! inside one (`bpf_prog_active` in `trace_call_bpf`).
 
+use core::cell::UnsafeCell;
+
 use aya_ebpf::Global;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use tracer_common::counters::{MAX_DATAPATHS, MAX_UPCALL_KEYS, UpcallCount, UpcallKey, UpcallTotals};
 use tracer_common::hook::Lost;
 use tracer_common::latency::Waits;
@@ -50,9 +52,48 @@ pub static WAITS: PerCpuArray<Waits> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub static WAITING: LruHashMap<u64, Waiting> = LruHashMap::with_max_entries(8192, 0);
 
-/// What userspace tells.
-#[map]
-pub static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
+/// A word that more than one writes to, and that is read without a look-up: it is in a section that the kernel knows
+/// as a map of one value, whose address is part of the program.
+#[repr(transparent)]
+pub struct Shared<T>(UnsafeCell<T>);
+
+// SAFETY: read and written whole, by single instructions.
+unsafe impl<T: Copy> Sync for Shared<T> {}
+
+impl<T: Copy> Shared<T> {
+    /// What is there now.
+    #[inline(always)]
+    pub fn read(&self) -> T {
+        // SAFETY: initialised plain old data that is always there.
+        unsafe { core::ptr::read_volatile(self.0.get()) }
+    }
+
+    /// Puts another there: whichever CPU writes last is as good.
+    #[inline(always)]
+    pub fn write(&self, value: T) {
+        // SAFETY: as above.
+        unsafe { core::ptr::write_volatile(self.0.get(), value) }
+    }
+}
+
+/// What userspace tells, as a map of its own: userspace writes all of it.
+#[unsafe(link_section = ".data.control")]
+#[unsafe(no_mangle)]
+static CONTROL: Shared<Control> = Shared(UnsafeCell::new(Control { tick: 0, session: 0 }));
+
+/// `Control::session`.
+#[inline(always)]
+pub fn session() -> u32 {
+    // SAFETY: as in `Shared::read`, of a member.
+    unsafe { core::ptr::read_volatile(&raw const (*CONTROL.0.get()).session) }
+}
+
+/// `Control::tick`.
+#[inline(always)]
+pub fn tick() -> u32 {
+    // SAFETY: as in `Shared::read`, of a member.
+    unsafe { core::ptr::read_volatile(&raw const (*CONTROL.0.get()).tick) }
+}
 
 /// The upcall that this CPU is in: softirqs are off from its entry to its return.
 #[map]
@@ -79,8 +120,7 @@ pub static RUNS: HashMap<RunKey, Run> = HashMap::with_max_entries(16_384, 0);
 pub static CHANGES: HashMap<RunKey, u64> = HashMap::with_max_entries(16_384, 0);
 
 /// When the fate of any traffic last changed: as long as it has not, no run need look into [`CHANGES`].
-#[map]
-pub static GENERATION: Array<u64> = Array::with_max_entries(1, 0);
+pub static GENERATION: Shared<u64> = Shared(UnsafeCell::new(0));
 
 /// The packet that this CPU is inside.
 #[map]
@@ -91,5 +131,4 @@ pub static CURRENT: PerCpuArray<Current> = PerCpuArray::with_max_entries(1, 0);
 pub static REWRITTEN: LruHashMap<Rewritten, CameIn> = LruHashMap::with_max_entries(4096, 0);
 
 /// The process that has packets executed: ovs-vswitchd.
-#[map]
-pub static EXECUTOR: Array<u32> = Array::with_max_entries(1, 0);
+pub static EXECUTOR: Shared<u32> = Shared(UnsafeCell::new(0));

@@ -15,7 +15,7 @@ use tracer_common::run::{FOLLOWED, RunKey, fate};
 use crate::call::{Call, CallKey};
 use crate::emit;
 use crate::kernel::{self, Address, now, offset};
-use crate::maps::{CALLS, CONTROL, CURRENT, EXECUTOR, REWRITTEN};
+use crate::maps::{CALLS, CURRENT, EXECUTOR, REWRITTEN, session};
 use crate::run::{self, Booking};
 use crate::traffic::Window;
 
@@ -70,12 +70,6 @@ pub struct CameIn {
 
 /// A packet that does not come back in this time does not come back: the same addresses then are another packet's.
 const COMES_BACK_WITHIN: u64 = 10_000_000_000;
-
-/// `Control::session`.
-#[inline(always)]
-fn session() -> u32 {
-    CONTROL.get(0).map_or(0, |control| control.session)
-}
 
 impl Rewritten {
     #[inline(always)]
@@ -325,10 +319,7 @@ pub fn extracted(ctx: &ProbeContext) {
     {
         return emit::lost(Hook::PacketExtract);
     }
-    if let Some(executor) = EXECUTOR.get_ptr_mut(0) {
-        // SAFETY: a map's value; whichever process comes last is right.
-        unsafe { *executor = tgid() }
-    }
+    EXECUTOR.write(tgid());
 }
 
 /// `ovs_packet_cmd_execute(skb, info)` returns.
@@ -342,7 +333,7 @@ pub fn returned(_ctx: &RetProbeContext) {
 #[inline(always)]
 fn comes_from_userspace(skb: u64) -> bool {
     // Most packets of the fast path interrupt some other process.
-    if EXECUTOR.get(0).is_none_or(|executor| *executor != tgid()) {
+    if EXECUTOR.read() != tgid() {
         return false;
     }
     let Some(call) = CALLS.get_ptr_mut(CallKey::current(Hook::PacketExecute)) else {

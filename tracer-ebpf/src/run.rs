@@ -73,10 +73,7 @@ fn changed(key: &mut RunKey, now: u64) {
     if noted.is_err() {
         return emit::lost(Hook::Execute);
     }
-    if let Some(generation) = GENERATION.get_ptr_mut(0) {
-        // SAFETY: an aligned word of a map; whichever CPU writes last is as good.
-        unsafe { core::ptr::write_volatile(generation, now) }
-    }
+    GENERATION.write(now);
 }
 
 /// When the fate of this traffic last changed.
@@ -90,15 +87,10 @@ fn last_change(key: &mut RunKey) -> u64 {
     change.map_or(0, |change| unsafe { *change })
 }
 
-#[inline(always)]
-fn generation() -> u64 {
-    GENERATION.get(0).map_or(0, |generation| *generation)
-}
-
 /// Whether no CPU has seen another fate of this traffic since the run began.
 #[inline(always)]
 fn is_current(key: &mut RunKey, run: &mut Run) -> bool {
-    let generation = generation();
+    let generation = GENERATION.read();
     if run.generation == generation {
         return true;
     }
@@ -112,7 +104,7 @@ fn is_current(key: &mut RunKey, run: &mut Run) -> bool {
 #[inline(always)]
 fn begin(key: &mut RunKey, booking: Booking, now: u64) -> Run {
     // Read in this order: a change in between makes the run end early, never late.
-    let generation = generation();
+    let generation = GENERATION.read();
     let change = last_change(key);
     let detail = match booking.fate {
         fate::DELIVERED => kernel::vport_number(Address(booking.subject)).map_or(-1, i32::from),

@@ -9,11 +9,16 @@ use tracer_common::hook::Hook;
 use crate::emit;
 use crate::kernel::{self, Address, now, offset};
 use crate::latency;
-use crate::maps::{CONTROL, UPCALL, UPCALL_TOTALS, UPCALLS};
+use crate::maps::{self, UPCALL, UPCALL_TOTALS, UPCALLS};
 use crate::packet;
 
 /// `OVS_PACKET_CMD_MISS`.
 const MISS: u32 = 1;
+
+/// From entry to return.
+const PENDING: u32 = 1;
+/// After its return.
+const ENDED: u32 = 2;
 
 /// An upcall on its way.
 #[derive(Clone, Copy)]
@@ -24,8 +29,8 @@ pub struct Upcall {
     skb: Address,
     flow_key: Address,
     began: u64,
-    /// 1 from entry to return.
-    pending: u32,
+    /// [`PENDING`] or [`ENDED`]; 0: no entry was seen on this CPU yet.
+    state: u32,
     reserved: u32,
 }
 
@@ -52,7 +57,7 @@ pub fn began(ctx: &ProbeContext) {
     };
     // SAFETY: this CPU's own slot.
     unsafe {
-        if (*upcall).pending != 0 {
+        if (*upcall).state == PENDING {
             // Its return was not seen: the kernel skips a kretprobe that it has no room for.
             emit::lost(Hook::Upcall);
         }
@@ -62,7 +67,7 @@ pub fn began(ctx: &ProbeContext) {
             skb: Address(skb),
             flow_key,
             began: now(),
-            pending: 1,
+            state: PENDING,
             reserved: 0,
         };
     }
@@ -76,10 +81,12 @@ pub fn ended(ctx: &RetProbeContext) {
     };
     // SAFETY: this CPU's own slot.
     let upcall = unsafe { &mut *upcall };
-    if upcall.pending == 0 {
-        return emit::lost(Hook::Upcall);
+    match upcall.state {
+        PENDING => upcall.state = ENDED,
+        ENDED => return emit::lost(Hook::Upcall),
+        // The return is hooked some tenths of a second before the entry: what returns meanwhile came before the capture.
+        _ => return,
     }
-    upcall.pending = 0;
     upcall.key.result = ctx.ret();
     if upcall.key.command == MISS && upcall.key.result == 0 {
         latency::queued(upcall.skb);
@@ -126,7 +133,7 @@ fn count_total(key: &UpcallKey) {
 #[inline(always)]
 fn count(key: &UpcallKey) {
     let now = now();
-    let tick = CONTROL.get(0).map_or(0, |control| control.tick);
+    let tick = maps::tick();
     let Some(counted) = UPCALLS.get_ptr_mut(key) else {
         let first = UpcallCount {
             count: 1,

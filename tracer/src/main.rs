@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use tracer::cli::{Cli, Command};
 use tracer::command::{ERROR, check, compare, doctor, manual, record, report, watch};
+use tracer::source::ebpf;
 use tracer::words::Words;
 use tracing_subscriber::EnvFilter;
 
@@ -14,10 +15,14 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let words = Words::default();
     speak(cli.verbose, words.clone());
-    run(cli, &words).unwrap_or_else(|error| {
+    let code = run(cli, &words).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         ExitCode::from(ERROR)
-    })
+    });
+    if let Err(error) = ebpf::leave() {
+        tracing::debug!("the end waits for the kernel: {error}");
+    }
+    code
 }
 
 fn run(cli: Cli, words: &Words) -> anyhow::Result<ExitCode> {
@@ -25,12 +30,20 @@ fn run(cli: Cli, words: &Words) -> anyhow::Result<ExitCode> {
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::pages(&args),
         Command::Report(args) => report::run(&args),
-        Command::Doctor(args) => runtime()?.block_on(doctor::run(&args)),
-        Command::Record(args) => runtime()?.block_on(record::run(&args, cli.verbose)),
-        Command::Check(args) => runtime()?.block_on(check::run(&args, cli.verbose)),
+        Command::Doctor(args) => to_its_end(doctor::run(&args)),
+        Command::Record(args) => to_its_end(record::run(&args, cli.verbose)),
+        Command::Check(args) => to_its_end(check::run(&args, cli.verbose)),
         Command::Compare(args) => compare::run(&args),
-        Command::Watch(args) => runtime()?.block_on(watch::run(&args, cli.verbose, words)),
+        Command::Watch(args) => to_its_end(watch::run(&args, cli.verbose, words)),
     }
+}
+
+/// What is under way beside the command when that ends is waited for by nobody.
+fn to_its_end(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(command);
+    runtime.shutdown_background();
+    ended
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -31,7 +31,7 @@ pub struct Outcome {
     pub log_error: Option<io::Error>,
 }
 
-/// Runs until all senders of events are gone. The log is flushed on every tick, so that a recorder that is killed
+/// Runs until the capture has ended, or all senders of events are gone. The log is flushed on every tick, so that a recorder that is killed
 /// loses no more than a tick. A log that cannot be written does not end the capture: the report is still made.
 pub async fn run(
     header: Header,
@@ -47,11 +47,16 @@ pub async fn run(
         recorder.write(seq, &event);
         ready.see(&event.kind);
         let tick = event.kind == EventKind::Tick;
+        // A source that hangs holds its sender for ever.
+        let ended = event.kind == EventKind::CaptureEnded;
         judge.push(Entry { seq, event });
         seq += 1;
         if tick {
             recorder.flush();
             tell(&progress, &judge, &ready);
+        }
+        if ended {
+            break;
         }
     }
     recorder.flush();

@@ -7,7 +7,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 
-use crate::lab::image::Distro;
+use crate::lab::distro::Distro;
 use crate::outcome::Outcome;
 use crate::paths::Paths;
 use crate::table;

@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::guest::cli::Guest;
-use crate::lab::image::Distro;
+use crate::lab::distro::{Distro, Named};
 use crate::lab::{self, wire::Verdict};
 use crate::paths::Paths;
-use crate::{accuracy, bench, demo, dist, fuzz, scenario, suite, tidy};
+use crate::{accuracy, bench, demo, dist, fuzz, suite, support, tidy};
 
 /// Build, lab, demo and tests of ovsgap.
 #[derive(Parser)]
@@ -60,9 +60,9 @@ enum Command {
     reason = "independent switches of a command line"
 )]
 struct Test {
-    /// What the nodes are made of
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "bookworm,trixie")]
-    distro: Vec<Distro>,
+    /// What the nodes are made of; none: the oldest and the newest, and those between for a few restarts
+    #[arg(long, value_enum, value_delimiter = ',')]
+    distro: Vec<Named>,
     /// Every scenario of restart, and not only the core ones
     #[arg(long)]
     all: bool,
@@ -81,6 +81,9 @@ struct Test {
     /// Write truth beside report of all scenarios to docs/accuracy.md
     #[arg(long)]
     write_accuracy: bool,
+    /// Write what each kernel lets be seen, and every restart on it, to docs/support.md
+    #[arg(long)]
+    write_support: bool,
 }
 
 /// A node and what runs in it.
@@ -161,22 +164,25 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn test(paths: &Paths, asked: &Test) -> Result<ExitCode> {
-    let Test {
-        distro, only, again, ..
-    } = asked;
+    let Test { only, again, all, .. } = asked;
+    let distros = Distro::all_of(&asked.distro);
     let mut count = suite::Count::default();
     if asked.faults {
-        crate::faults::run(paths, &mut count, distro, &asked.fault)?;
+        crate::faults::run(paths, &mut count, &distros, &asked.fault)?;
         return finish(count);
     }
     if only.is_empty() && !again {
         suite::sources(paths, &mut count)?;
     }
-    let scenarios = scenario::choose(only, asked.all || *again)?;
-    let outcomes = suite::nodes(paths, &mut count, distro, &scenarios, *again);
+    let plan = suite::plan(&distros, only, *all || *again)?;
+    let outcomes = suite::nodes(paths, &mut count, &plan, *again);
     if asked.write_accuracy {
         accuracy::write(paths, &outcomes)?;
     }
+    if asked.write_support {
+        support::write(paths, &outcomes)?;
+    }
+    eprintln!("{}", support::summary(&outcomes));
     finish(count)
 }
 

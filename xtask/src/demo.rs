@@ -10,7 +10,7 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::lab::image::Distro;
+use crate::lab::distro::Distro;
 use crate::outcome::Outcome;
 use crate::paths::Paths;
 use crate::scenario::{self, Scenario};

@@ -5,7 +5,7 @@
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::lab::image::Distro;
+use crate::lab::distro::Distro;
 use crate::lab::wire::Verdict;
 use crate::lab::{self};
 use crate::paths::Paths;
@@ -24,15 +24,44 @@ pub struct Found {
     pub name: String,
     /// What went wrong; `None`: it came through.
     pub problem: Option<String>,
+    /// How long each end of a recorder took, from the trouble or the signal: to its report, to its own end; in ms.
+    #[serde(default)]
+    pub ends_ms: Vec<[u64; 2]>,
+    /// How long the whole trial took, in ms.
+    #[serde(default)]
+    pub took_ms: u64,
 }
+
+impl Found {
+    /// How long its recorders took to end, for people.
+    fn ends(&self) -> String {
+        let one = |[report, end]: &[u64; 2]| format!("report after {report} ms, end after {end} ms");
+        let ends: Vec<String> = self.ends_ms.iter().map(one).collect();
+        format!(
+            "{} ({}.{} s)",
+            ends.join("; "),
+            self.took_ms / 1000,
+            self.took_ms % 1000 / 100
+        )
+    }
+}
+
+/// Where they are made if nobody says otherwise: what they are about is not the kernel.
+const USUAL: &[Distro] = &[Distro::Bookworm, Distro::Trixie];
 
 /// Runs the troubles named (none: all) in a node of each of the `distros`.
 pub fn run(paths: &Paths, count: &mut suite::Count, distros: &[Distro], names: &[String]) -> Result<()> {
+    let distros = if distros.is_empty() { USUAL } else { distros };
     for distro in distros {
-        for Found { name, problem } in in_node(paths, *distro, names)? {
-            let name = format!("{}: faults: {name}", distro.suite());
-            eprintln!("{}  {name}", if problem.is_none() { "ok    " } else { "FAILED" });
-            count.take(&name, problem.map_or(Ok(()), Err));
+        for found in in_node(paths, *distro, names)? {
+            let name = format!("{}: faults: {}", distro.suite(), found.name);
+            let well = if found.problem.is_none() {
+                "ok    "
+            } else {
+                "FAILED"
+            };
+            eprintln!("{well}  {name}: {}", found.ends());
+            count.take(&name, found.problem.map_or(Ok(()), Err));
         }
     }
     Ok(())

@@ -8,10 +8,15 @@ use crate::outcome::Outcome;
 use crate::report::{Condition, Reconciliation, Restart};
 
 pub mod bounds;
+mod coverage;
+mod golden;
 mod losses;
 mod milestones;
 mod pods;
 mod reload;
+
+pub use coverage::weakening;
+pub use pods::causes;
 
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +53,10 @@ pub fn judge(outcome: &Outcome) -> Vec<Check> {
         "the report of the recording is the live one",
         same(&outcome.live, &outcome.replayed),
     );
+    golden::check(&mut checks, outcome);
     reconciliation(&mut checks, outcome);
     losses::steady(&mut checks, outcome);
+    coverage::check(&mut checks, outcome);
     if outcome.scenario.way == Way::Database {
         untouched(&mut checks, outcome);
         return checks.list;

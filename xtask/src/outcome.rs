@@ -44,6 +44,36 @@ pub struct Outcome {
     pub until: u64,
     /// What `ovsgap record` said on stderr.
     pub log: String,
+    /// Who was told where upcalls go, as the recording has it.
+    pub dispatch: Dispatch,
+}
+
+/// Whose portids ovs-vswitchd sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dispatch {
+    /// Those of the datapath's processors.
+    pub per_cpu: bool,
+    /// Those of each vport.
+    pub per_vport: bool,
+}
+
+impl Dispatch {
+    /// By the lines of a recording (`docs/events.md`).
+    fn of(recording: &str) -> Self {
+        let told = |event: &str| {
+            let kinds = recording
+                .lines()
+                .filter(|line| line.contains(event))
+                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            kinds
+                .filter_map(|line| line.pointer(&format!("/kind/{event}/pids")).cloned())
+                .any(|pids| pids.get("bound").and_then(serde_json::Value::as_u64) > Some(0))
+        };
+        Self {
+            per_cpu: told("dp_change"),
+            per_vport: told("vport_portids"),
+        }
+    }
 }
 
 impl Outcome {
@@ -74,6 +104,7 @@ impl Outcome {
             live: text("live")?,
             replayed: text("replayed").unwrap_or_default(),
             log: text("record.log").unwrap_or_default(),
+            dispatch: Dispatch::of(&text("recording.jsonl").unwrap_or_default()),
         })
     }
 

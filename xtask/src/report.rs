@@ -60,8 +60,14 @@ pub struct Capture {
 pub struct Hook {
     /// Kernel function or tracepoint.
     pub name: String,
+    /// `kprobe`, `kretprobe`, `raw_tracepoint`.
+    pub attach: String,
     /// Whether it is attached.
     pub ok: bool,
+    /// Why not.
+    pub error: Option<String>,
+    /// How the places of what it reads in the kernel's structures were found; null: it reads nothing there.
+    pub offsets: Option<String>,
 }
 
 /// Upcalls that the hooks counted beside the datapath's own counters.

@@ -16,6 +16,8 @@ pub struct Scenario {
     pub about: &'static str,
     /// How ovs-vswitchd goes and comes back.
     pub way: Way,
+    /// Pods on the node; all but the first [`BUSY`] are idle.
+    pub pods: u16,
     /// When the flag goes.
     pub order: Order,
     /// Milliseconds between the flag's removal and the first Pod's flows.
@@ -40,14 +42,20 @@ pub struct Scenario {
     pub cause: Option<&'static str>,
     /// The format in which `ovsgap record` prints its report; both formats are to be the same live and replayed.
     pub format: &'static str,
+    /// What its report says whatever the run (`judge::golden`).
+    pub golden: &'static str,
     /// Whether every `cargo xtask test` has it, and not only one with `--all`.
     pub core: bool,
 }
+
+/// Pods that a node has and that have traffic.
+pub const BUSY: u16 = 3;
 
 const BUG: Scenario = Scenario {
     name: "bug-300",
     about: "`ovs-appctl exit`, start with flow-restore-wait, flag removed 300 ms before the Pods' flows",
     way: Way::Flag,
+    pods: BUSY,
     order: Order::Bug,
     hole_ms: 300,
     without: &[],
@@ -60,6 +68,7 @@ const BUG: Scenario = Scenario {
     deleted: None,
     cause: Some("flag_before_flows"),
     format: "text",
+    golden: include_str!("../goldens/bug.txt"),
     core: true,
 };
 
@@ -83,6 +92,7 @@ pub const ALL: &[Scenario] = &[
         order: Order::Fixed,
         cause: None,
         format: "json",
+        golden: include_str!("../goldens/fixed.txt"),
         ..BUG
     },
     Scenario {
@@ -91,6 +101,7 @@ pub const ALL: &[Scenario] = &[
         way: Way::Kill,
         hole_ms: 100,
         format: "json",
+        golden: include_str!("../goldens/killed.txt"),
         ..BUG
     },
     Scenario {
@@ -124,6 +135,7 @@ pub const ALL: &[Scenario] = &[
         way: Way::Noflag,
         hole_ms: 100,
         cause: Some("no_flag"),
+        golden: include_str!("../goldens/noflag.txt"),
         ..MORE
     },
     Scenario {
@@ -150,6 +162,7 @@ pub const ALL: &[Scenario] = &[
         about: "a Pod is made in the window, with its own flows at once",
         hole_ms: 1500,
         added: Some("pod-4"),
+        golden: include_str!("../goldens/added.txt"),
         ..BUG
     },
     Scenario {
@@ -175,24 +188,28 @@ pub const ALL: &[Scenario] = &[
         name: "never",
         about: "one Pod never gets its flows back",
         without: &["pod-3"],
+        golden: include_str!("../goldens/never.txt"),
         ..MORE
     },
     Scenario {
         name: "term",
         about: "SIGTERM, start with flow-restore-wait, flag removed 300 ms before the flows",
         way: Way::Term,
+        golden: include_str!("../goldens/killed.txt"),
         ..MORE
     },
     Scenario {
         name: "twice",
         about: "two restarts like bug-300, one when the traffic of the other flows again",
         way: Way::Twice,
+        golden: include_str!("../goldens/twice.txt"),
         ..MORE
     },
     Scenario {
         name: "interrupted",
         about: "like bug-300, but ovs-vswitchd is ended again when it had just started",
         way: Way::Interrupted,
+        golden: include_str!("../goldens/interrupted.txt"),
         ..MORE
     },
     Scenario {
@@ -207,6 +224,7 @@ pub const ALL: &[Scenario] = &[
         way: Way::Stuck,
         order: Order::Fixed,
         cause: None,
+        golden: include_str!("../goldens/stuck.txt"),
         ..MORE
     },
     Scenario {
@@ -215,6 +233,7 @@ pub const ALL: &[Scenario] = &[
         way: Way::Script,
         order: Order::Fixed,
         cause: None,
+        golden: include_str!("../goldens/script.txt"),
         ..MORE
     },
     Scenario {
@@ -223,6 +242,7 @@ pub const ALL: &[Scenario] = &[
         way: Way::Database,
         order: Order::Fixed,
         cause: None,
+        golden: include_str!("../goldens/database.txt"),
         ..MORE
     },
     Scenario {
@@ -230,6 +250,45 @@ pub const ALL: &[Scenario] = &[
         about: "`ovs-appctl exit --cleanup` deletes the datapath: what comes then meets no datapath and cannot be counted",
         way: Way::Cleanup,
         cause: Some("port_recreated"),
+        golden: include_str!("../goldens/cleanup.txt"),
+        ..MORE
+    },
+    Scenario {
+        name: "bridge",
+        about: "the bridge is deleted and made again while ovs-vswitchd runs; flows 300 ms after it",
+        way: Way::Bridge,
+        // The faster packets miss, the more often ovs-vswitchd 3.5.0 falls over its own feet when its bridge goes ("Invalid
+        // ukey transition", ofproto/ofproto-dpif-upcall.c): that would be another restart.
+        rates: Rates {
+            udp4: 50,
+            udp6: 20,
+            arp: 10,
+            ..RATES
+        },
+        cause: Some("port_recreated"),
+        golden: include_str!("../goldens/bridge.txt"),
+        ..MORE
+    },
+    Scenario {
+        name: "bridge-away",
+        about: "like bug-300, and the bridge's rows are deleted and made again while ovs-vswitchd is away",
+        way: Way::BridgeAway,
+        ..MORE
+    },
+    Scenario {
+        name: "renumbered",
+        about: "like bug-300, but each Pod comes back with the numbers, in OpenFlow and in the datapath, that another one had",
+        way: Way::Renumbered,
+        cause: Some("port_recreated"),
+        golden: include_str!("../goldens/renumbered.txt"),
+        ..MORE
+    },
+    Scenario {
+        name: "many",
+        about: "like bug-300 on a node of 500 Pods, of which three have traffic",
+        pods: 500,
+        format: "json",
+        golden: include_str!("../goldens/many.txt"),
         ..MORE
     },
     Scenario {
@@ -237,12 +296,16 @@ pub const ALL: &[Scenario] = &[
         about: "`ovs-ctl force-reload-kmod`: the same, with the kernel's module",
         way: Way::Module,
         cause: Some("module_reload"),
+        golden: include_str!("../goldens/module.txt"),
         ..MORE
     },
 ];
 
 /// The one that `cargo xtask demo` shows.
 pub const DEMO: &Scenario = &BUG;
+
+/// Those of the core ones that tell most of a kernel: the bug, and the right order.
+pub const FEW: [&str; 2] = ["bug-300", "fixed"];
 
 /// The scenario of that name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
@@ -267,6 +330,24 @@ pub struct Notes {
     pub deaf_starts: u32,
     /// Exit code of `ovsgap record`; `None` where the scenario ran without it.
     pub record: Option<i32>,
+    /// The most memory that `ovsgap record` held, in KiB.
+    #[serde(default)]
+    pub record_kib: u64,
+    /// How long `ovsgap report` took over the recording, in ms.
+    #[serde(default)]
+    pub report_ms: u64,
+}
+
+impl Scenario {
+    /// Pods without traffic.
+    pub fn idle(&self) -> Vec<String> {
+        let beyond = (BUSY + 1..=self.pods).map(|number| format!("pod-{number}"));
+        self.idle
+            .iter()
+            .map(|&pod| pod.to_owned())
+            .chain(beyond)
+            .collect()
+    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum as _;
 
 use crate::judge::{Check, judge};
-use crate::lab::image::Distro;
+use crate::lab::distro::Distro;
 use crate::outcome::Outcome;
 use crate::paths::Paths;
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
 use crate::{bench, compile, demo, host, progress, table, tidy};
 
 /// How many checks there were.
@@ -80,16 +81,42 @@ pub fn sources(paths: &Paths, count: &mut Count) -> Result<()> {
     Ok(())
 }
 
-/// The scenarios in a node of each of the `distros`; with `again` what they left the last time is judged anew.
-pub fn nodes(
-    paths: &Paths,
-    count: &mut Count,
-    distros: &[Distro],
-    scenarios: &[&'static Scenario],
-    again: bool,
-) -> Vec<(Distro, Vec<Outcome>)> {
+/// What is run in a node of which distribution.
+pub type Plan = Vec<(Distro, Vec<&'static Scenario>)>;
+
+/// The scenarios named (else every one with `all`, else the core ones) on each of the `distros`. Where none is named: on the
+/// oldest and the newest, with `all` on every one; and a few of the core ones on those between.
+pub fn plan(distros: &[Distro], names: &[String], all: bool) -> Result<Plan> {
+    let chosen = scenario::choose(names, all)?;
+    let few: Vec<String> = scenario::FEW.map(str::to_owned).to_vec();
+    let (first, last) = (Distro::value_variants().first(), Distro::value_variants().last());
+    let of = |distro: &Distro| {
+        let scenarios = if all || !distros.is_empty() || [first, last].contains(&Some(distro)) {
+            chosen.clone()
+        } else if names.is_empty() {
+            scenario::choose(&few, false)?
+        } else {
+            Vec::new()
+        };
+        Ok((*distro, scenarios))
+    };
+    let asked = if distros.is_empty() {
+        Distro::value_variants()
+    } else {
+        distros
+    };
+    let plan: Result<Plan> = asked.iter().map(of).collect();
+    plan.map(|plan| {
+        plan.into_iter()
+            .filter(|(_, scenarios)| !scenarios.is_empty())
+            .collect()
+    })
+}
+
+/// Runs the plan; with `again` what its scenarios left the last time is judged anew.
+pub fn nodes(paths: &Paths, count: &mut Count, plan: &Plan, again: bool) -> Vec<(Distro, Vec<Outcome>)> {
     let mut all = Vec::new();
-    for distro in distros {
+    for (distro, scenarios) in plan {
         let name = format!("test/{}", distro.suite());
         let outcomes = if again {
             left(&paths.target.join(&name), scenarios)
@@ -98,6 +125,7 @@ pub fn nodes(
         };
         match outcomes {
             Err(error) => count.take(&format!("{} node", distro.suite()), Err(format!("{error:#}"))),
+            Ok(outcomes) if outcomes.is_empty() => {}
             Ok(outcomes) => {
                 judge_all(count, *distro, &outcomes);
                 let sizes = bench::sizes::check(paths, *distro, &paths.target.join(&name));
@@ -193,6 +221,37 @@ fn indented(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_oldest_and_the_newest_get_most() {
+        let counts = |distros: &[Distro], names: &[&str], all| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            let plan = plan(distros, &names, all).unwrap();
+            plan.into_iter()
+                .map(|(distro, scenarios)| (distro, scenarios.len()))
+                .collect::<Vec<_>>()
+        };
+        let core = scenario::choose(&[], false).unwrap().len();
+        let few = scenario::FEW.len();
+        let expected = [
+            (Distro::Bullseye, core),
+            (Distro::Bookworm, few),
+            (Distro::Trixie, few),
+            (Distro::Forky, core),
+        ];
+        assert_eq!(counts(&[], &[], false), expected);
+        assert!(
+            counts(&[], &[], true)
+                .iter()
+                .all(|(_, count)| *count == scenario::ALL.len())
+        );
+        assert_eq!(
+            counts(&[], &["idle"], false),
+            [(Distro::Bullseye, 1), (Distro::Forky, 1)]
+        );
+        assert_eq!(counts(&[Distro::Trixie], &["idle"], false), [(Distro::Trixie, 1)]);
+        assert_eq!(counts(&[Distro::Trixie], &[], false), [(Distro::Trixie, core)]);
+    }
 
     #[test]
     fn cargos_results_are_summed() {

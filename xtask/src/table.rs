@@ -7,12 +7,23 @@ use std::fmt::Write as _;
 use crate::judge::millis;
 use crate::outcome::{Direction, Outcome};
 use crate::report::{Loss, Observed, Pod};
+use crate::scenario::Notes;
 
 /// The table of one scenario.
 pub fn render(outcome: &Outcome) -> String {
-    let mut all = vec![COLUMNS.map(str::to_owned)];
-    all.extend(rows(outcome));
+    let mut all = vec![COLUMNS.map(str::to_owned).to_vec()];
+    all.extend(rows(outcome).into_iter().map(|row| row.to_vec()));
+    let Notes {
+        record_kib,
+        report_ms,
+        ..
+    } = outcome.notes;
     align(&all)
+        + &format!(
+            "  `ovsgap record` held {}.{} MiB at most; `ovsgap report` took {report_ms} ms\n",
+            record_kib / 1024,
+            record_kib % 1024 * 10 / 1024,
+        )
 }
 
 /// What stands in a row of [`beside`] and of `docs/accuracy.md`.
@@ -99,14 +110,18 @@ fn end(pod: &Pod, prompt: Option<u64>) -> String {
     at + &cause.unwrap_or_default()
 }
 
-fn align<const N: usize>(rows: &[[String; N]]) -> String {
+/// Rows as text, with columns of one width.
+pub fn align(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         rows.iter()
             .filter_map(|row| row.get(column))
             .map(|cell| cell.chars().count())
             .max()
     };
-    let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or_default()).collect();
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or_default())
+        .collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
@@ -125,7 +140,7 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_what_is_not_known_is_a_dash() {
-        let row = |one: &str, two: &str| [one.to_owned(), two.to_owned()];
+        let row = |one: &str, two: &str| vec![one.to_owned(), two.to_owned()];
         assert_eq!(
             align(&[row("Pod", "end"), row("pod-10", "3 ms")]),
             "  Pod     end\n  pod-10  3 ms\n"

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Offsets;
+use crate::hook::Offsets;
 use crate::latency::LatencyCount;
 use crate::time::Timestamp;
 

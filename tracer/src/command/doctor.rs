@@ -28,7 +28,7 @@ fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
     }
 }
 
-/// Prints every check; fails where a restart could not be traced.
+/// Prints every check; fails where something would not be seen.
 pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     let (dir, db) = super::sockets(&args.node)?;
     let (kernel, hooks) = kernel(args.node.ring_size);
@@ -36,8 +36,8 @@ pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     checks.extend(ovs(&dir, &db).await);
     checks.extend(monitors(&dir).await);
     checks.push(kernel);
-    let healthy = checks.iter().all(|check| check.ok);
     checks.extend(hooks.iter().map(hook));
+    let healthy = checks.iter().all(|check| check.ok);
     super::write(&draw(&checks))?;
     Ok(if healthy {
         ExitCode::SUCCESS
@@ -73,7 +73,7 @@ fn system() -> Check {
 fn rights() -> Check {
     let missing = ebpf::missing_rights();
     let detail = if missing.is_empty() {
-        "CAP_BPF and CAP_PERFMON".to_owned()
+        "those that hooks need".to_owned()
     } else {
         format!(
             "the process lacks {}: run it as root, or give it these (docs/rights.md)",
@@ -193,7 +193,7 @@ fn kernel(ring_kib: u32) -> (Check, Vec<Hook>) {
         Ok(hooks) => {
             let attached = hooks.iter().filter(|hook| hook.ok).count();
             let detail = format!("{attached} of {} hooks can be attached", hooks.len());
-            (check("eBPF", attached > 0, detail), hooks)
+            (check("eBPF", attached == hooks.len(), detail), hooks)
         }
         Err(error) => (check("eBPF", false, format!("{error:#}")), Vec::new()),
     }

@@ -36,8 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// successor started, in seconds.
 const BEGINNING: Duration = Duration::from_secs(3);
 
-/// How long a command may take to end after the signal that ends the capture.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a command may take to end after the signal that ends the capture: who sent it waits for the report.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Traces and reports.
 pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
@@ -95,28 +95,43 @@ impl Trace<'_> {
         let (progress, mut seen) = watch::channel(Progress::default());
         let header = capture::header();
         let ready = Ready::watching(self.plan.bridges.clone());
-        let sources = capture::start(self.plan, events).await?;
+        let sources = tokio::select! {
+            started = capture::start(self.plan.clone(), events) => started?,
+            _ = interrupts.next() => anyhow::bail!("interrupted before anything was traced: there is no recording"),
+        };
         let log = create(self.path)?;
         tokio::spawn(narrate(seen.clone()));
         let pipeline = tokio::spawn(pipeline::run(header, received, Some(log), ready, progress));
-        if timeout(PATIENCE, seen.wait_for(|progress| progress.ready))
-            .await
-            .is_err()
-        {
-            tracing::warn!("not every source has told what there is; what it misses is in the report");
+        tokio::select! {
+            told = timeout(PATIENCE, seen.wait_for(|progress| progress.ready)) => if told.is_err() {
+                tracing::warn!("not every source has told what there is; what it misses is in the report");
+            },
+            _ = interrupts.next() => {}
         }
-        if self.command.is_empty() {
-            tracing::info!("tracing; Ctrl-C ends it");
-            interrupts.next().await;
-        } else {
-            execute(&sources, self.command, interrupts).await?;
-            tokio::select! {
-                () = settle_down(&mut seen, self.settle) => {}
-                _ = interrupts.next() => {}
-            }
+        if !interrupts.came() {
+            self.trace(&sources, &mut seen, interrupts).await?;
         }
         sources.stop().await;
         pipeline.await.context("the pipeline broke")
+    }
+
+    async fn trace(
+        &self,
+        sources: &Sources,
+        seen: &mut watch::Receiver<Progress>,
+        interrupts: &mut Interrupts,
+    ) -> anyhow::Result<()> {
+        if self.command.is_empty() {
+            tracing::info!("tracing; Ctrl-C ends it");
+            interrupts.next().await;
+            return Ok(());
+        }
+        execute(sources, self.command, interrupts).await?;
+        tokio::select! {
+            () = settle_down(seen, self.settle) => {}
+            _ = interrupts.next() => {}
+        }
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum as _};
 
-use crate::lab::image::Distro;
+use crate::lab::distro::Distro;
 use crate::lab::wire::Verdict;
 use crate::paths::Paths;
 use crate::{compile, lab};
@@ -43,7 +43,11 @@ pub struct Bench {
     /// How many Pods (comma-separated), of the part that grows
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 500])]
     pub pods: Vec<u16>,
-    /// Run nothing: write the page anew from what the last runs left in target/bench
+    /// Run on a machine that counts instructions, whatever the part
+    #[arg(long)]
+    pub counted: bool,
+    /// Run nothing: write the page anew from what the last runs left in target/bench, and keep the sizes of programs that
+    /// the last `cargo xtask test` saw
     #[arg(long)]
     pub again: bool,
 }
@@ -62,19 +66,22 @@ pub fn run(paths: &Paths, bench: &Bench) -> Result<()> {
         &bench.only
     };
     for &part in parts {
+        if part == Part::Programs && bench.again {
+            sizes::keep(paths, bench.distro, sizes::tested(paths, bench.distro)?)?;
+        }
         let samples = if bench.again {
             left(paths, bench.distro, part)?
         } else {
             measure(paths, bench, part)?
         };
         let Some(samples) = samples else { continue };
-        if part == Part::Programs {
+        if part == Part::Programs && !bench.again {
             sizes::keep(paths, bench.distro, sizes_of(&samples)?)?;
         }
         let text = table::render(part, &samples);
         writeln!(std::io::stdout(), "{text}").context("writing to stdout")?;
-        // The page is about one distribution; others are measured to look at.
-        if bench.distro == Distro::Trixie {
+        // The page is about one distribution and all tracers; others are measured to look at.
+        if bench.distro == Distro::Trixie && !bench.counted && bench.tracers.is_empty() {
             page::put(paths, part, &samples.machine, &text)?;
         }
     }
@@ -155,7 +162,7 @@ fn in_node(paths: &Paths, bench: &Bench, part: Part, pods: Option<u16>) -> Resul
         argv,
         screen: None,
     };
-    let verdict = if part == Part::Instructions {
+    let verdict = if bench.counted || part == Part::Instructions {
         lab::run_counted(paths, &guest, &run)?
     } else {
         lab::run(paths, &guest, &run)?

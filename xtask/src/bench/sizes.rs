@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::lab::image::Distro;
+use crate::lab::distro::Distro;
 use crate::paths::Paths;
 
 /// The guest's file of sizes, in `/out`.
@@ -50,11 +50,21 @@ fn read(paths: &Paths) -> Result<Budget> {
     serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
 }
 
+/// The sizes that the last test on `distro` saw.
+pub fn tested(paths: &Paths, distro: Distro) -> Result<Sizes> {
+    of(&paths.target.join("test").join(distro.suite()))
+}
+
+/// The sizes that a run left in `folder`.
+fn of(folder: &Path) -> Result<Sizes> {
+    let path = folder.join(FILE);
+    let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
+}
+
 /// What is wrong with the sizes that a run on `distro` left in `folder`.
 pub fn check(paths: &Paths, distro: Distro, folder: &Path) -> Result<(), String> {
-    let sizes = fs::read(folder.join(FILE)).context("reading the sizes of the programs");
-    let sizes = sizes.and_then(|text| Ok(serde_json::from_slice(&text)?));
-    let sizes: Sizes = sizes.map_err(|error| format!("{error:#}"))?;
+    let sizes = of(folder).map_err(|error| format!("{error:#}"))?;
     let budget = read(paths).map_err(|error| format!("{error:#}"))?;
     let Some(known) = budget.get(distro.suite()) else {
         return Err(format!(
@@ -72,7 +82,7 @@ pub fn check(paths: &Paths, distro: Distro, folder: &Path) -> Result<(), String>
 
 fn remedy(distro: Distro) -> String {
     format!(
-        "if that is meant, keep the new sizes: cargo xtask bench --only programs --distro {} (xtask/src/bench/sizes.json)",
+        "if that is meant, keep the new sizes: cargo xtask bench --only programs --again --distro {} (xtask/src/bench/sizes.json)",
         distro.suite()
     )
 }

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 
 use super::pump::{End, Pump};
-use crate::lab::image::{self, Distro};
+use crate::lab::distro::Distro;
+use crate::lab::image;
 use crate::lab::wire::Verdict;
 use crate::paths::Paths;
 use crate::{compile, host, lab};

@@ -2,8 +2,12 @@
 //!
 //! May not know: what else a report should say (`judge` does), the host.
 
+mod ending;
+mod module;
 mod recorder;
 mod rights;
+mod sockets;
+mod untouched;
 mod world;
 
 use std::fs::OpenOptions;
@@ -13,6 +17,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
+use super::clock::{self, MILLISECOND};
 use super::node::Node;
 use super::restart::{self, Order, Restart, Way};
 use super::traffic::Prober;
@@ -24,24 +29,52 @@ use crate::faults::{FILE, Found};
 type Fault = fn() -> Result<()>;
 
 /// All of them, in their order: the one that moves the clock is last.
-const ALL: [(&str, Fault); 12] = [
-    ("nothing is written to Open vSwitch", world::nothing_is_written),
+const ALL: [(&str, Fault); 25] = [
+    ("nothing is written to anything", untouched::check),
     ("a recording is its owner's alone", world::private),
+    (
+        "few capabilities suffice, and a missing one is named",
+        rights::check,
+    ),
+    ("a recording with few capabilities is root's", rights::recorded),
     ("a ring that overflows is told", world::starved),
-    ("a recorder that is killed leaves a recording", world::killed),
+    ("a recorder that is killed leaves a recording", ending::killed),
+    (
+        "a recorder that is killed in a window leaves a recording",
+        ending::killed_midway,
+    ),
+    ("SIGTERM ends a recording as Ctrl-C does", ending::terminated),
+    ("Ctrl-C before it traces ends it", ending::interrupted_early),
+    (
+        "Ctrl-C in the middle of a restart ends it",
+        ending::interrupted_midway,
+    ),
     ("a full disk ends the recording, not the report", world::full_disk),
     (
         "a pipe that closes ends the recording, not the report",
         world::closed_pipe,
     ),
-    ("an OVSDB that hangs is told", world::silent_database),
-    ("an OVSDB that sends garbage is told", world::garbage_database),
+    ("an OVSDB that hangs is told", sockets::silent_database),
+    ("an OVSDB that closes is told", sockets::closed_database),
+    ("an OVSDB that sends garbage is told", sockets::garbage_database),
+    (
+        "an OVSDB that sends one byte at a time is understood",
+        sockets::slow_database,
+    ),
+    ("an OpenFlow that hangs is told", sockets::silent_openflow),
+    ("an OpenFlow that closes is told", sockets::closed_openflow),
+    (
+        "an OpenFlow that sends garbage is told",
+        sockets::garbage_openflow,
+    ),
+    (
+        "an OpenFlow that sends one byte at a time is understood",
+        sockets::slow_openflow,
+    ),
     ("two recorders see the same", world::two),
     ("a processor that is unplugged loses nothing", world::unplugged),
-    (
-        "few capabilities suffice, and a missing one is named",
-        rights::check,
-    ),
+    ("a module that goes while it is watched is told", module::unloaded),
+    ("a module that comes back is watched again", module::loaded_again),
     ("a clock that is set changes nothing", world::clock_set),
 ];
 
@@ -61,6 +94,7 @@ pub fn run(wanted: &[String]) -> Result<()> {
         .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())));
     for (name, fault) in chosen {
         eprintln!("{name} …");
+        let began = clock::now();
         let problem = fault().err().map(|error| format!("{error:#}"));
         if let Some(problem) = &problem {
             eprintln!("  {problem}");
@@ -68,12 +102,17 @@ pub fn run(wanted: &[String]) -> Result<()> {
         let found = Found {
             name: (*name).to_owned(),
             problem,
+            ends_ms: recorder::ends(),
+            took_ms: (clock::now() - began) / MILLISECOND,
         };
         writeln!(file, "{}", serde_json::to_string(&found)?).context("writing a finding")?;
     }
     traffic::status::gone();
     prober.stop().map(drop)
 }
+
+/// What the restart writes.
+const STEPS: &str = "/out/faults-steps.jsonl";
 
 /// The bug's order, 300 ms.
 fn restart() -> Result<()> {
@@ -87,6 +126,6 @@ fn restart() -> Result<()> {
         round: 2,
         settle_s: 20,
         linger_ms: 500,
-        steps: PathBuf::from("/out/faults-steps.jsonl"),
+        steps: PathBuf::from(STEPS),
     })
 }

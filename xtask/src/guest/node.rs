@@ -15,6 +15,8 @@ use super::pipeline::Pipeline;
 use super::pods::{self, NAMESPACE, Pod};
 use super::{command, ovsdb};
 
+/// The kernel's datapath.
+const DATAPATH: &str = "system@ovs-system";
 /// Where the node is described for the commands that come later.
 const STATE: &str = "/run/ovsgap-lab-node.json";
 
@@ -151,6 +153,78 @@ impl Node {
         self.learn_ofports()
     }
 
+    /// Adds idle Pods until there are `count`, or takes those away.
+    pub fn resize(&mut self, count: u16) -> Result<()> {
+        let there = u16::try_from(self.pods.len()).context("so many Pods")?;
+        let idle: Vec<Pod> = (there + 1..=count).map(Pod::new).collect();
+        let gone = self.pods.split_off(usize::from(count.min(there)));
+        if !gone.is_empty() {
+            let ports: Vec<String> = gone
+                .iter()
+                .map(|pod| format!("del-port {}", pod.device))
+                .collect();
+            vsctl(&ports.join(" -- "))?;
+            pods::delete_idle(&gone)?;
+        }
+        if !idle.is_empty() {
+            pods::create_idle(&idle)?;
+            let ports: Vec<String> = idle.iter().map(add_port).collect();
+            vsctl(&ports.join(" -- "))?;
+            self.pods.extend(idle);
+            self.learn_ofports()?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the bridge with its ports, and makes it again.
+    pub fn remake_bridge(&mut self) -> Result<()> {
+        vsctl(&format!("del-br {BRIDGE}"))?;
+        vsctl(&self.bridge())?;
+        self.learn_ofports()?;
+        self.gateway_addresses()?;
+        self.save()
+    }
+
+    /// Deletes the bridge's rows and makes them anew, while no ovs-vswitchd listens.
+    pub fn exchange_bridge(&self) -> Result<()> {
+        vsctl(&format!("--no-wait del-br {BRIDGE}"))?;
+        vsctl(&format!("--no-wait {}", self.bridge()))
+    }
+
+    /// Gives each Pod the numbers that another one had, in OpenFlow and in the datapath, while no ovs-vswitchd listens.
+    pub fn renumber(&self) -> Result<()> {
+        let after = || self.pods.iter().cycle().skip(1);
+        let ports = self.pods.iter().zip(after()).map(|(pod, other)| {
+            let Pod { device, .. } = pod;
+            format!(
+                "del-port {device} -- {} -- set Interface {device} ofport_request={}",
+                add_port(pod),
+                other.ofport
+            )
+        });
+        let ports: Vec<String> = ports.collect();
+        vsctl(&format!("--no-wait {}", ports.join(" -- ")))?;
+        // The kernel gives the lowest number that is free.
+        let devices: Vec<&str> = self.pods.iter().map(|pod| pod.device.as_str()).collect();
+        let mut turned = devices.clone();
+        turned.rotate_left(1);
+        command::output("ovs-dpctl", &[["del-if", DATAPATH].as_slice(), &devices].concat())?;
+        command::output("ovs-dpctl", &[["add-if", DATAPATH].as_slice(), &turned].concat()).map(drop)
+    }
+
+    /// As an agent does after a restart that left nothing of the datapath.
+    pub fn come_back(&mut self) -> Result<()> {
+        self.learn()?;
+        self.gateway_addresses()?;
+        self.heal(1)
+    }
+
+    /// Reads which `ofport` each port has now.
+    pub fn learn(&mut self) -> Result<()> {
+        self.learn_ofports()?;
+        self.save()
+    }
+
     /// Gives a new Pod its port.
     pub fn add(&mut self, pod: Pod) -> Result<()> {
         vsctl(&add_port(&pod))?;
@@ -209,7 +283,12 @@ impl Node {
 }
 
 fn vsctl(commands: &str) -> Result<()> {
-    command::output("ovs-vsctl", &commands.split_whitespace().collect::<Vec<_>>()).map(drop)
+    // An ovs-vswitchd that has died never says that it is done.
+    let arguments: Vec<&str> = ["--timeout=60"]
+        .into_iter()
+        .chain(commands.split_whitespace())
+        .collect();
+    command::output("ovs-vsctl", &arguments).map(drop)
 }
 
 /// The port of a Pod with the identity that a CNI writes.

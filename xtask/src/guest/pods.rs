@@ -78,6 +78,27 @@ pub fn create(pods: &[Pod]) -> Result<()> {
     Ok(())
 }
 
+/// Makes the pairs of devices of Pods that have no traffic: the far end is down, so that no kernel sends anything there.
+pub fn create_idle(pods: &[Pod]) -> Result<()> {
+    let pair = |Pod { device, name, .. }: &Pod| {
+        format!("link add {device} addrgenmode none type veth peer name i-{name}\nlink set {device} up\n")
+    };
+    let batch: String = pods.iter().map(pair).collect();
+    command::input("ip", &["-batch", "-"], &batch)
+        .context("making the idle Pods' devices")
+        .map(drop)
+}
+
+/// The opposite.
+pub fn delete_idle(pods: &[Pod]) -> Result<()> {
+    let batch = pods
+        .iter()
+        .fold(String::new(), |all, pod| all + "link del " + &pod.device + "\n");
+    command::input("ip", &["-batch", "-"], &batch)
+        .context("deleting the idle Pods' devices")
+        .map(drop)
+}
+
 /// Makes one more Pod, which knows the others and is known to them.
 pub fn create_beside(pod: &Pod, others: &[Pod]) -> Result<()> {
     command::input("ip", &["-batch", "-"], &outside(pod))?;

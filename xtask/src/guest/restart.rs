@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::{self, MILLISECOND, SECOND};
 use super::node::Node;
-use super::ovs::{self, Bundle};
+use super::ovs::{self, BRIDGE, Bundle};
 use super::pods::Pod;
 use super::steps::Log;
 use super::traffic::Prober;
@@ -44,6 +44,27 @@ pub enum Way {
     Module,
     /// ovsdb-server alone.
     Database,
+    /// The bridge alone: deleted, made again, while ovs-vswitchd runs.
+    Bridge,
+    /// As [`Self::Flag`], and the bridge's rows are deleted and made anew meanwhile.
+    BridgeAway,
+    /// As [`Self::Flag`], and each Pod gets the numbers that another one had.
+    Renumbered,
+}
+
+impl Way {
+    /// Whether the datapath, or ports of Pods in it, are away for a time: what comes then meets nothing that could count it.
+    pub fn takes_ports_away(self) -> bool {
+        matches!(
+            self,
+            Self::Cleanup | Self::Module | Self::Bridge | Self::Renumbered
+        )
+    }
+
+    /// Whether Pods have other `ofport`s afterwards.
+    pub fn renumbers(self) -> bool {
+        matches!(self, Self::Bridge | Self::BridgeAway | Self::Renumbered)
+    }
 }
 
 /// When the flag goes: before the Pods' flows are there (the bug), or after.
@@ -107,6 +128,10 @@ pub fn run(restart: &Restart) -> Result<()> {
             log.step("database", None, ovs::restart_database)?;
             None
         }
+        Way::Bridge => {
+            bridge(log, &mut node, restart)?;
+            None
+        }
         Way::Twice => {
             agent(log, &mut node, restart)?;
             settle(log, restart, None)?;
@@ -146,14 +171,40 @@ fn leave(log: &mut Log, way: Way) -> Result<()> {
     log.step("flag_set", None, ovsdb::set_flow_restore_wait)
 }
 
-/// One restart as an agent goes through it.
-fn agent(log: &mut Log, node: &mut Node, restart: &Restart) -> Result<Option<Prober>> {
-    leave(log, restart.way)?;
-    log.step("vswitchd_start", None, ovs::start)?;
+/// The bridge goes and comes back under an ovs-vswitchd that runs, as an operator does it who starts afresh.
+fn bridge(log: &mut Log, node: &mut Node, restart: &Restart) -> Result<()> {
+    log.step("ports_gone", None, || node.remake_bridge())?;
+    base_flows(log, node, restart)?;
+    let bundles = prepare(node, restart)?;
+    clock::sleep_until(clock::now() + restart.hole_ms * MILLISECOND);
+    install(log, bundles)
+}
+
+fn base_flows(log: &mut Log, node: &Node, restart: &Restart) -> Result<()> {
     log.step("base_flows", None, || {
         let bundle = |bridge: &&str| Bundle::prepare(bridge, node.base(bridge, restart.round))?.commit();
         node.bridges().iter().try_for_each(bundle)
-    })?;
+    })
+}
+
+/// What is done to the ports while ovs-vswitchd is away.
+fn meanwhile(log: &mut Log, node: &Node, way: Way) -> Result<()> {
+    match way {
+        Way::BridgeAway => log.step("exchanged", None, || node.exchange_bridge()),
+        Way::Renumbered => log.step("ports_gone", None, || node.renumber()),
+        _ => Ok(()),
+    }
+}
+
+/// One restart as an agent goes through it.
+fn agent(log: &mut Log, node: &mut Node, restart: &Restart) -> Result<Option<Prober>> {
+    leave(log, restart.way)?;
+    meanwhile(log, node, restart.way)?;
+    log.step("vswitchd_start", None, ovs::start)?;
+    if restart.way.renumbers() {
+        node.learn()?;
+    }
+    base_flows(log, node, restart)?;
     let bundles = prepare(node, restart)?;
     let mut newcomer = None;
     if restart.order == Order::Fixed {
@@ -180,17 +231,26 @@ fn agent(log: &mut Log, node: &mut Node, restart: &Restart) -> Result<Option<Pro
 
 /// The bundles of the Pods, made ready here, so that a hole of one millisecond is not made longer by the start of a
 /// program: an agent has its connection open, too.
-fn prepare(node: &Node, restart: &Restart) -> Result<Vec<(String, Bundle)>> {
+fn prepare(node: &Node, restart: &Restart) -> Result<Vec<(Vec<String>, Bundle)>> {
     let left_out =
         |pod: &&Pod| restart.without.contains(&pod.name) || restart.deleted.as_ref() == Some(&pod.name);
+    let pods: Vec<&Pod> = node.pods.iter().filter(|pod| !left_out(pod)).collect();
+    let (busy, idle) = pods.split_at(pods.len().min(SINGLE));
     let mut bundles = Vec::new();
-    for pod in node.pods.iter().filter(|pod| !left_out(pod)) {
-        let flows = node.pipeline(&pod.bridge, restart.round).pod(pod);
-        bundles.push((pod.name.clone(), Bundle::prepare(&pod.bridge, flows)?));
+    for pods in busy.chunks(1).chain(Some(idle).filter(|idle| !idle.is_empty())) {
+        let flows = pods.iter().fold(String::new(), |all, pod| {
+            all + &node.pipeline(&pod.bridge, restart.round).pod(pod)
+        });
+        let bridge = pods.first().map_or(BRIDGE, |pod| pod.bridge.as_str());
+        let names = pods.iter().map(|pod| pod.name.clone()).collect();
+        bundles.push((names, Bundle::prepare(bridge, flows)?));
     }
     bundles.iter().try_for_each(|(_, bundle)| bundle.wait_ready())?;
     Ok(bundles)
 }
+
+/// So many Pods have a bundle each; those beyond share one.
+const SINGLE: usize = 10;
 
 fn open(path: &Path) -> Result<Log> {
     // A log of an earlier restart is not to be mixed with this one's.
@@ -207,9 +267,10 @@ fn remove_flag(log: &mut Log, way: Way) -> Result<()> {
     }
 }
 
-fn install(log: &mut Log, bundles: Vec<(String, Bundle)>) -> Result<()> {
-    for (pod, bundle) in bundles {
-        log.step("flows_installed", Some(&pod), || bundle.commit())?;
+fn install(log: &mut Log, bundles: Vec<(Vec<String>, Bundle)>) -> Result<()> {
+    for (pods, bundle) in bundles {
+        let pods: Vec<Option<&str>> = pods.iter().map(|pod| Some(pod.as_str())).collect();
+        log.step_of("flows_installed", &pods, || bundle.commit())?;
     }
     Ok(())
 }

@@ -6,12 +6,13 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 
 use super::change::ADDED;
-use super::clock::{self, SECOND};
+use super::clock::{self, MILLISECOND, SECOND};
 use super::node::Node;
 use super::steps::Step;
 use super::traffic::spec;
@@ -36,13 +37,13 @@ pub fn scenario(node: &mut Node, name: &str) -> Result<()> {
     // The restart is another process.
     node.save()?;
     node.heal(1)?;
-    let idle: Vec<String> = scenario.idle.iter().map(|&pod| pod.to_owned()).collect();
+    let idle = scenario.idle();
     let tapped = scenario.discovery || scenario.rates.tcp > 0;
     let specs = spec::ring(&node.pods, &idle, scenario.rates);
     let prober = Prober::start(specs, &node.pods, tapped)?;
     traffic::status::serve(Arc::clone(&prober.progress))?;
     let deaf_starts = baseline(node, &prober)?;
-    let record = record(scenario, &folder)?;
+    let (record, record_kib) = record(scenario, &folder)?;
     let (mut truth, mut packets) = prober.stop()?;
     traffic::status::gone();
     if scenario.added.is_some() {
@@ -51,15 +52,22 @@ pub fn scenario(node: &mut Node, name: &str) -> Result<()> {
     }
     write(&folder, "truth.json", serde_json::to_vec_pretty(&truth)?)?;
     write(&folder, "packets.json", serde_json::to_vec(&packets)?)?;
-    let notes = Notes { deaf_starts, record };
-    write(&folder, "notes.json", serde_json::to_vec_pretty(&notes)?)?;
+    let mut notes = Notes {
+        deaf_starts,
+        record,
+        record_kib,
+        report_ms: 0,
+    };
     if record.is_some() {
         replay(&folder, "recording.jsonl", scenario.format, "replayed")?;
+        let began = clock::now();
         replay(&folder, "recording.jsonl", "json", "report.json")?;
+        notes.report_ms = (clock::now() - began) / MILLISECOND;
         if !scenario.without.is_empty() {
             early(&folder)?;
         }
     }
+    write(&folder, "notes.json", serde_json::to_vec_pretty(&notes)?)?;
     restore(node, before, scenario)
 }
 
@@ -80,6 +88,7 @@ fn prepare(node: &mut Node, scenario: &Scenario) -> Result<()> {
     if !scenario.behind_patch.is_empty() {
         node.patch(scenario.behind_patch)?;
     }
+    node.resize(scenario.pods.max(u16::try_from(node.pods.len())?))?;
     if scenario.rates.tcp > 0 {
         pods::without_offload(&node.pods)?;
     }
@@ -97,7 +106,7 @@ fn restore(node: &mut Node, before: Node, scenario: &Scenario) -> Result<()> {
         ..node.clone()
     };
     // The restart changed Pods in a process of its own.
-    if scenario.added.is_some() || scenario.deleted.is_some() {
+    if scenario.added.is_some() || scenario.deleted.is_some() || scenario.way.renumbers() {
         *node = Node::find()?;
     }
     ovsdb::remove_flow_restore_wait()?;
@@ -118,6 +127,9 @@ fn restore(node: &mut Node, before: Node, scenario: &Scenario) -> Result<()> {
     }
     if node.patched {
         node.unpatch()?;
+    }
+    if scenario.pods > scenario::BUSY {
+        node.resize(scenario::BUSY)?;
     }
     if scenario.discovery {
         pods::introduce(&node.pods)?;
@@ -142,8 +154,9 @@ pub fn baseline(node: &Node, prober: &Prober) -> Result<u32> {
     bail!("baseline traffic did not flow after {STARTS} starts of ovs-vswitchd: see /out/ovs-vswitchd.log")
 }
 
-/// The restart, under `ovsgap record` where there is an ovsgap. Its report goes to `live`. Returns its exit code.
-fn record(scenario: &Scenario, folder: &Path) -> Result<Option<i32>> {
+/// The restart, under `ovsgap record` where there is an ovsgap. Its report goes to `live`. Returns its exit code, and the
+/// most memory that it held, in KiB.
+fn record(scenario: &Scenario, folder: &Path) -> Result<(Option<i32>, u64)> {
     let restart = restart(scenario, folder)?;
     let ovsgap = Path::new("/opt/copy/ovsgap").exists();
     let mut command = Command::new(if ovsgap { "ovsgap" } else { "xtask" });
@@ -158,19 +171,38 @@ fn record(scenario: &Scenario, folder: &Path) -> Result<Option<i32>> {
     command
         .stdout(File::create(folder.join("live"))?)
         .stderr(File::create(folder.join("record.log"))?);
-    let status = command.status().context("starting the restart")?;
+    let mut child = command.spawn().context("starting the restart")?;
+    let memory = most_memory(child.id());
+    let status = child.wait().context("waiting for the restart")?;
+    let memory = memory.join().unwrap_or_default();
     if !ovsgap && !status.success() {
         bail!(
             "the restart failed ({status}): {}",
             fs::read_to_string(folder.join("record.log"))?
         );
     }
-    Ok(if ovsgap {
-        Some(status.code().unwrap_or(-1))
-    } else {
-        None
+    Ok((ovsgap.then(|| status.code().unwrap_or(-1)), memory))
+}
+
+/// Reads a process's peak of memory until it has ended (then it has none any more).
+fn most_memory(pid: u32) -> JoinHandle<u64> {
+    let read = move || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        peak.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    std::thread::spawn(move || {
+        let mut most = 0;
+        while let Some(now) = read() {
+            most = now;
+            clock::sleep_until(clock::now() + LOOK);
+        }
+        most
     })
 }
+
+/// How often the peak is read.
+const LOOK: u64 = 50 * MILLISECOND;
 
 /// `xtask guest restart …` for the scenario.
 pub fn restart(scenario: &Scenario, folder: &Path) -> Result<Vec<String>> {

@@ -38,15 +38,29 @@ impl Log {
 
     /// Does something and writes down when.
     pub fn step(&mut self, step: &str, pod: Option<&str>, act: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.step_of(step, &[pod], act)
+    }
+
+    /// Does something to several Pods at once and writes down when, of each.
+    pub fn step_of(
+        &mut self,
+        step: &str,
+        pods: &[Option<&str>],
+        act: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         let started_ns = clock::now();
         act().with_context(|| format!("step {step}"))?;
-        let done = Step {
-            name: step.into(),
-            pod: pod.map(str::to_owned),
-            started_ns,
-            ended_ns: clock::now(),
-        };
-        let line = serde_json::to_string(&done)?;
-        writeln!(self.0, "{line}").context("writing the log of steps")
+        let ended_ns = clock::now();
+        for pod in pods {
+            let done = Step {
+                name: step.into(),
+                pod: pod.map(str::to_owned),
+                started_ns,
+                ended_ns,
+            };
+            let line = serde_json::to_string(&done)?;
+            writeln!(self.0, "{line}").context("writing the log of steps")?;
+        }
+        Ok(())
     }
 }

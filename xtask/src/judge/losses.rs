@@ -4,8 +4,9 @@
 
 use super::Checks;
 use super::bounds;
-use crate::guest::restart::Way;
+use crate::guest::steps::Step;
 use crate::outcome::Outcome;
+use crate::packets::Packet;
 use crate::report::{KeyLoss, Loss, Pod, Restart};
 use crate::truth::Stream;
 
@@ -35,6 +36,60 @@ pub fn of_pod(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         pod.observed.from_pod.as_ref(),
     );
 }
+
+/// Where a Pod's port was away for a time: of each traffic no more packets are told than were lost, no fewer than were lost
+/// at other times, and none of traffic that nobody sent (who has whose numbers now must be known).
+pub fn beside(checks: &mut Checks, outcome: &Outcome, pod: &Pod, away: &Step) {
+    type Ours = fn(&Stream, &str) -> bool;
+    let directions: [(&str, Ours, &Option<Loss>); 2] = [
+        ("to", |stream, name| stream.dst == name, &pod.observed.to_pod),
+        ("from", |stream, name| stream.src == name, &pod.observed.from_pod),
+    ];
+    for (direction, is_of, loss) in directions {
+        let keys = loss.as_ref().map_or(&[][..], |loss| &loss.keys);
+        let mut wrong = Vec::new();
+        let streams = || {
+            outcome
+                .streams()
+                .filter(|(stream, _)| stream.flows && is_of(stream, &pod.name))
+        };
+        for (stream, packets) in streams() {
+            let own = keys.iter().filter(|key| key.key == stream.key);
+            let told: u64 = own.map(|key| key.lost_packets).sum();
+            let elsewhere =
+                |lost: &Packet| lost.done + AWAY < away.started_ns || lost.sent > away.ended_ns + AWAY;
+            let most = packets.lost().count() as u64;
+            let least = packets.lost().filter(elsewhere).count() as u64;
+            if told < least || told > most {
+                wrong.push(format!(
+                    "{:?}: {told}, and by the prober {least} to {most}",
+                    stream.key
+                ));
+            }
+        }
+        let unknown = |key: &&KeyLoss| streams().all(|(stream, _)| stream.key != key.key);
+        wrong.extend(
+            keys.iter()
+                .filter(unknown)
+                .map(|key| format!("{:?}: nobody sent it", key.key)),
+        );
+        checks.that(
+            &format!(
+                "what was lost {direction} {} while its port was there is told",
+                pod.name
+            ),
+            if wrong.is_empty() {
+                Ok(())
+            } else {
+                Err(wrong.join("\n"))
+            },
+        );
+    }
+}
+
+/// How long before and after the step that took ports away packets may meet none: what ovs-vswitchd and the kernel still
+/// do of it (it answers when the configuration is taken over).
+const AWAY: u64 = 100_000_000;
 
 /// Where there was no datapath that could be watched, the report counts fewer than were lost, and never more.
 pub fn at_most(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
@@ -160,7 +215,7 @@ pub fn steady(checks: &mut Checks, outcome: &Outcome) {
         let told = told.map_or(0, |drop| drop.packets);
         // Seen are those from when the packets' hooks were armed to when they were let go, which the prober does not know:
         // no fewer than from the flush to the last Pod's flows, no more than while the capture ran.
-        let seen = !matches!(outcome.scenario.way, Way::Cleanup | Way::Module);
+        let seen = !outcome.scenario.way.takes_ports_away();
         let least = packets
             .lost()
             .filter(|lost| seen && during.contains(&lost.sent))

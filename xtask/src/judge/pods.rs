@@ -18,7 +18,7 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
     let Scenario {
         without, idle, order, ..
     } = outcome.scenario;
-    if matches!(outcome.scenario.way, Way::Cleanup | Way::Module) {
+    if outcome.scenario.way.takes_ports_away() {
         without_datapath(checks, outcome, pod);
         return;
     }
@@ -81,7 +81,25 @@ fn without_datapath(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
     checks.equal(&cause, &pod.cause.as_deref(), &outcome.scenario.cause);
     if outcome.scenario.way == Way::Module {
         reload::check(checks, outcome, pod);
+    } else {
+        reload::unseen(checks, outcome);
     }
+    if let Some(away) = outcome.step("ports_gone", None) {
+        losses::beside(checks, outcome, pod, away);
+    }
+}
+
+/// The causes that the report must name, Pod by Pod.
+pub fn causes(outcome: &Outcome) -> Vec<Option<&'static str>> {
+    let Scenario { without, .. } = outcome.scenario;
+    let of = |name| {
+        if without.contains(&name) {
+            Some("flows_never_installed")
+        } else {
+            right(outcome.scenario, name)
+        }
+    };
+    outcome.pods().into_iter().map(of).collect()
 }
 
 /// The cause that a Pod's window has.

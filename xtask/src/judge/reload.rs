@@ -18,12 +18,7 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         &pod.verdict.as_str(),
         &"fail",
     );
-    let unseen = outcome
-        .report
-        .coverage
-        .iter()
-        .any(|finding| finding.kind == "datapath_gone" && finding.weakens);
-    checks.equal("the time without a datapath is told", &unseen, &true);
+    unseen(checks, outcome);
     let truth = outcome.of_pod(name);
     let holes: Vec<Hole> = [truth.to.longest, truth.from.longest]
         .into_iter()
@@ -33,6 +28,13 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
         &format!("{name}'s window covers the reload"),
         covers(outcome, pod, &holes),
     );
+}
+
+/// That packets met no datapath, or no port, for a time is said.
+pub fn unseen(checks: &mut Checks, outcome: &Outcome) {
+    let mut findings = outcome.report.coverage.iter().filter(|finding| finding.weakens);
+    let said = findings.any(|finding| matches!(finding.kind.as_str(), "datapath_gone" | "port_gone"));
+    checks.equal("the time without a datapath or a port is told", &said, &true);
 }
 
 fn covers(outcome: &Outcome, pod: &Pod, holes: &[Hole]) -> Result<(), String> {

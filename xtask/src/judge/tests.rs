@@ -140,6 +140,7 @@ fn outcome(end_ns: u64) -> Outcome {
         notes: Notes {
             deaf_starts: 0,
             record: Some(0),
+            ..Notes::default()
         },
         report: report(end_ns),
         early: None,
@@ -148,6 +149,7 @@ fn outcome(end_ns: u64) -> Outcome {
         live: "the report".into(),
         replayed: "the report".into(),
         log: String::new(),
+        dispatch: crate::outcome::Dispatch::default(),
     }
 }
 

@@ -9,45 +9,18 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::distro::Distro;
 use super::modules;
 use crate::host;
 use crate::paths::Paths;
 use crate::progress;
 
-/// The Debian suites a node can be made of, with the kernel and OVS they bring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
-pub enum Distro {
-    /// Linux 5.10, OVS 2.15.
-    Bullseye,
-    /// Linux 6.1, OVS 3.1.
-    Bookworm,
-    /// Linux 6.12, OVS 3.5.
-    Trixie,
-    /// Linux 7.2, OVS 4.0.
-    Forky,
-}
+/// What every node has beside a kernel.
+const PACKAGES: &[&str] = &["mount", "openvswitch-switch", "iproute2", "kmod", "procps"];
 
-impl Distro {
-    /// The suite's name.
-    pub fn suite(self) -> &'static str {
-        match self {
-            Self::Bullseye => "bullseye",
-            Self::Bookworm => "bookworm",
-            Self::Trixie => "trixie",
-            Self::Forky => "forky",
-        }
-    }
-}
-
-/// What every node has. The kernel is the small one that knows virtual machines only.
-const PACKAGES: &[&str] = &[
-    "mount",
-    "openvswitch-switch",
-    "iproute2",
-    "kmod",
-    "procps",
-    "linux-image-cloud-amd64",
-];
+/// Packages of Debian's that bring the suite's current kernel, whatever its version: the small one that knows virtual machines
+/// only, else the usual one (a suite that is still being made may lack one of them for some days).
+const KERNELS: [&str; 2] = ["linux-image-cloud-amd64", "linux-image-amd64"];
 
 /// Left out of the node: nobody reads them there.
 const EXCLUDED: &[&str] = &[
@@ -94,6 +67,7 @@ pub fn get(paths: &Paths, distro: Distro, more: &[String]) -> Result<Image> {
     let mut packages: Vec<&str> = PACKAGES
         .iter()
         .copied()
+        .chain(KERNELS.into_iter().take(1))
         .chain(more.iter().map(String::as_str))
         .collect();
     packages.sort_unstable();
@@ -148,28 +122,50 @@ fn make(paths: &Paths, distro: Distro, packages: &[&str], folder: &Path) -> Resu
     fs::rename(&work, folder).with_context(|| format!("moving {} into place", work.display()))
 }
 
+/// Installs the packages into `tree`: with the first kernel that the suite has, by the first mirror that has the suite.
 fn bootstrap(paths: &Paths, distro: Distro, packages: &[&str], tree: &Path) -> Result<()> {
     let suite = distro.suite();
-    let mut command = host::as_root("mmdebstrap")?;
-    command.args(["--variant=essential", "--format=directory"]);
-    command.arg(format!("--include={}", packages.join(",")));
-    for path in EXCLUDED {
-        command.arg(format!("--dpkgopt=path-exclude={path}"));
-    }
-    if distro == Distro::Forky {
-        // A testing suite's Release file may be past its date on a mirror that lags.
-        command.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
-    }
-    command.arg(suite).arg(tree).args(host::debian_mirror());
-    // The node boots with a RAM disk of ours; Debian's would take a minute to make.
-    command.env("INITRD", "No");
     let log = progress::log_path(&paths.cache, &format!("mmdebstrap-{suite}"));
-    progress::run(
-        &format!("installing Debian {suite} into an image (once)"),
-        &mut command,
-        &log,
+    let mut first = None;
+    for (packages, mirror) in attempts(packages, host::debian_mirror()) {
+        remove_as_root(tree)?;
+        let mut command = host::as_root("mmdebstrap")?;
+        command.args(["--variant=essential", "--format=directory"]);
+        command.arg(format!("--include={}", packages.join(",")));
+        for path in EXCLUDED {
+            command.arg(format!("--dpkgopt=path-exclude={path}"));
+        }
+        // The Release file of a suite that is still being made, or is made no longer, may be past its date; it is signed all
+        // the same.
+        command.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
+        command.arg(suite).arg(tree).args(mirror);
+        // The node boots with a RAM disk of ours; Debian's would take a minute to make.
+        command.env("INITRD", "No");
+        let what = format!("installing Debian {suite} into an image (once)");
+        match progress::run(&what, &mut command, &log) {
+            Ok(()) => return Ok(()),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    first.map_or(Ok(()), Err).context(
+        "if a mirror was not reached, or has this suite no longer, name one that has it in apt's sources of this machine and run again",
     )
-    .context("if a mirror was not reached, name one in apt's sources of this machine and run again")
+}
+
+/// What is tried, one after the other: each kernel, from this machine's mirror of Debian and then from mmdebstrap's own.
+fn attempts<'a>(packages: &[&'a str], mirror: Option<String>) -> Vec<(Vec<&'a str>, Option<String>)> {
+    let with = |kernel: &'static str| {
+        let of_suite = |package: &&'a str| if *package == KERNELS[0] { kernel } else { *package };
+        packages
+            .iter()
+            .map(|package| of_suite(&package))
+            .collect::<Vec<_>>()
+    };
+    let mirrors = mirror.map_or(vec![None], |mirror| vec![Some(mirror), None]);
+    let attempts = mirrors
+        .into_iter()
+        .flat_map(|mirror| KERNELS.map(|kernel| (with(kernel), mirror.clone())));
+    attempts.collect()
 }
 
 /// Copies the kernel and the modules it needs for the root drive from `tree` to `to`, unpacked.
@@ -194,14 +190,31 @@ fn take_kernel(tree: &Path, to: &Path) -> Result<()> {
         let file = path.rsplit('/').next().unwrap_or(&path).to_owned();
         let copied = to.join("modules").join(&file);
         fs::copy(modules.join(&path), &copied)?;
-        // The kernel takes a packed module only where it was built to.
-        if file.ends_with("xz") && !Command::new("xz").arg("-d").arg(&copied).status()?.success() {
-            bail!("xz could not unpack {file}");
-        }
-        names.push(file.trim_end_matches(".xz").to_owned());
+        names.push(unpack(&copied, &file)?);
     }
     fs::write(to.join("modules.order"), names.join("\n"))?;
     Ok(())
+}
+
+/// Unpacks a module, which the kernel takes packed only where it was built to; returns its name then.
+fn unpack(path: &Path, file: &str) -> Result<String> {
+    for (program, ending) in [("xz", ".xz"), ("zstd", ".zst")] {
+        let Some(name) = file.strip_suffix(ending) else {
+            continue;
+        };
+        let packed = File::open(path)?;
+        let mut command = Command::new(program);
+        command.args(["-d", "-c"]).stdin(packed);
+        let unpacked = command.stdout(File::create(path.with_file_name(name))?).status();
+        let unpacked =
+            unpacked.with_context(|| format!("{program} is needed to unpack {file}: install it"))?;
+        if !unpacked.success() {
+            bail!("{program} could not unpack {file}");
+        }
+        fs::remove_file(path)?;
+        return Ok(name.to_owned());
+    }
+    Ok(file.to_owned())
 }
 
 /// Makes the parts ours where another user (root, through sudo) wrote them.
@@ -241,6 +254,17 @@ fn remove_as_root(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kernel_is_tried_at_every_mirror_and_nothing_else_changes() {
+        let packages = ["kmod", KERNELS[0]];
+        let tried = attempts(&packages, Some("mirror".to_owned()));
+        assert_eq!(tried.len(), 4);
+        assert_eq!(tried[0], (packages.to_vec(), Some("mirror".to_owned())));
+        assert_eq!(tried[1], (vec!["kmod", KERNELS[1]], Some("mirror".to_owned())));
+        assert_eq!(tried[3], (vec!["kmod", KERNELS[1]], None));
+        assert_eq!(attempts(&packages, None).len(), KERNELS.len());
+    }
 
     #[test]
     fn the_key_follows_what_the_image_is_made_from() {

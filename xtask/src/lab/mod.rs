@@ -2,6 +2,7 @@
 //!
 //! May not know: what the command does.
 
+pub mod distro;
 pub mod image;
 pub mod wire;
 
@@ -22,8 +23,9 @@ use anyhow::{Context as _, Result};
 use crate::host;
 use crate::paths::Paths;
 use cpio::Archive;
+use distro::Distro;
 use emulator::Emulator;
-use image::{Distro, Image};
+use image::Image;
 pub use qemu::Screen;
 use qemu::{Accel, Machine};
 use wire::{Job, Verdict};

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::console::{self, Line, Tail};
-use super::image::Distro;
+use super::distro::Distro;
 use super::qemu::{Accel, Machine};
 use super::wire::{Frame, Verdict};
 use crate::progress::Step;

@@ -188,6 +188,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "log",
             "netlink-bindings",
             "netlink-sys",
+            "nix",
             "opentelemetry",
             "opentelemetry-otlp",
             "opentelemetry_sdk",

@@ -132,21 +132,20 @@ impl Datapath {
         }
     }
 
-    /// Takes the programs out of the kernel and reads what they sent and counted to the last.
-    pub(super) fn let_go(&mut self) -> anyhow::Result<Vec<Event>> {
+    /// Reads what the programs sent and counted to the last.
+    pub(super) fn last(&mut self) -> anyhow::Result<Vec<Event>> {
         let Some(watched) = &mut self.watched else {
             return Ok(Vec::new());
         };
-        // Before the hooks are gone, which takes long: what comes last must not be older than what came before.
-        let mut events = unfollowed(watched);
-        let kinds = watched.let_go(now())?;
-        events.extend(watched.drain()?);
-        events.extend(stamped(kinds));
-        Ok(events)
+        if watched.follows_packets() {
+            // So that what is read is of one moment, although the hooks are still there.
+            watched.follow_packets(false)?;
+        }
+        last(watched)
     }
 }
 
-/// What hooks on a module that is gone sent and counted to the last.
+/// What hooks sent and counted to the last, where they are to count no more.
 fn last(watched: &mut Watched) -> anyhow::Result<Vec<Event>> {
     let mut events = unfollowed(watched);
     events.extend(watched.drain()?);

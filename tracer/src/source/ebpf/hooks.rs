@@ -286,3 +286,28 @@ fn program_mut<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, Pr
         name: name.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tracer_common::offsets::Offsets;
+
+    use super::*;
+
+    #[test]
+    fn each_hook_tells_how_what_it_reads_was_found() {
+        let layout = Layout {
+            offsets: Offsets::unknown(),
+            of_module: event::Offsets::Derived,
+            why_unknown: None,
+        };
+        let of = |hook: Hook| {
+            let mut specs = [PROCESSES, SLOW_PATH].into_iter().flatten();
+            specs
+                .find(|spec| spec.hook == hook)
+                .and_then(|spec| spec.offsets(&layout))
+        };
+        assert_eq!(of(Hook::ProcessExec), None);
+        assert_eq!(of(Hook::FlowSet), Some(event::Offsets::VmlinuxBtf));
+        assert_eq!(of(Hook::FlowFlush), Some(event::Offsets::Derived));
+    }
+}

@@ -20,7 +20,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::hooks::{Link, Spec};
 use super::offsets::Layout;
-use super::{decode, object, remedy};
+use super::{decode, object, parting, remedy};
 
 /// What an object is loaded with.
 pub(super) struct Loader<'a> {
@@ -77,6 +77,7 @@ impl Instance {
     /// Loads the object; nothing is attached yet.
     pub(super) fn load(loader: &mut Loader<'_>, ring_bytes: u32, max_runs: u32) -> anyhow::Result<Self> {
         let bytes = object::bytes()?;
+        parting::loaded();
         let mut ebpf = loader
             .loader
             .map_max_entries(names::RECORDS, ring_bytes)
@@ -125,11 +126,6 @@ impl Instance {
     /// Hands over the programs, to be taken out of the kernel elsewhere; what they sent can still be read.
     pub(super) fn take_programs(&mut self) -> Option<Ebpf> {
         self.ebpf.take()
-    }
-
-    /// Takes the programs out of the kernel; what they sent can still be read.
-    pub(super) fn let_go(&mut self) {
-        self.ebpf = None;
     }
 
     /// Waits until there are records, and reads them.

@@ -18,6 +18,7 @@ mod instance;
 mod module;
 mod object;
 mod offsets;
+mod parting;
 mod reload;
 mod remedy;
 mod runs;
@@ -40,6 +41,7 @@ pub use self::evidence::Evidence;
 use self::evidence::Watchfulness;
 use self::instance::{Instance, Loader};
 use self::offsets::Layout;
+pub use self::parting::leave;
 pub use self::remedy::missing_rights;
 pub use self::upcalls::UpcallReader;
 use self::watched::Watched;
@@ -135,12 +137,13 @@ pub fn probe(config: Config) -> anyhow::Result<Vec<Hook>> {
     // Else those on packets that cannot be would be told twice.
     let evidence = Evidence::Off;
     let mut attached = attach(Config { evidence, ..config })?;
-    let mut hooks = attached.hooks;
+    let mut hooks = std::mem::take(&mut attached.hooks);
     if let Some(watched) = attached.datapath.watched() {
         for spec in hooks::PACKETS {
             hooks.extend(watched.attach_packets(*spec)?);
         }
     }
+    attached.take_programs();
     Ok(hooks)
 }
 
@@ -227,12 +230,19 @@ impl Attached {
         Ok(())
     }
 
+    /// What was seen and counted to the last. The programs are taken out of the kernel meanwhile, which takes long.
     fn let_go(&mut self) -> anyhow::Result<Vec<Event>> {
-        self.processes.let_go();
         let mut last = self.processes.drain();
         last.extend(stamped(losses(&mut self.processes)?));
-        last.extend(self.datapath.let_go()?);
+        last.extend(self.datapath.last()?);
+        self.take_programs();
         Ok(last)
+    }
+
+    fn take_programs(&mut self) {
+        parting::let_go(self.processes.take_programs());
+        let watched = self.datapath.watched();
+        parting::let_go(watched.and_then(Watched::take_programs));
     }
 }
 

@@ -97,7 +97,7 @@ fn permission() -> String {
     permission_from(
         &read("/proc/self/status"),
         &read("/sys/kernel/security/lockdown"),
-        &read("/proc/sys/kernel/perf_event_paranoid"),
+        &read(PARANOID_LEVEL),
     )
 }
 
@@ -108,18 +108,32 @@ const NEEDED: [(u64, &str); 2] = [
     (38, "CAP_PERFMON (to attach them and to read kernel memory)"),
 ];
 
+/// What is lacking where Debian's and Ubuntu's kernels are as they come: they know a level above Linux's, at which
+/// `perf_event_open` is refused to all but `CAP_SYS_ADMIN` (their patch "security,perf: Allow further restriction of
+/// `perf_event_open`").
+const PARANOID: &str = "CAP_SYS_ADMIN (kernel.perf_event_paranoid is above 2, where this kernel lets nobody else attach a \
+                        probe; or `sysctl kernel.perf_event_paranoid=2`)";
+
 /// What this process lacks of the capabilities that hooks need.
 pub fn missing_rights() -> Vec<&'static str> {
-    missing_from(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    missing_from(&read("/proc/self/status"), &read(PARANOID_LEVEL))
 }
 
-fn missing_from(status: &str) -> Vec<&'static str> {
+const PARANOID_LEVEL: &str = "/proc/sys/kernel/perf_event_paranoid";
+
+fn missing_from(status: &str, paranoid: &str) -> Vec<&'static str> {
     let effective = effective(status);
     let has = |bit: u64| effective >> bit & 1 == 1;
-    let missing = NEEDED
-        .into_iter()
-        .filter(|(bit, _)| !has(*bit) && !has(SYS_ADMIN));
-    missing.map(|(_, name)| name).collect()
+    if has(SYS_ADMIN) {
+        return Vec::new();
+    }
+    let missing = NEEDED.into_iter().filter(|(bit, _)| !has(*bit));
+    let forbidden = paranoid.trim().parse::<i32>().is_ok_and(|level| level > 2);
+    missing
+        .map(|(_, name)| name)
+        .chain(forbidden.then_some(PARANOID))
+        .collect()
 }
 
 fn effective(status: &str) -> u64 {
@@ -134,7 +148,7 @@ fn permission_from(status: &str, lockdown: &str, paranoid: &str) -> String {
                 lockdown=integrity or without lockdown"
             .to_owned();
     }
-    let missing = missing_from(status);
+    let missing = missing_from(status, paranoid);
     if !missing.is_empty() {
         return format!(
             "the process lacks {}; run it as root, or in a Pod with these capabilities or `securityContext: {{privileged: true}}`",
@@ -178,9 +192,18 @@ mod tests {
 
     #[test]
     fn the_old_great_capability_includes_the_two_new_ones() {
-        assert_eq!(missing_from("CapEff:\t0000000000200000\n"), [""; 0]);
-        assert_eq!(missing_from("CapEff:\t000000c000000000\n"), [""; 0]);
-        assert_eq!(missing_from("").len(), 2);
+        assert_eq!(missing_from("CapEff:\t0000000000200000\n", "3\n"), [""; 0]);
+        assert_eq!(missing_from("CapEff:\t000000c000000000\n", "2\n"), [""; 0]);
+        assert_eq!(missing_from("", "").len(), 2);
+    }
+
+    #[test]
+    fn debians_level_forbids_what_the_new_capabilities_allow() {
+        let told = permission_from("CapEff:\t000000c000000000\n", "", "3\n");
+        assert!(
+            told.contains("lacks CAP_SYS_ADMIN") && told.contains("sysctl kernel.perf_event_paranoid=2"),
+            "{told}"
+        );
     }
 
     #[test]

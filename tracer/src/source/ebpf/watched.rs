@@ -177,13 +177,7 @@ impl Watched {
         Ok(())
     }
 
-    /// Takes all programs out of the kernel and reads what they counted to the last.
-    pub(super) fn let_go(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
-        self.instance.let_go();
-        self.last(now)
-    }
-
-    /// The module is gone, and with it whatever called the programs: they are still to be taken out of the kernel.
+    /// The programs, which are still to be taken out of the kernel.
     pub(super) fn take_programs(&mut self) -> Option<Ebpf> {
         self.instance.take_programs()
     }

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::Bench;
+use super::mounted::{self, Running};
 use super::output::Output;
-use super::tracer::{self, Running};
 use crate::bench::sample::Tracer;
 use crate::guest::clock::{self, MILLISECOND};
 
@@ -18,7 +18,7 @@ const MICROSECOND: u64 = MILLISECOND / 1000;
 
 /// Starts and ends ovsgap in every round.
 pub fn run(bench: &Bench, out: &mut Output) -> Result<()> {
-    tracer::mount()?;
+    mounted::mount()?;
     for round in 1..=bench.rounds {
         for kind in [Tracer::Rest, Tracer::Always] {
             let began = clock::now();
@@ -43,7 +43,7 @@ pub fn run(bench: &Bench, out: &mut Output) -> Result<()> {
 
 /// When the last hook of a recording stood, by the recording.
 fn hooked_at() -> Result<u64> {
-    let path = tracer::recording();
+    let path = mounted::recording();
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     last_hook(&text).context("the recording tells of no hook")
 }

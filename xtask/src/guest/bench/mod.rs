@@ -3,6 +3,7 @@
 //! May not know: what a figure should be, how it is shown (the host does).
 
 mod attach;
+mod mounted;
 mod output;
 mod pods;
 mod process;
@@ -10,7 +11,6 @@ pub mod programs;
 mod rate;
 mod storm;
 mod stream;
-mod tracer;
 
 use anyhow::Result;
 use clap::Args;

@@ -6,8 +6,8 @@
 use anyhow::Result;
 
 use super::Bench;
+use super::mounted::{self, Running};
 use super::output::Output;
-use super::tracer::{self, Running};
 use crate::bench::sample::Tracer;
 use crate::guest::clock::{self, MILLISECOND};
 use crate::guest::node::Node;
@@ -29,7 +29,7 @@ const HOLE: u64 = 300 * MILLISECOND;
 
 /// Measures on a node with so many Pods.
 pub fn run(bench: &Bench, out: &mut Output) -> Result<()> {
-    tracer::mount()?;
+    mounted::mount()?;
     let node = Node::up(bench.pods, false)?;
     let prober = Prober::start(spec::ring(&node.pods, &[], RATES), &node.pods, false)?;
     run::baseline(&node, &prober)?;

@@ -9,8 +9,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use aya::programs::loaded_programs;
 
+use super::mounted::{self, Running};
 use super::output::Output;
-use super::tracer::{self, Running};
 use crate::bench::sample::Tracer;
 use crate::bench::sizes::{FILE, Size, Sizes};
 
@@ -77,7 +77,7 @@ fn is_ours(name: &str) -> bool {
 
 /// Starts ovsgap and writes how large its programs are into `/out`.
 pub fn write() -> Result<()> {
-    tracer::mount()?;
+    mounted::mount()?;
     let path = Path::new("/out").join(FILE);
     let running = Running::start(Tracer::Always)?;
     let sizes = serde_json::to_vec_pretty(&sizes()?)?;
@@ -87,7 +87,7 @@ pub fn write() -> Result<()> {
 
 /// Starts ovsgap and writes how large its programs are.
 pub fn measure(out: &mut Output) -> Result<()> {
-    tracer::mount()?;
+    mounted::mount()?;
     let running = Running::start(Tracer::Always)?;
     let sizes = sizes()?;
     running.stop()?;

@@ -5,9 +5,9 @@
 use anyhow::Result;
 use aya::sys::{Stats, enable_stats};
 
+use super::mounted::{self, Running};
 use super::output::Output;
 use super::stream::{self, Forwarded};
-use super::tracer::{self, Running};
 use super::{Bench, programs};
 use crate::bench::sample::{Part, Tracer};
 use crate::guest::node::Node;
@@ -48,7 +48,7 @@ impl Both {
 
 /// Measures every tracer in every round.
 pub fn run(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
-    tracer::mount()?;
+    mounted::mount()?;
     let tracers = if bench.tracers.is_empty() {
         ALL.as_slice()
     } else {
@@ -81,8 +81,10 @@ pub fn run(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
 /// What each program of ovsgap takes, by the kernel's own count, which itself takes time.
 fn each_program(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
     let running = Running::start(Tracer::Always)?;
+    let before = stream::forwarded(node)?;
     let counted = enable_stats(Stats::RunTime)?;
-    let packets = stream::udp(node, bench.millis)?.packets;
+    stream::udp(node, bench.millis)?;
+    let packets = stream::forwarded(node)? - before;
     let programs = programs::loaded()?;
     drop(counted);
     running.stop()?;

@@ -14,8 +14,8 @@ use nix::sys::socket::{
 };
 use serde_json::Value;
 
+use super::mounted::{self, Running};
 use super::output::Output;
-use super::tracer::{self, Running};
 use super::{Bench, stream};
 use crate::bench::sample::Tracer;
 use crate::guest::clock::{self, MILLISECOND, SECOND};
@@ -37,7 +37,7 @@ const ALL: [Tracer; 2] = [Tracer::Rest, Tracer::Always];
 
 /// Measures in every round without and with ovsgap.
 pub fn run(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
-    tracer::mount()?;
+    mounted::mount()?;
     let (src, dst) = stream::ends(node)?;
     exact(src, dst)?;
     let mut storm = Storm::new(src, dst);
@@ -229,7 +229,7 @@ struct Recorded {
 
 impl Recorded {
     fn read() -> Result<Self> {
-        let path = tracer::recording();
+        let path = mounted::recording();
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         Ok(Self::of(&text))
     }

@@ -123,6 +123,11 @@ fn flood(socket: &UdpSocket, until: u64) -> Result<()> {
     Ok(())
 }
 
+/// Packets that Open vSwitch has handed to the second Pod so far.
+pub fn forwarded(node: &Node) -> Result<u64> {
+    sent(ends(node)?.1)
+}
+
 /// What Open vSwitch has handed to a Pod's device so far.
 fn sent(to: &Pod) -> Result<u64> {
     let path = format!("/sys/class/net/{}/statistics/tx_packets", to.device);

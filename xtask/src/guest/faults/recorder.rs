@@ -5,25 +5,28 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::guest::clock::{self, SECOND};
+use crate::guest::clock::{self, MILLISECOND, SECOND};
 use crate::report::Report;
 
-/// How long the end may take. Taking 28 probes off a kernel takes 4 s under emulation, and its sources may take ten.
-const END: u64 = 12 * SECOND;
+/// How long the end may take, from the trouble or the signal to a report that is written and a process that is gone.
+const END: u64 = 2 * SECOND;
 /// What it says when it traces.
 const READY: &str = "tracing; Ctrl-C ends it";
 
 /// A recorder that runs.
 pub struct Recorder {
     child: Child,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    stdout: Option<JoinHandle<(String, u64)>>,
+    stderr: Option<JoinHandle<String>>,
+    ready: Receiver<()>,
 }
 
 /// What it left.
@@ -34,6 +37,18 @@ pub struct Ended {
     pub stdout: String,
     /// What it said.
     pub stderr: String,
+    /// When the last of its report was there.
+    reported: u64,
+}
+
+/// How long the ends took since they were last asked for: the report, and the process, in ms.
+static ENDS: Mutex<Vec<[u64; 2]>> = Mutex::new(Vec::new());
+
+/// How long the ends took since the last call.
+pub fn ends() -> Vec<[u64; 2]> {
+    ENDS.lock()
+        .map(|mut ends| std::mem::take(&mut *ends))
+        .unwrap_or_default()
 }
 
 /// Where a recording of this name goes.
@@ -58,30 +73,34 @@ pub fn command(out: &Path, more: &[&str]) -> Command {
 
 impl Recorder {
     /// Starts it and waits until it traces.
-    pub fn start(mut command: Command) -> Result<Self> {
+    pub fn start(command: Command) -> Result<Self> {
+        let recorder = Self::spawn(command)?;
+        if recorder.ready.recv().is_err() {
+            let ended = recorder.wait()?;
+            bail!(
+                "ovsgap ended before it traced ({}): {}",
+                ended.status,
+                ended.stderr
+            );
+        }
+        Ok(recorder)
+    }
+
+    /// Starts it.
+    pub fn spawn(mut command: Command) -> Result<Self> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().context("starting ovsgap")?;
         let stdout = child.stdout.take().context("no stdout")?;
-        let mut lines = BufReader::new(child.stderr.take().context("no stderr")?);
-        let mut said = String::new();
-        while !said.contains(READY) {
-            if lines.read_line(&mut said).context("reading its stderr")? == 0 {
-                let status = child.wait()?;
-                bail!("ovsgap ended before it traced ({status}): {said}");
-            }
-        }
-        let stderr = std::thread::spawn(move || {
-            let mut rest = String::new();
-            let _ = lines.read_to_string(&mut rest);
-            said + &rest
-        });
+        let stderr = child.stderr.take().context("no stderr")?;
+        let (traces, ready) = channel();
         Ok(Self {
             child,
-            stdout: std::thread::spawn(move || all(stdout)),
-            stderr,
+            stdout: Some(std::thread::spawn(move || all(stdout))),
+            stderr: Some(std::thread::spawn(move || words(stderr, &traces))),
+            ready,
         })
     }
 
@@ -93,22 +112,31 @@ impl Recorder {
 
     /// Ends it as Ctrl-C does, and sees that it does not hang.
     pub fn end(self) -> Result<Ended> {
-        self.signal(Signal::INT)?;
+        self.end_by(Signal::INT)
+    }
+
+    /// Ends it by a signal, and sees that it does not hang.
+    pub fn end_by(self, signal: Signal) -> Result<Ended> {
         let began = clock::now();
+        self.signal(signal)?;
         let ended = self.wait()?;
         let took = clock::now() - began;
-        ensure!(took < END, "the end took {} s", took / SECOND);
+        if let Ok(mut ends) = ENDS.lock() {
+            ends.push([ended.reported.saturating_sub(began), took].map(|nanos| nanos / MILLISECOND));
+        }
+        ensure!(took < END, "the end took {} ms", took / MILLISECOND);
         Ok(ended)
     }
 
     /// Waits for its end.
     pub fn wait(mut self) -> Result<Ended> {
         let status = self.child.wait().context("waiting for ovsgap")?;
-        let text = |thread: JoinHandle<String>| thread.join().unwrap_or_default();
+        let (stdout, reported) = ended(self.stdout.take());
         let ended = Ended {
             status,
-            stdout: text(self.stdout),
-            stderr: text(self.stderr),
+            stdout,
+            stderr: ended(self.stderr.take()),
+            reported,
         };
         ensure!(
             !ended.stderr.contains("panicked"),
@@ -119,11 +147,43 @@ impl Recorder {
     }
 }
 
-fn all(mut stdout: ChildStdout) -> String {
-    let mut text = String::new();
-    // What is no text is no report either.
-    let _ = stdout.read_to_string(&mut text);
-    text
+impl Drop for Recorder {
+    /// One that nobody ended would disturb the next trial.
+    fn drop(&mut self) {
+        let _ = (self.child.kill(), self.child.wait());
+    }
+}
+
+fn ended<T: Default>(thread: Option<JoinHandle<T>>) -> T {
+    thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
+}
+
+/// All of its report, and when the last of it came.
+fn all(mut stdout: ChildStdout) -> (String, u64) {
+    let (mut text, mut last) = (Vec::new(), 0);
+    let mut piece = [0; 4096];
+    while let Ok(length) = stdout.read(&mut piece) {
+        let Some(read) = piece.get(..length).filter(|read| !read.is_empty()) else {
+            break;
+        };
+        text.extend_from_slice(read);
+        last = clock::now();
+    }
+    (String::from_utf8_lossy(&text).into_owned(), last)
+}
+
+/// All that it says; tells when it traces.
+fn words(stderr: ChildStderr, traces: &Sender<()>) -> String {
+    let mut said = String::new();
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        if line.contains(READY) {
+            // Who does not wait for it does not listen.
+            let _ = traces.send(());
+        }
+        said += &line;
+        said.push('\n');
+    }
+    said
 }
 
 impl Ended {
@@ -152,6 +212,7 @@ pub fn replay(path: &Path) -> Result<Ended> {
         status: output.status,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        reported: clock::now(),
     })
 }
 

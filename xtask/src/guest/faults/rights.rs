@@ -1,10 +1,16 @@
-//! With which capabilities `ovsgap doctor` finds all it needs, and what it says where one is missing.
+//! With which capabilities `ovsgap` sees all that root sees, and what `doctor` says where one is missing.
 //!
 //! May not know: why the kernel asks for them (docs/rights.md says it).
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
+
+use super::recorder::{Recorder, command, path};
+use super::restart;
+use super::world::{lost, tells_the_bug};
+use crate::report::{Report, Restart};
 
 /// A user, what it may, and what the doctor must name as missing (nothing: all is well).
 type Trial = (u32, &'static [&'static str], Option<&'static str>);
@@ -12,7 +18,8 @@ type Trial = (u32, &'static [&'static str], Option<&'static str>);
 /// `nobody`: owns none of the sockets.
 const NOBODY: u32 = 65534;
 
-const TRIALS: [Trial; 5] = [
+/// Where `kernel.perf_event_paranoid` is 2, which is Linux's own.
+const PLAIN: [Trial; 5] = [
     (0, &["bpf", "perfmon"], None),
     (NOBODY, &["bpf", "perfmon", "dac_override"], None),
     (0, &["perfmon"], Some("CAP_BPF")),
@@ -20,23 +27,136 @@ const TRIALS: [Trial; 5] = [
     (NOBODY, &["bpf", "perfmon"], Some("CAP_DAC_OVERRIDE")),
 ];
 
+/// Where it is higher, as Debian and Ubuntu ship it.
+const PARANOID: [Trial; 3] = [
+    (0, &["sys_admin"], None),
+    (NOBODY, &["sys_admin", "dac_override"], None),
+    (0, &["bpf", "perfmon"], Some("CAP_SYS_ADMIN")),
+];
+
+const LEVEL: &str = "/proc/sys/kernel/perf_event_paranoid";
+
+/// With the node as it is shipped, then with Linux's own level.
+fn at_each_level(trial: impl Fn(bool) -> Result<()>) -> Result<()> {
+    let shipped = std::fs::read_to_string(LEVEL).context("reading the level")?;
+    let paranoid = shipped.trim().parse::<i32>().context("the level")? > 2;
+    let first = if paranoid { trial(true) } else { Ok(()) };
+    std::fs::write(LEVEL, "2").context("setting the level")?;
+    let second = trial(false);
+    std::fs::write(LEVEL, shipped).context("setting the level")?;
+    first.and(second)
+}
+
 /// Goes through all trials.
 pub fn check() -> Result<()> {
-    let wrong: Vec<String> = TRIALS
-        .iter()
-        .filter_map(|trial| go(trial).err())
-        .map(|error| format!("{error:#}"))
-        .collect();
-    if wrong.is_empty() {
+    at_each_level(|paranoid| {
+        let trials = if paranoid { &PARANOID[..] } else { &PLAIN[..] };
+        let wrong: Vec<String> = trials
+            .iter()
+            .filter_map(|trial| go(trial).err())
+            .map(|error| format!("{error:#}"))
+            .collect();
+        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         Ok(())
-    } else {
-        bail!("{}", wrong.join("\n"))
-    }
+    })
 }
 
 fn go((user, capabilities, missing): &Trial) -> Result<()> {
+    let mut doctor = Command::new("ovsgap");
+    doctor.arg("doctor");
+    let output = limited(*user, capabilities, &doctor)
+        .output()
+        .context("starting setpriv")?;
+    let told =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let who = format!("user {user} with {capabilities:?}");
+    match missing {
+        None => ensure!(
+            output.status.success() && !told.contains("MISS"),
+            "{who}: {}:\n{told}",
+            output.status
+        ),
+        Some(name) => {
+            ensure!(!output.status.success(), "{who}: all is well without {name}");
+            ensure!(told.contains(name), "{who}: {name} is not named:\n{told}");
+        }
+    }
+    Ok(())
+}
+
+/// A whole recording of a restart with few rights beside one with all of them: both say the same. (`--evidence always`:
+/// else they would not arm at the same moment.)
+pub fn recorded() -> Result<()> {
+    at_each_level(|paranoid| {
+        if paranoid {
+            return beside_root(NOBODY, &["sys_admin", "dac_override"]);
+        }
+        // Who owns the sockets, as `openvswitch` does where the daemons run as that user; and somebody else.
+        beside_root(0, &["bpf", "perfmon"])?;
+        beside_root(NOBODY, &["bpf", "perfmon", "dac_override"])
+    })
+}
+
+fn beside_root(user: u32, capabilities: &[&str]) -> Result<()> {
+    let more = ["--evidence", "always"];
+    let whole = Recorder::start(command(&path("root.jsonl"), &more))?;
+    let out = path("few.jsonl");
+    let few = Recorder::start(limited(user, capabilities, &command(&out, &more)))?;
+    restart()?;
+    let few = few
+        .end()
+        .with_context(|| format!("user {user} with {capabilities:?}"))?;
+    let (whole, few) = (whole.end()?.report(0)?, few.report(0)?);
+    tells_the_bug(&whole)?;
+    tells_the_bug(&few)?;
+    let (one, other) = (evidence(&whole), evidence(&few));
+    ensure!(
+        one == other,
+        "root: {one:?}\nuser {user} with {capabilities:?}: {other:?}"
+    );
+    let hooks = |report: &Report| report.capture.hooks.iter().filter(|hook| hook.ok).count();
+    ensure!(
+        hooks(&few) == few.capture.hooks.len() && hooks(&whole) == hooks(&few),
+        "{:?}",
+        few.capture.hooks
+    );
+    let made = std::fs::metadata(&out).context("the recording")?;
+    ensure!(
+        made.permissions().mode() & 0o777 == 0o600 && made.uid() == user,
+        "{made:?}"
+    );
+    Ok(())
+}
+
+/// Kind and verdict, and of each Pod its cause, its verdict, what it lost each way, and how its window ended.
+fn evidence(report: &Report) -> Vec<String> {
+    let restart = |restart: &Restart| {
+        let pods = restart.real_pods().map(|pod| {
+            let ended = pod.exposed.as_ref().and_then(|exposed| exposed.ended_by.as_ref());
+            format!(
+                "{} {} {:?} {:?} {ended:?}",
+                pod.name,
+                pod.verdict,
+                pod.cause,
+                lost(pod)
+            )
+        });
+        format!("{} {}", restart.kind, pods.collect::<Vec<_>>().join(", "))
+    };
+    report
+        .restarts
+        .iter()
+        .map(restart)
+        .chain([report.verdict.clone()])
+        .collect()
+}
+
+/// The same command as a user with these capabilities and no others.
+fn limited(user: u32, capabilities: &[&str], inner: &Command) -> Command {
     let list = format!(",+{}", capabilities.join(",+"));
-    let mut command = Command::new("setpriv");
+    // Before Linux 5.11 eBPF maps count as locked memory.
+    let mut command = Command::new("prlimit");
+    command.args(["--memlock=unlimited:unlimited", "setpriv"]);
     command.args([
         format!("--reuid={user}"),
         "--clear-groups".to_owned(),
@@ -44,19 +164,6 @@ fn go((user, capabilities, missing): &Trial) -> Result<()> {
         format!("--ambient-caps=-all{list}"),
         format!("--bounding-set=-all{list}"),
     ]);
-    let output = command
-        .args(["ovsgap", "doctor"])
-        .output()
-        .context("starting setpriv")?;
-    let told =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    let who = format!("user {user} with {capabilities:?}");
-    match missing {
-        None => ensure!(output.status.success(), "{who}: {}:\n{told}", output.status),
-        Some(name) => {
-            ensure!(!output.status.success(), "{who}: all is well without {name}");
-            ensure!(told.contains(name), "{who}: {name} is not named:\n{told}");
-        }
-    }
-    Ok(())
+    command.arg(inner.get_program()).args(inner.get_args());
+    command
 }

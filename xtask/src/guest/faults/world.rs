@@ -1,10 +1,9 @@
-//! The troubles: a full ring, a full disk, a killed recorder, sockets that lie, a clock that jumps.
+//! The troubles: a full ring, a full disk, a pipe that closes, a second recorder, a processor that goes, a clock that jumps.
 //!
 //! May not know: how a recorder is run.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -16,7 +15,7 @@ use crate::guest::command::output;
 use crate::report::{Pod, Report, Restart};
 
 /// The bug is told of every Pod, with its losses.
-fn tells_the_bug(report: &Report) -> Result<()> {
+pub fn tells_the_bug(report: &Report) -> Result<()> {
     ensure!(report.verdict == "fail", "the verdict is {}", report.verdict);
     ensure!(
         report.restarts.len() == 1,
@@ -31,56 +30,15 @@ fn tells_the_bug(report: &Report) -> Result<()> {
     Ok(())
 }
 
-fn lost(pod: &Pod) -> [u64; 2] {
+pub fn lost(pod: &Pod) -> [u64; 2] {
     [&pod.observed.to_pod, &pod.observed.from_pod]
         .map(|loss| loss.as_ref().map_or(0, |loss| loss.lost_packets))
 }
 
-fn has(report: &Report, kind: &str) -> Result<()> {
+pub fn has(report: &Report, kind: &str) -> Result<()> {
     let kinds: Vec<&str> = report.coverage.iter().map(|one| one.kind.as_str()).collect();
     ensure!(kinds.contains(&kind), "no finding {kind}: {kinds:?}");
     Ok(())
-}
-
-/// Configuration and flows are the same after a recording.
-pub fn nothing_is_written() -> Result<()> {
-    let state = || -> Result<[String; 2]> {
-        Ok([
-            output(
-                "ovsdb-client",
-                &["dump", "unix:/run/openvswitch/db.sock", "Open_vSwitch"],
-            )?,
-            output(
-                "ovs-ofctl",
-                &["-O", "OpenFlow15", "--no-stats", "dump-flows", "br-int"],
-            )?,
-        ])
-    };
-    // ovs-vswitchd writes statistics of its own into Interface and Open_vSwitch every five seconds.
-    let still = |text: &str| -> Vec<String> {
-        let rules = |line: &&str| line.starts_with("---");
-        let lines = text
-            .lines()
-            .filter(|line| !line.contains("statistics") && !rules(line));
-        lines.map(without_statistics).collect()
-    };
-    let [database, flows] = state()?;
-    let recorder = Recorder::start(command(&path("nothing.jsonl"), &["--evidence", "always"]))?;
-    recorder.end()?;
-    let [database_after, flows_after] = state()?;
-    ensure!(flows == flows_after, "flows differ:\n{flows}\n{flows_after}");
-    let (before, after) = (still(&database), still(&database_after));
-    let changed: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
-    ensure!(before == after, "the database differs: {changed:#?}");
-    Ok(())
-}
-
-/// A row of `ovsdb-client dump` without the counters that ovs-vswitchd keeps in it, nor the blanks that their width makes.
-fn without_statistics(line: &str) -> String {
-    let counters = |part: &&str| part.contains("rx_bytes=") || part.contains("tx_bytes=");
-    let parts = line.split('{');
-    let rest = parts.filter(|part| !counters(part)).collect::<Vec<_>>().join("{");
-    rest.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Mode 0600.
@@ -108,25 +66,6 @@ pub fn starved() -> Result<()> {
     has(&report, "records_lost")?;
     ensure!(report.verdict != "pass", "the verdict is pass");
     Ok(())
-}
-
-/// SIGKILL in the middle of a restart's aftermath: what had been seen is reported, and that the end is missing.
-pub fn killed() -> Result<()> {
-    let out = path("killed.jsonl");
-    let recorder = Recorder::start(command(&out, &[]))?;
-    restart()?;
-    recorder.signal(Signal::KILL)?;
-    recorder.wait()?;
-    let ended = replay(&out)?;
-    ensure!(
-        ended.status.code() == Some(2) && ended.stderr.contains("the recorder was interrupted"),
-        "ended with {:?}: {}",
-        ended.status,
-        ended.stderr
-    );
-    let report = ended.report(2)?;
-    has(&report, "log_truncated")?;
-    tells_the_bug(&report)
 }
 
 /// A tiny tmpfs.
@@ -173,41 +112,6 @@ fn tells_the_end(ended: &recorder::Ended, why: &str) -> Result<()> {
     let said = ended.stderr.contains("not whole") && ended.stderr.contains(why);
     ensure!(said, "it did not say so: {}", ended.stderr);
     tells_the_bug(&ended.report(2)?)
-}
-
-/// A server that takes the connection and says nothing.
-pub fn silent_database() -> Result<()> {
-    lying_database("silent.sock", "")
-}
-
-/// A server that answers with garbage.
-pub fn garbage_database() -> Result<()> {
-    lying_database("garbage.sock", "}{ this is no JSON-RPC\n\0\u{1}")
-}
-
-fn lying_database(name: &str, answer: &'static str) -> Result<()> {
-    let socket = path(name);
-    let listener = UnixListener::bind(&socket).context("listening")?;
-    std::thread::spawn(move || {
-        let mut held = Vec::new();
-        for stream in listener.incoming().flatten() {
-            let mut stream = stream;
-            // Who is gone needs no answer.
-            let _ = stream.write_all(answer.as_bytes());
-            held.push(stream);
-        }
-    });
-    let db = socket.to_str().context("a name")?;
-    let recorder = Recorder::start(command(&path("lied.jsonl"), &["--db", db]))?;
-    restart()?;
-    let report = recorder.end()?.report(0)?;
-    let told = report
-        .coverage
-        .iter()
-        .any(|one| one.kind == "source_down" && one.detail.starts_with("ovsdb"));
-    ensure!(told, "nothing is said of the database: {:?}", report.coverage);
-    ensure!(report.verdict != "pass", "the verdict is pass");
-    Ok(())
 }
 
 /// One beside the other.
