@@ -62,7 +62,9 @@ fn measure<T>(name: &str, count: usize, prepare: impl Fn() -> T, work: impl Fn(&
 /// Steps of an engine that has seen a whole restart, kind by kind.
 fn steps(all: &[Event]) {
     let mut engine = Engine::default();
-    all.iter().for_each(|event| engine.step(event));
+    for event in all {
+        engine.step(event);
+    }
     let mut kinds: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
     for event in all {
         let kind = serde_json::to_value(&event.kind).unwrap();
@@ -76,29 +78,34 @@ fn steps(all: &[Event]) {
             &format!("step: {kind}"),
             events.len(),
             || engine.clone(),
-            |engine| events.iter().for_each(|event| engine.step(event)),
+            |engine| {
+                for event in &events {
+                    engine.step(event);
+                }
+            },
         );
     }
 }
 
 fn lines(all: &[Event]) {
     let body = &RESTART[RESTART.iter().position(|byte| *byte == b'\n').unwrap() + 1..];
-    let read = |_: &mut ()| {
-        Reader::new(RESTART)
-            .unwrap()
-            .for_each(|entry| drop(black_box(entry)))
+    let read = |(): &mut ()| {
+        for entry in Reader::new(RESTART).unwrap() {
+            drop(black_box(entry));
+        }
     };
     measure("a line read", all.len(), || (), read);
-    let by_serde = |_: &mut ()| {
-        let lines = body.split_inclusive(|byte| *byte == b'\n');
-        lines.for_each(|line| drop(black_box(parse(line).unwrap())));
+    let by_serde = |(): &mut ()| {
+        for line in body.split_inclusive(|byte| *byte == b'\n') {
+            drop(black_box(parse(line).unwrap()));
+        }
     };
     measure("a line read, by serde alone", all.len(), || (), by_serde);
     let write = |out: &mut Vec<u8>| {
         out.clear();
-        (0..)
-            .zip(all)
-            .for_each(|(seq, event)| write_entry(out, seq, event).unwrap());
+        for (seq, event) in (0..).zip(all) {
+            write_entry(out, seq, event).unwrap();
+        }
     };
     measure("a line written", all.len(), Vec::new, write);
 }
