@@ -188,7 +188,7 @@ fn unfollowed(engine: &Engine) -> Vec<Finding> {
     .collect()
 }
 
-fn restart(engine: &Engine, evidence: &Evidence, coverage: &[Finding], index: usize) -> Restart {
+fn restart(engine: &Engine, evidence: &Evidence<'_>, coverage: &[Finding], index: usize) -> Restart {
     let state = &engine.restarts.list[index];
     let until = engine.restarts.list.get(index + 1).map(|next| next.began);
     let view = pods::View {

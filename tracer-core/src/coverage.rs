@@ -22,6 +22,7 @@ const ESSENTIAL: [(&str, &str); 5] = [
 pub struct Coverage {
     hooks: BTreeMap<(String, String), Hook>,
     lost: BTreeMap<String, (u64, Timestamp, Timestamp)>,
+    skipped: BTreeMap<String, (u64, Timestamp, Timestamp)>,
     down: BTreeMap<String, (Timestamp, String)>,
     up: BTreeSet<String>,
     past: Vec<Finding>,
@@ -50,9 +51,12 @@ impl Coverage {
 
     /// Records of a hook were lost.
     pub fn lost(&mut self, at: Timestamp, hook: &str, count: u64) {
-        let (total, _, last) = self.lost.entry(hook.to_owned()).or_insert((0, at, at));
-        *total += count;
-        *last = at;
+        add(&mut self.lost, at, hook, count);
+    }
+
+    /// Hits of a hook were passed over.
+    pub fn skipped(&mut self, at: Timestamp, hook: &str, count: u64) {
+        add(&mut self.skipped, at, hook, count);
     }
 
     /// Records known to be lost.
@@ -96,12 +100,17 @@ impl Coverage {
     pub fn findings(&self) -> Vec<Finding> {
         let missing = self.hooks.values().filter(|hook| !hook.ok).map(missing_hook);
         let lost = self.lost.iter().map(|(hook, (count, from, to))| {
-            // They were lost at some time since the counters had been read before.
-            let from = Timestamp(from.0.saturating_sub(crate::time::SECOND));
             let detail = format!(
                 "{count} records of {hook} did not fit: enlarge the ring (--ring-size) or trace fewer bridges"
             );
-            finding("records_lost", Some(from), Some(*to), detail, true)
+            finding("records_lost", Some(since_read(*from)), Some(*to), detail, true)
+        });
+        let skipped = self.skipped.iter().map(|(hook, (count, from, to))| {
+            let detail = format!(
+                "{count} hits of {hook} came while their CPU was inside another hook, where the kernel runs none: what they were is in \
+                 no figure; a less busy node has fewer"
+            );
+            finding("hits_skipped", Some(since_read(*from)), Some(*to), detail, true)
         });
         let down = self.down.iter().map(|(name, (since, detail))| {
             finding(
@@ -115,10 +124,22 @@ impl Coverage {
         missing
             .chain(derived(self.hooks.values()))
             .chain(lost)
+            .chain(skipped)
             .chain(down)
             .chain(self.past.iter().cloned())
             .collect()
     }
+}
+
+fn add(counts: &mut BTreeMap<String, (u64, Timestamp, Timestamp)>, at: Timestamp, hook: &str, count: u64) {
+    let (total, _, last) = counts.entry(hook.to_owned()).or_insert((0, at, at));
+    *total += count;
+    *last = at;
+}
+
+/// What is counted at a point happened at some time since the counters had been read before.
+fn since_read(at: Timestamp) -> Timestamp {
+    Timestamp(at.0.saturating_sub(crate::time::SECOND))
 }
 
 fn missing_hook(hook: &Hook) -> Finding {
@@ -188,6 +209,21 @@ mod tests {
             error: String::new(),
             offsets,
         }
+    }
+
+    #[test]
+    fn hits_that_were_passed_over_weaken_the_time_since_they_were_last_counted() {
+        let mut coverage = Coverage::default();
+        let at = |seconds: u64| Timestamp(seconds * crate::time::SECOND);
+        coverage.skipped(at(5), "ovs_execute_actions", 3);
+        coverage.skipped(at(6), "ovs_execute_actions", 4);
+        let findings = coverage.findings();
+        let [found] = findings.as_slice() else {
+            panic!("{findings:?}")
+        };
+        assert_eq!((found.kind.as_str(), found.weakens), ("hits_skipped", true));
+        assert!(found.detail.starts_with("7 hits of ovs_execute_actions"));
+        assert!(weakened(&findings, at(4), Some(at(5))) && !weakened(&findings, at(7), None));
     }
 
     #[test]

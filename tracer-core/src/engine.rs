@@ -83,6 +83,7 @@ impl Engine {
             Kind::CommandStarted { .. } | Kind::CommandExited { .. } => self.command(at, kind),
             Kind::Hook(_)
             | Kind::RecordsLost { .. }
+            | Kind::HitsSkipped { .. }
             | Kind::Source { .. }
             | Kind::PacketsLost { .. }
             | Kind::Evidence { .. } => {
@@ -150,6 +151,7 @@ impl Engine {
         match kind {
             EventKind::Hook(hook) => self.coverage.hook(at, hook),
             EventKind::RecordsLost { hook, count } => self.coverage.lost(at, hook, *count),
+            EventKind::HitsSkipped { hook, count } => self.coverage.skipped(at, hook, *count),
             EventKind::PacketsLost { runs, .. } => self.coverage.lost(at, "packet evidence", *runs),
             EventKind::Source { name, ok, detail } => {
                 // Not loaded since before the capture is not unloaded.

@@ -57,6 +57,13 @@ pub enum EventKind {
         /// How many.
         count: u64,
     },
+    /// The kernel passed over hits of a hook since the last such event: it runs no probe inside another.
+    HitsSkipped {
+        /// The hook, by its name in [`Hook`].
+        hook: String,
+        /// How many.
+        count: u64,
+    },
     /// A source cannot see (part of) what it should; `ok` again when it can.
     Source {
         /// `ebpf`, `ovsdb`, `datapath`, `openflow br-int`, …

@@ -7,7 +7,7 @@ use crate::report::{Cause, EndedBy, Finding, Loss, Pod, Verdict};
 use crate::time::Timestamp;
 
 /// Findings that may hide a delivery in the middle of what then looks like one hole.
-const HIDING: [&str; 3] = ["records_lost", "log_gap", "late_events"];
+const HIDING: [&str; 4] = ["records_lost", "hits_skipped", "log_gap", "late_events"];
 
 /// How much of what surrounds a Pod was seen.
 #[derive(Clone, Copy, Debug)]

@@ -55,6 +55,8 @@ pub enum Tracer {
     Always,
     /// bpftrace with counts per port at the two functions that ovsgap hooks
     Bpftrace,
+    /// bpftrace with packets, bytes and last time of each traffic, at the same two functions
+    BpftraceKeys,
     /// bpftrace with empty probes at the same two functions
     Hooks,
     /// perf, which records an event each time one of the two is called
@@ -69,6 +71,7 @@ impl Tracer {
             Self::Armed => "armed",
             Self::Always => "always",
             Self::Bpftrace => "bpftrace",
+            Self::BpftraceKeys => "bpftrace-keys",
             Self::Hooks => "hooks",
             Self::Perf => "perf",
         }

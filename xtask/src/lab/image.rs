@@ -156,10 +156,7 @@ fn bootstrap(paths: &Paths, distro: Distro, packages: &[&str], tree: &Path) -> R
 fn attempts<'a>(packages: &[&'a str], mirror: Option<String>) -> Vec<(Vec<&'a str>, Option<String>)> {
     let with = |kernel: &'static str| {
         let of_suite = |package: &&'a str| if *package == KERNELS[0] { kernel } else { *package };
-        packages
-            .iter()
-            .map(|package| of_suite(&package))
-            .collect::<Vec<_>>()
+        packages.iter().map(of_suite).collect::<Vec<_>>()
     };
     let mirrors = mirror.map_or(vec![None], |mirror| vec![Some(mirror), None]);
     let attempts = mirrors

@@ -28,6 +28,7 @@ pub fn describe(event: &Event, engine: &Engine) -> Words {
         Kind::CommandStarted { .. } | Kind::CommandExited { .. } => command(&event.kind),
         Kind::Hook(_)
         | Kind::RecordsLost { .. }
+        | Kind::HitsSkipped { .. }
         | Kind::PacketsLost { .. }
         | Kind::Source { .. }
         | Kind::Evidence { .. } => capture(&event.kind),
@@ -110,6 +111,7 @@ fn capture(kind: &EventKind) -> Words {
             Weight::Bad,
         ),
         EventKind::RecordsLost { hook, count } => ("lost", format!("{count} records of {hook}"), Weight::Bad),
+        EventKind::HitsSkipped { hook, count } => ("lost", format!("{count} hits of {hook}"), Weight::Bad),
         EventKind::PacketsLost { runs, .. } => ("lost", format!("{runs} runs of packets"), Weight::Bad),
         EventKind::Source { name, ok: true, .. } => ("source", format!("{name} sees"), Weight::Plain),
         EventKind::Source { name, detail, .. } => {

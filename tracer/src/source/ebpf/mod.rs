@@ -22,6 +22,7 @@ mod parting;
 mod reload;
 mod remedy;
 mod runs;
+mod skipped;
 mod upcalls;
 mod waits;
 mod watched;
@@ -270,7 +271,12 @@ async fn follow_packets(watched: &mut Watched, events: &EventSender) -> anyhow::
 /// Lets go of the hooks on every packet.
 async fn let_packets_go(watched: &mut Watched, events: &EventSender) -> anyhow::Result<()> {
     watched.follow_packets(false)?;
-    send(events, stamped([EventKind::Evidence { armed: false }])).await;
+    let skipped = watched.skipped();
+    send(
+        events,
+        stamped(skipped.into_iter().chain([EventKind::Evidence { armed: false }])),
+    )
+    .await;
     while watched.detach_packets()? {
         let seen = watched.drain()?;
         send(events, seen).await;

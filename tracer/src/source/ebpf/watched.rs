@@ -12,6 +12,7 @@ use super::hooks::{self, Link, Spec};
 use super::instance::{Instance, Loader};
 use super::offsets::Layout;
 use super::runs::Runs;
+use super::skipped::Skipped;
 use super::upcalls::Counters;
 use super::waits::Waits;
 use super::{Config, Evidence, UpcallReader, losses};
@@ -24,6 +25,7 @@ pub(super) struct Watched {
     counters: Counters,
     waits: Waits,
     runs: Runs,
+    skipped: Skipped,
     /// What keeps the hooks on every packet attached; empty: packets are not followed.
     packets: Vec<Link>,
     /// When the runs are read next.
@@ -60,6 +62,7 @@ impl Watched {
             counters,
             waits,
             runs,
+            skipped: Skipped::default(),
             packets: Vec::new(),
             runs_due: Timestamp(0),
             max_runs: config.max_runs,
@@ -117,6 +120,7 @@ impl Watched {
         let mut kinds: Vec<_> = upcalls.into_iter().map(EventKind::Upcalls).collect();
         kinds.extend(self.waits.read()?);
         kinds.extend(losses(&mut self.instance)?.into_iter().map(packets_lost));
+        kinds.extend(self.skipped.read_if_due(now));
         if runs_changed && now >= self.runs_due {
             kinds.extend(self.read_runs(now)?);
         }
@@ -147,6 +151,11 @@ impl Watched {
     /// Follows packets, from here on, or not: the programs do nothing until they are told to.
     pub(super) fn follow_packets(&mut self, follow: bool) -> anyhow::Result<()> {
         self.control.follow_packets(follow)
+    }
+
+    /// Hits of the hooks that the kernel passed over, to the last before some of them are let go.
+    pub(super) fn skipped(&mut self) -> Vec<EventKind> {
+        self.skipped.read()
     }
 
     /// Lets go of one of the hooks on every packet; whether there was one.
@@ -188,6 +197,7 @@ impl Watched {
         self.runs_due = Timestamp(0);
         let mut kinds = self.read(now)?;
         kinds.extend(self.read_runs(now)?);
+        kinds.extend(self.skipped());
         Ok(kinds)
     }
 }

@@ -13,11 +13,12 @@ use crate::bench::sample::{Part, Tracer};
 use crate::guest::node::Node;
 
 /// All tracers, where none is named.
-const ALL: [Tracer; 6] = [
+const ALL: [Tracer; 7] = [
     Tracer::Rest,
     Tracer::Armed,
     Tracer::Always,
     Tracer::Bpftrace,
+    Tracer::BpftraceKeys,
     Tracer::Hooks,
     Tracer::Perf,
 ];
