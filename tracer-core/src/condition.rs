@@ -31,6 +31,12 @@ struct Deaf {
     until: Option<Timestamp>,
 }
 
+impl Deaf {
+    fn lasted(&self) -> bool {
+        self.last.since(self.since) >= LASTING
+    }
+}
+
 impl Conditions {
     /// Upcalls were counted.
     pub fn upcalls(&mut self, upcalls: &Upcalls, restarts: &Restarts) {
@@ -64,6 +70,8 @@ impl Conditions {
         {
             deaf.until = Some(upcalls.last);
         }
+        // What was over so soon is no state: a node on which it happens all day has nothing to remember.
+        self.deaf.pop_if(|deaf| deaf.until.is_some() && !deaf.lasted());
     }
 
     /// Time passed.
@@ -91,7 +99,7 @@ impl Conditions {
 
     /// All that lasted, oldest first.
     pub fn list(&self) -> Vec<Condition> {
-        let deaf = self.deaf.iter().filter(|deaf| deaf.last.since(deaf.since) >= LASTING).map(|deaf| Condition {
+        let deaf = self.deaf.iter().filter(|deaf| deaf.lasted()).map(|deaf| Condition {
             cause: Cause::HandlersDown,
             since_ns: deaf.since,
             until_ns: deaf.until,

@@ -3,27 +3,21 @@
 //! May not know: where events come from. Live, replay and the CI gate all pass through here, so the same
 //! events give the same report.
 
-use std::collections::BTreeSet;
-
 use crate::conclude::{Provenance, conclude};
 use crate::coverage::finding;
 use crate::engine::Engine;
 use crate::event::{Event, EventKind};
 use crate::log::{Entry, Header};
 use crate::report::{Finding, Report};
+use crate::sequence::Sequence;
 use crate::sorter::Sorter;
 use crate::time::Timestamp;
-
-/// Gaps in the sequence that are remembered one by one; beyond, the recording is merely "full of gaps".
-const GAPS: usize = 4096;
 
 /// Judges entries as they come.
 #[derive(Clone, Debug, Default)]
 pub struct Judge {
     header: Header,
-    next: u64,
-    gaps: BTreeSet<u64>,
-    more_gaps: u64,
+    sequence: Sequence,
     repeated: u64,
     newest: Timestamp,
     ended: bool,
@@ -42,7 +36,7 @@ impl Judge {
 
     /// Takes one entry in.
     pub fn push(&mut self, entry: Entry) {
-        if !self.is_new(entry.seq) {
+        if !self.sequence.is_new(entry.seq) {
             self.repeated += 1;
             return;
         }
@@ -52,21 +46,6 @@ impl Judge {
         while let Some(event) = self.sorter.pop() {
             self.engine.step(&event);
         }
-    }
-
-    fn is_new(&mut self, seq: u64) -> bool {
-        if seq < self.next {
-            return self.gaps.remove(&seq);
-        }
-        for missing in self.next..seq {
-            if self.gaps.len() == GAPS {
-                self.more_gaps = self.more_gaps.saturating_add(seq - missing);
-                break;
-            }
-            self.gaps.insert(missing);
-        }
-        self.next = seq.saturating_add(1);
-        true
     }
 
     /// Whether the recording's own end has been taken in.
@@ -91,7 +70,7 @@ impl Judge {
     }
 
     fn provenance(&self, cut: Option<String>) -> Provenance {
-        let missing = self.more_gaps.saturating_add(self.gaps.len() as u64);
+        let missing = self.sequence.missing();
         let mut findings: Vec<Finding> = Vec::new();
         let mut whole = |kind: &str, detail: String| findings.push(finding(kind, None, None, detail, true));
         if missing > 0 {

@@ -51,6 +51,7 @@ pub mod pods;
 pub mod queue;
 pub mod report;
 pub mod restart;
+mod sequence;
 pub mod sorter;
 pub mod time;
 pub mod timeline;

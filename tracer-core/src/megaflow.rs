@@ -128,6 +128,8 @@ impl Convergence {
 #[derive(Clone, Debug, Default)]
 pub struct Converging {
     endpoints: BTreeMap<String, Convergence>,
+    /// Drop megaflows of any endpoint: most that come or go are none, and need not be looked for at all endpoints.
+    drops: BTreeSet<FlowName>,
 }
 
 impl Converging {
@@ -147,6 +149,7 @@ impl Converging {
                     *dropped = true;
                     state.first_drop.get_or_insert(at);
                     state.drops.insert(name);
+                    self.drops.insert(name);
                 }
                 Fate::Userspace | Fate::Recirculate | Fate::Unknown => {}
             }
@@ -158,6 +161,9 @@ impl Converging {
 
     /// A megaflow was removed, or drops no longer.
     pub fn drop_gone(&mut self, at: Timestamp, name: FlowName) {
+        if !self.drops.remove(&name) {
+            return;
+        }
         for state in self.endpoints.values_mut() {
             if state.drops.remove(&name) && state.drops.is_empty() {
                 state.drops_gone = Some(at);

@@ -5,6 +5,7 @@
 //! tell more: which of those flows connect the Pod, and which are of policies and Services that may come later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::event::{Change, OpenFlowChange, OpenFlowMatch};
 use crate::time::{SECOND, Timestamp};
@@ -15,16 +16,16 @@ use crate::topology::Topology;
 /// (`ofproto_flush__`), which takes less than a second for 100 000 flows.
 const LEAVING: u64 = 2 * SECOND;
 
-/// A flow's identity: bridge, table, priority, match.
-type FlowId = (String, u8, u16, String);
+/// A flow's identity: bridge, table, priority, match. Shared, because a restart remembers all that there were before it.
+type FlowId = Arc<(String, u8, u16, String)>;
 
 /// The same wherever its port is numbered anew: in the match, the device stands for its number.
-fn portable(id: &FlowId, matches: &OpenFlowMatch, ports: &Ports) -> FlowId {
+fn portable(id: &FlowId, matches: &OpenFlowMatch, ports: &Ports<'_>) -> FlowId {
     let device = matches
         .in_port
-        .and_then(|port| Some((port.0, ports.get(&(id.0.clone(), port.0))?)));
+        .and_then(|port| Some((port.0, ports.get(&(id.0.as_str(), port.0))?)));
     let Some((number, device)) = device else {
-        return id.clone();
+        return FlowId::clone(id);
     };
     // `in_port` as NXM (OpenFlow 1.0) and as OXM: lib/meta-flow.h of Open vSwitch.
     let wire = id.3.replacen(&format!("00000002{number:04x}"), "", 1).replacen(
@@ -32,12 +33,13 @@ fn portable(id: &FlowId, matches: &OpenFlowMatch, ports: &Ports) -> FlowId {
         "",
         1,
     );
-    (id.0.clone(), id.1, id.2, format!("{wire} at {device}"))
+    Arc::new((id.0.clone(), id.1, id.2, format!("{wire} at {device}")))
 }
 
 /// What is remembered of a flow.
 #[derive(Clone, Debug)]
 struct Flow {
+    /// Without the whole match, which is part of its identity.
     matches: OpenFlowMatch,
     /// It is one of those by which Antrea connects a Pod, if this is Antrea's bridge.
     connects: bool,
@@ -89,18 +91,18 @@ impl OpenFlow {
         let ports = ports(topology);
         let mut moved = Vec::new();
         for change in changes.iter().filter(|change| names_something(&change.matches)) {
-            let id = (
+            let id = Arc::new((
                 bridge.to_owned(),
                 change.table,
                 change.priority,
                 change.matches.wire.clone(),
-            );
+            ));
             let came = change.change != Change::Removed;
             moved.push((portable(&id, &change.matches, &ports), came));
             if came {
                 self.gone.remove(&id);
                 let flow = Flow {
-                    matches: change.matches.clone(),
+                    matches: named_by(&change.matches),
                     connects: connects(change.cookie),
                 };
                 self.present.insert(id, flow);
@@ -165,6 +167,18 @@ impl OpenFlow {
     }
 }
 
+/// The fields that name something.
+fn named_by(matches: &OpenFlowMatch) -> OpenFlowMatch {
+    OpenFlowMatch {
+        wire: String::new(),
+        in_port: matches.in_port,
+        eth_src: matches.eth_src,
+        eth_dst: matches.eth_dst,
+        ip_src: matches.ip_src,
+        ip_dst: matches.ip_dst,
+    }
+}
+
 fn names_something(matches: &OpenFlowMatch) -> bool {
     let OpenFlowMatch {
         in_port,
@@ -177,25 +191,25 @@ fn names_something(matches: &OpenFlowMatch) -> bool {
     in_port.is_some() || eth_src.is_some() || eth_dst.is_some() || ip_src.is_some() || ip_dst.is_some()
 }
 
-type Ports = BTreeMap<(String, u32), String>;
+type Ports<'a> = BTreeMap<(&'a str, u32), &'a str>;
 
 /// Of a number that one had who is gone and another has now, the one who has it.
-fn ports(topology: &Topology) -> Ports {
+fn ports(topology: &Topology) -> Ports<'_> {
     let of = |gone: bool| {
         let endpoints = topology.endpoints().iter();
         endpoints.filter(move |(_, endpoint)| endpoint.until.is_some() == gone)
     };
-    let numbered = of(true)
-        .chain(of(false))
-        .filter_map(|(name, endpoint)| Some(((endpoint.bridge.clone()?, endpoint.ofport?.0), name.clone())));
+    let numbered = of(true).chain(of(false)).filter_map(|(name, endpoint)| {
+        Some(((endpoint.bridge.as_deref()?, endpoint.ofport?.0), name.as_str()))
+    });
     numbered.collect()
 }
 
-fn named(topology: &Topology, ports: &Ports, bridge: &str, matches: &OpenFlowMatch) -> BTreeSet<String> {
+fn named(topology: &Topology, ports: &Ports<'_>, bridge: &str, matches: &OpenFlowMatch) -> BTreeSet<String> {
     let by_port = matches
         .in_port
-        .and_then(|port| ports.get(&(bridge.to_owned(), port.0)))
-        .map(String::as_str);
+        .and_then(|port| ports.get(&(bridge, port.0)))
+        .copied();
     let by_mac = [matches.eth_src, matches.eth_dst]
         .into_iter()
         .flatten()
@@ -250,10 +264,10 @@ impl Baseline {
         for endpoint in endpoints {
             let flows = self.endpoints.entry(endpoint.clone()).or_default();
             if !present {
-                flows.missing.insert(id.clone());
+                flows.missing.insert(FlowId::clone(id));
                 flows.was_missing = true;
             }
-            self.named.entry(id.clone()).or_default().insert(endpoint);
+            self.named.entry(FlowId::clone(id)).or_default().insert(endpoint);
         }
     }
 
@@ -311,7 +325,7 @@ impl Baseline {
                 if let Some(installed) = flows.installed.take() {
                     flows.before = Some((installed, at));
                 }
-                flows.missing.insert(id.clone());
+                flows.missing.insert(FlowId::clone(id));
                 flows.was_missing = true;
             }
         }

@@ -37,10 +37,6 @@ const EVENTS: u64 = 1_000_000;
 /// 60 frames a second.
 const BUDGET: Duration = Duration::from_millis(16);
 
-/// The time between two ticks of a live node. What follows from a tick is found out on another thread than the drawing:
-/// frames do not wait for it, but it must be done before the next tick comes.
-const PERIOD: Duration = Duration::from_millis(100);
-
 /// A restart with 500 Pods, and upcalls of all of them until there are a million events.
 fn million() -> Vec<Entry> {
     let plot = Plot {
@@ -123,7 +119,8 @@ fn main() {
     drop(session);
     let tick = ticks();
     assert!(worst < BUDGET, "a frame took {worst:?}, more than {BUDGET:?}");
-    assert!(tick < PERIOD, "a tick took {tick:?}: the screen falls behind");
+    // On another thread than the drawing, which does not wait for it; but no more than a frame late.
+    assert!(tick < BUDGET, "a tick took {tick:?}, more than {BUDGET:?}");
 }
 
 /// Frames while rows are moved through: everything is drawn anew.
