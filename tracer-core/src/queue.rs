@@ -80,6 +80,14 @@ pub(crate) fn delivered(queued: &mut VecDeque<Loss>, extent: &Extent) -> Vec<Wai
     waits
 }
 
+/// Packets that came back and were queued again, as far as the queue does not hold them already: the first time they came
+/// was not seen.
+pub(crate) fn again(queued: &VecDeque<Loss>, id: &RunId, extent: &Extent) -> Option<Loss> {
+    let held: u64 = queued.iter().map(|loss| loss.packets).sum();
+    let mut unheld = Loss::new(id, extent, Reason::UserspaceDrop);
+    (!unheld.take(held)).then_some(unheld)
+}
+
 /// Takes packets that userspace had dropped out of the queue, oldest first; what is not found there was lost when it
 /// came back.
 pub(crate) fn dropped(queued: &mut VecDeque<Loss>, mut back: Loss) -> Vec<Loss> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use crate::packet::{PacketFate, Run};
-use crate::queue::{Loss, delivered, dropped};
+use crate::queue::{Loss, again, delivered, dropped};
 use crate::report::Reason;
 use crate::time::{SECOND, Timestamp};
 use crate::traffic::{Extent, Hole, PATIENCE, RunId, Story, Wait};
@@ -160,8 +160,9 @@ impl Track {
 
     /// Pairs packets that came back from userspace with those that were handed to it. Those to be delivered are the
     /// newest: what was translated while flows were absent is older than what was translated with them. Those to be
-    /// dropped, by an explicit action, are the oldest, and were lost from when they were queued. And from when on it is known
-    /// of each that is left that it was dropped.
+    /// dropped, by an explicit action, are the oldest, and were lost from when they were queued. One that came back, was
+    /// recirculated and missed again is waiting still, since it was queued first: when it met the datapath anew is not when it
+    /// was sent. And from when on it is known of each that is left that it was dropped.
     fn queue(&self, now: Timestamp) -> (Vec<Wait>, Vec<Loss>, Timestamp) {
         let mut queued: VecDeque<Loss> = VecDeque::new();
         let mut waits = Vec::new();
@@ -171,7 +172,7 @@ impl Track {
         let mut waiting = self
             .runs
             .iter()
-            .filter(|(id, _)| id.2 == PacketFate::Queued)
+            .filter(|(id, _)| id.2 == PacketFate::Queued && !id.3)
             .peekable();
         for (id, extent) in returned {
             while let Some((id, extent)) = waiting.next_if(|(queued, _)| queued.0 <= extent.last) {
@@ -180,8 +181,7 @@ impl Track {
             if matches!(id.2, PacketFate::Delivered(_)) {
                 waits.extend(delivered(&mut queued, extent));
             } else if id.2 == PacketFate::Queued {
-                // It came back, was recirculated and missed again: it stands in the queue twice.
-                delivered(&mut queued, extent);
+                queued.extend(again(&queued, id, extent));
             } else {
                 losses.extend(
                     Loss::of(id, extent)

@@ -270,6 +270,25 @@ mod tests {
         assert_eq!(story.waits.iter().map(|wait| wait.packets).sum::<u64>(), 32);
     }
 
+    /// From a restart of Open vSwitch 4.0 with conntrack, in microseconds after 33 s: the prober's last packet lost was sent
+    /// at 48 695, not when others of them were recirculated.
+    #[test]
+    fn what_was_recirculated_was_lost_when_it_was_queued_first() {
+        let runs = [
+            (OUT, false, 0, 10, 99, 90),
+            (DropFlow, false, 1, 1_000, 22_964, 50),
+            (Queued, false, 1, 24_790, 29_623, 4),
+            (Queued, true, 0, 34_483, 83_863, 4),
+            (Queued, false, 1, 34_611, 83_913, 45),
+            (DropFlow, true, 0, 84_927, 85_680, 13),
+            (OUT, true, 0, 85_765, 87_795, 36),
+        ];
+        let story = story(&runs, 2 * SECOND);
+        assert_eq!(story.holes.len(), 1);
+        assert_eq!(window(&story.holes[0]), (Some(99), 1_000, 34_611, Some(85_765)));
+        assert_eq!(story.holes[0].packets(), 63);
+    }
+
     #[test]
     fn a_drop_whose_queueing_was_not_seen_is_lost_when_it_came_back() {
         let runs = [
