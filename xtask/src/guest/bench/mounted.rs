@@ -97,8 +97,9 @@ pub fn ovsgap(evidence: &str) -> Command {
 }
 
 impl Running {
-    /// Starts a tracer and waits until it is attached.
+    /// Starts a tracer, once an earlier one is gone, and waits until it is attached.
     pub fn start(kind: Tracer) -> Result<Self> {
+        released("an earlier tracer")?;
         let (mut command, hooked) = match kind {
             Tracer::Rest | Tracer::Armed => (ovsgap("auto"), SLOW_PATH),
             Tracer::Always => (ovsgap("always"), PACKETS.as_slice()),
@@ -162,21 +163,29 @@ impl Running {
         kill_process(pid, Signal::INT).context("ending a tracer")?;
         self.child.wait().context("waiting for a tracer")?;
         let took = clock::now() - began;
-        let deadline = clock::now() + PATIENCE;
-        while PACKETS
-            .iter()
-            .chain(SLOW_PATH)
-            .any(|function| enabled().is_ok_and(|all| is_in(&all, function)))
-        {
-            if clock::now() > deadline {
-                bail!("{} left hooks behind", self.kind.name());
-            }
-            clock::sleep_until(clock::now() + LOOK);
-        }
+        released(self.kind.name())?;
         if self.kind == Tracer::Perf {
             fs::write(Path::new(TRACEFS).join("kprobe_events"), "").context("removing perf's probes")?;
         }
         Ok(took)
+    }
+}
+
+/// Waits until nothing is hooked. The kernel takes seconds to let go of what a tracer had hooked, and ovsgap's process does
+/// not wait for it.
+fn released(by: &str) -> Result<()> {
+    let deadline = clock::now() + PATIENCE;
+    let functions = || PACKETS.iter().chain(SLOW_PATH);
+    loop {
+        let enabled = enabled()?;
+        if !functions().any(|function| is_in(&enabled, function)) {
+            return Ok(());
+        }
+        if clock::now() > deadline {
+            bail!("{by} left hooks behind");
+        }
+        // The kernel tells nobody when a function is let go.
+        clock::sleep_until(clock::now() + LOOK);
     }
 }
 

@@ -128,11 +128,17 @@ fn beside_root(user: u32, capabilities: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Kind and verdict, and of each Pod its cause, its verdict, what it lost each way, and how its window ended.
+/// Kind and verdict, and of each Pod its cause, its verdict, what it lost each way, and how its window ended. A megaflow and
+/// its first packet come within microseconds, each stamped by a recorder's own probe: which of them two recorders see first
+/// is not the same.
 fn evidence(report: &Report) -> Vec<String> {
     let restart = |restart: &Restart| {
         let pods = restart.real_pods().map(|pod| {
-            let ended = pod.exposed.as_ref().and_then(|exposed| exposed.ended_by.as_ref());
+            let ended = pod
+                .exposed
+                .as_ref()
+                .and_then(|exposed| exposed.ended_by.as_deref());
+            let ended = ended.map(|by| if by == "delivered" { "converged" } else { by });
             format!(
                 "{} {} {:?} {:?} {ended:?}",
                 pod.name,
