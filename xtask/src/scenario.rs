@@ -155,7 +155,7 @@ pub const ALL: &[Scenario] = &[
         about: "Pods find each other by neighbour discovery, which is lost too",
         rates: TAPPED,
         discovery: true,
-        ..BUG
+        ..MORE
     },
     Scenario {
         name: "added",
@@ -304,8 +304,10 @@ pub const ALL: &[Scenario] = &[
 /// The one that `cargo xtask demo` shows.
 pub const DEMO: &Scenario = &BUG;
 
-/// Those of the core ones that tell most of a kernel: the bug, and the right order.
-pub const FEW: [&str; 2] = ["bug-300", "fixed"];
+/// On the distributions between: what tells most of a kernel, and IPv6. Neighbours are discovered from softirqs, which interrupt
+/// probes most often, and the kernel then passes over what they hook: of 314 packets one went uncounted on Linux 5.10, which
+/// does not say so, and some on 7.2, which does (`hits_skipped`).
+pub const FEW: [&str; 3] = ["bug-300", "fixed", "ipv6"];
 
 /// The scenario of that name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
