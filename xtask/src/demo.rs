@@ -8,23 +8,18 @@ pub mod tui;
 
 use std::io::Write as _;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::lab::distro::Distro;
-use crate::outcome::Outcome;
 use crate::paths::Paths;
-use crate::scenario::{self, Scenario};
-use crate::{compile, lab, table};
-
-/// How long a boot with scenarios may take, per scenario (15 s without KVM on an idle machine), and beside them.
-const PER_SCENARIO: u64 = 120;
-const BESIDE: u64 = 240;
+use crate::{boots, compile, scenario, table};
 
 /// Builds all, restarts OVS in a node, shows what came of it.
 pub fn run(paths: &Paths, distro: Distro) -> Result<()> {
     let scenario = scenario::DEMO;
-    let Some(outcome) = outcomes(paths, distro, &[scenario], "demo")?.pop() else {
-        bail!("no outcome")
+    let mut boots = boots::run(paths, distro, &[scenario], "demo")?;
+    let Some(outcome) = boots.outcomes.pop() else {
+        bail!("{}", boots.problems.join("\n"))
     };
     let folder = paths.target.join("demo").join(scenario.name);
     let mut out = std::io::stdout().lock();
@@ -53,44 +48,4 @@ pub fn run(paths: &Paths, distro: Distro) -> Result<()> {
         folder.display()
     )?;
     Ok(())
-}
-
-/// Runs scenarios in one boot of a node and reads what they left in `target/NAME`.
-pub fn outcomes(
-    paths: &Paths,
-    distro: Distro,
-    scenarios: &[&'static Scenario],
-    name: &str,
-) -> Result<Vec<Outcome>> {
-    let ovsgap = compile::ovsgap(paths)?;
-    let guest = compile::guest(paths)?;
-    let out = paths.target.join(name);
-    if out.exists() {
-        std::fs::remove_dir_all(&out).with_context(|| format!("removing {}", out.display()))?;
-    }
-    let command = ["xtask", "guest", "scenario"]
-        .into_iter()
-        .chain(scenarios.iter().map(|scenario| scenario.name));
-    let run = lab::Run {
-        distro,
-        packages: Vec::new(),
-        copy: vec![ovsgap],
-        out: Some(out.clone()),
-        timeout_s: BESIDE + PER_SCENARIO * scenarios.len() as u64,
-        cpus: 2,
-        memory: 2048,
-        argv: command.map(str::to_owned).collect(),
-        screen: None,
-    };
-    let verdict = lab::run(paths, &guest, &run)?;
-    if verdict != lab::wire::Verdict::Code(0) {
-        bail!(
-            "the scenarios did not run to their end ({verdict:?}); logs of OVS are in {}",
-            out.display()
-        );
-    }
-    scenarios
-        .iter()
-        .map(|scenario| Outcome::read(scenario, &out.join(scenario.name)))
-        .collect()
 }

@@ -5,6 +5,7 @@
 mod accuracy;
 mod apt;
 mod bench;
+mod boots;
 mod cli;
 mod compile;
 mod demo;

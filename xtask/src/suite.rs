@@ -2,18 +2,18 @@
 //!
 //! May not know: how a step does its work. A step that fails does not keep the next from running.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 
+use crate::boots::{self, Boots};
 use crate::judge::{Check, judge};
 use crate::lab::distro::Distro;
 use crate::outcome::Outcome;
 use crate::paths::Paths;
 use crate::scenario::{self, Scenario};
-use crate::{bench, compile, demo, host, progress, table, tidy};
+use crate::{bench, compile, host, progress, table, tidy};
 
 /// How many checks there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,15 +118,25 @@ pub fn nodes(paths: &Paths, count: &mut Count, plan: &Plan, again: bool) -> Vec<
     let mut all = Vec::new();
     for (distro, scenarios) in plan {
         let name = format!("test/{}", distro.suite());
-        let outcomes = if again {
-            left(&paths.target.join(&name), scenarios)
+        let boots = if again {
+            let outcomes = boots::read(&paths.target.join(&name), scenarios);
+            outcomes.map(|outcomes| Boots {
+                outcomes,
+                ..Boots::default()
+            })
         } else {
-            demo::outcomes(paths, *distro, scenarios, &name)
+            boots::run(paths, *distro, scenarios, &name)
         };
-        match outcomes {
-            Err(error) => count.take(&format!("{} node", distro.suite()), Err(format!("{error:#}"))),
-            Ok(outcomes) if outcomes.is_empty() => {}
-            Ok(outcomes) => {
+        let node = format!("{} node", distro.suite());
+        match boots {
+            Err(error) => count.take(&node, Err(format!("{error:#}"))),
+            Ok(Boots { outcomes, problems }) => {
+                for problem in problems {
+                    count.take(&node, Err(problem));
+                }
+                if outcomes.is_empty() {
+                    continue;
+                }
                 judge_all(count, *distro, &outcomes);
                 let sizes = bench::sizes::check(paths, *distro, &paths.target.join(&name));
                 count.take(&format!("{}: sizes of the eBPF programs", distro.suite()), sizes);
@@ -135,17 +145,6 @@ pub fn nodes(paths: &Paths, count: &mut Count, plan: &Plan, again: bool) -> Vec<
         }
     }
     all
-}
-
-/// What the scenarios left in a folder, those that are in it.
-fn left(folder: &Path, scenarios: &[&'static Scenario]) -> Result<Vec<Outcome>> {
-    let there = scenarios
-        .iter()
-        .map(|scenario| (*scenario, folder.join(scenario.name)));
-    there
-        .filter(|(_, folder)| folder.is_dir())
-        .map(|(scenario, folder)| Outcome::read(scenario, &folder))
-        .collect()
 }
 
 fn judge_all(count: &mut Count, distro: Distro, outcomes: &[Outcome]) {
