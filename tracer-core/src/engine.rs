@@ -84,6 +84,7 @@ impl Engine {
             Kind::Hook(_)
             | Kind::RecordsLost { .. }
             | Kind::HitsSkipped { .. }
+            | Kind::SkipsUntold
             | Kind::Source { .. }
             | Kind::PacketsLost { .. }
             | Kind::Evidence { .. } => {
@@ -152,6 +153,7 @@ impl Engine {
             EventKind::Hook(hook) => self.coverage.hook(at, hook),
             EventKind::RecordsLost { hook, count } => self.coverage.lost(at, hook, *count),
             EventKind::HitsSkipped { hook, count } => self.coverage.skipped(at, hook, *count),
+            EventKind::SkipsUntold => self.coverage.skips_untold(),
             EventKind::PacketsLost { runs, .. } => self.coverage.lost(at, "packet evidence", *runs),
             EventKind::Source { name, ok, detail } => {
                 // Not loaded since before the capture is not unloaded.

@@ -64,6 +64,8 @@ pub enum EventKind {
         /// How many.
         count: u64,
     },
+    /// The kernel does not tell whether it passed over hits of hooks.
+    SkipsUntold,
     /// A source cannot see (part of) what it should; `ok` again when it can.
     Source {
         /// `ebpf`, `ovsdb`, `datapath`, `openflow br-int`, …

@@ -15,7 +15,7 @@ mod milestones;
 mod pods;
 mod reload;
 
-pub use coverage::weakening;
+pub use coverage::{may_be_untold, weakening};
 pub use pods::causes;
 
 /// One thing that was checked.

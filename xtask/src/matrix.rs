@@ -12,7 +12,7 @@ use crate::report::Restart;
 /// How a cell is read.
 pub const LEGEND: &str = "A cell: the cause that the report had to name (expected→told where it named another), packets lost between Pods by the \
 prober (truth→told where the report says another figure), then ✓ where every check holds and the report says that nothing \
-escaped it, the name of what it says that it could not see (its verdict is then never `pass`), or ✗ and how many checks do not hold.";
+escaped it, the name of what it says that it could not see (its verdict is then never `pass`; but for `skips_untold`, which such kernels' reports always say), or ✗ and how many checks do not hold.";
 
 /// The head row and one row a restart; a restart that was not run on a distribution has an empty cell there.
 pub fn rows(outcomes: &[(Distro, Vec<Outcome>)]) -> Vec<Vec<String>> {
@@ -35,7 +35,7 @@ pub fn rows(outcomes: &[(Distro, Vec<Outcome>)]) -> Vec<Vec<String>> {
 }
 
 fn cell(outcome: &Outcome) -> String {
-    format!("{} {} {}", cause(outcome), lost(outcome), mark(outcome))
+    format!("{} {} {}", cause(outcome), packets(outcome), mark(outcome))
 }
 
 /// Whether a cell is exact, and if not, why.
@@ -44,7 +44,11 @@ fn mark(outcome: &Outcome) -> String {
         .iter()
         .filter(|check| check.result.is_err())
         .count();
-    let unseen = weakening(&outcome.report);
+    let mut unseen = weakening(&outcome.report);
+    let (truth, told) = lost(outcome);
+    if judge::may_be_untold(&outcome.report, told, truth) {
+        unseen.insert("skips_untold");
+    }
     match (failed, unseen.is_empty()) {
         (0, true) => "✓".to_owned(),
         (0, false) => unseen.into_iter().collect::<Vec<_>>().join("+"),
@@ -68,8 +72,13 @@ fn named(causes: &str) -> &str {
     if causes.is_empty() { "none" } else { causes }
 }
 
-/// Packets lost on their way to Pods.
-fn lost(outcome: &Outcome) -> String {
+fn packets(outcome: &Outcome) -> String {
+    let (truth, told) = lost(outcome);
+    beside(&truth.to_string(), &told.to_string())
+}
+
+/// Packets lost on their way to Pods, by the prober and by the report.
+fn lost(outcome: &Outcome) -> (u64, u64) {
     let truth: u64 = outcome
         .restarts()
         .iter()
@@ -80,7 +89,7 @@ fn lost(outcome: &Outcome) -> String {
         .filter_map(|pod| pod.observed.to_pod.as_ref())
         .map(|loss| loss.lost_packets)
         .sum();
-    beside(&truth.to_string(), &told.to_string())
+    (truth, told)
 }
 
 fn beside(expected: &str, got: &str) -> String {

@@ -174,7 +174,7 @@ fn missing(run: &Run) -> String {
 }
 
 /// Findings that are the kernel's doing and not that of a restart.
-const OF_KERNEL: [&str; 2] = ["hook_missing", "types_derived"];
+const OF_KERNEL: [&str; 3] = ["hook_missing", "types_derived", "skips_untold"];
 
 /// The matrix of a run, for people who look at a terminal.
 pub fn summary(run: &Run) -> String {

@@ -204,6 +204,30 @@ fn a_finding_that_nothing_explains_fails_and_one_by_load_is_in_the_matrix() {
 }
 
 #[test]
+fn a_packet_that_a_kernel_may_have_passed_over_without_telling_is_named_in_the_matrix() {
+    let untold = |lost: u64| {
+        let mut outcome = outcome(409_000_000);
+        outcome.report.coverage.push(crate::report::Finding {
+            kind: "skips_untold".into(),
+            ..crate::report::Finding::default()
+        });
+        let observed = &mut outcome.report.restarts[0].pods[0].observed;
+        observed.to_pod.as_mut().unwrap().lost_packets = lost;
+        outcome
+    };
+    let counted = "bug-300: all packets lost to pod-1 are counted".to_owned();
+    assert!(!failures(&untold(19)).contains(&counted));
+    assert!(failures(&untold(18)).contains(&counted));
+    assert!(failures(&untold(21)).contains(&counted));
+    // Where a kernel tells what it passed over, nothing is missing without a word.
+    let mut told = untold(19);
+    told.report.coverage.clear();
+    assert!(failures(&told).contains(&counted));
+    let rows = crate::matrix::rows(&[(crate::lab::distro::Distro::Bullseye, vec![untold(19)])]);
+    assert_eq!(rows[1], ["bug-300", "flag_before_flows 20→19 skips_untold"]);
+}
+
+#[test]
 fn a_good_report_passes_every_check() {
     let outcome = outcome(409_000_000);
     assert_eq!(failures(&outcome), Vec::<String>::new());

@@ -29,6 +29,7 @@ pub fn describe(event: &Event, engine: &Engine) -> Words {
         Kind::Hook(_)
         | Kind::RecordsLost { .. }
         | Kind::HitsSkipped { .. }
+        | Kind::SkipsUntold
         | Kind::PacketsLost { .. }
         | Kind::Source { .. }
         | Kind::Evidence { .. } => capture(&event.kind),
@@ -112,6 +113,11 @@ fn capture(kind: &EventKind) -> Words {
         ),
         EventKind::RecordsLost { hook, count } => ("lost", format!("{count} records of {hook}"), Weight::Bad),
         EventKind::HitsSkipped { hook, count } => ("lost", format!("{count} hits of {hook}"), Weight::Bad),
+        EventKind::SkipsUntold => (
+            "capture",
+            "the kernel does not tell which hits it passes over".to_owned(),
+            Weight::Plain,
+        ),
         EventKind::PacketsLost { runs, .. } => ("lost", format!("{runs} runs of packets"), Weight::Bad),
         EventKind::Source { name, ok: true, .. } => ("source", format!("{name} sees"), Weight::Plain),
         EventKind::Source { name, detail, .. } => {

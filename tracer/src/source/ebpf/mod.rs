@@ -19,6 +19,7 @@ mod module;
 mod object;
 mod offsets;
 mod parting;
+mod perf_link;
 mod reload;
 mod remedy;
 mod runs;

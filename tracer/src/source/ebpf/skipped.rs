@@ -2,30 +2,44 @@
 //!
 //! May not know: what the hooks tell, aya.
 //!
-//! The kernel runs no kprobe on a CPU that is inside one (`kprobe_running()` in `arch/x86/kernel/kprobes/ftrace.c`): packets of a softirq
-//! that interrupts the handler of a probe on ovs-vswitchd's calls go by unseen. It counts them, and newer kernels tell the count in the fdinfo
-//! of the probe's link (`bpf_perf_link_fdinfo_kprobe()` in `kernel/bpf/syscall.c`; Linux 7.2 does, 6.12 does not yet).
+//! The kernel runs no probe where it might meet itself: none on a CPU that is inside one (`kprobe_running()` in `arch/x86/kernel/kprobes/ftrace.c`): packets of a softirq
+//! that interrupts the handler of a probe on ovs-vswitchd's calls go by unseen; and no program on a CPU where a map is being read
+//! (`bpf_disable_instrumentation()` in `include/linux/bpf.h`, `trace_call_bpf()` in `kernel/trace/bpf_trace.c`). It counts both, and since
+//! Linux 6.7 it tells them: of the probe that a link holds to (`bpf_perf_link_fill_kprobe()` in `kernel/bpf/syscall.c`), and in the fdinfo of
+//! a program (`bpf_prog_show_fdinfo()` there).
 
 use std::collections::BTreeMap;
 use std::fs;
 
+use rustix::system::uname;
 use tracer_common::hook::Hook;
 use tracer_core::event::EventKind;
 use tracer_core::time::{SECOND, Timestamp};
+
+use super::perf_link::{self, Probe};
 
 const DIRECTORY: &str = "/proc/self/fdinfo";
 
 /// What passes one of these has passed [`Hook::Execute`] before, in the same softirq.
 const AFTER_OTHERS: [Hook; 3] = [Hook::Send, Hook::PacketExtract, Hook::PacketExecute];
 
+/// The first kernel that tells.
+const TELLS: (u32, u32) = (6, 7);
+
+/// What the kernel counts at, by its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Counter {
+    Link(u32),
+    Program(u32),
+}
+
 /// The counts that were read last.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
-    /// By link.
-    seen: BTreeMap<u64, u64>,
+    seen: BTreeMap<Counter, u64>,
     due: Timestamp,
-    /// Whether this kernel tells no counts.
-    silent: bool,
+    /// That this kernel tells nothing was said.
+    untold: bool,
 }
 
 impl Skipped {
@@ -38,25 +52,56 @@ impl Skipped {
         self.read()
     }
 
-    /// What was passed over since it was last asked.
+    /// What was passed over since it was last asked; once, that this kernel does not tell it.
     pub(super) fn read(&mut self) -> Vec<EventKind> {
-        if self.silent {
-            return Vec::new();
+        if tells(&uname().release().to_string_lossy()) {
+            let (probes, programs) = read();
+            self.counted(&probes, &programs)
+        } else if std::mem::replace(&mut self.untold, true) {
+            Vec::new()
+        } else {
+            vec![EventKind::SkipsUntold]
         }
-        let probes = probes();
-        self.silent = probes.is_empty();
+    }
+
+    /// `programs`: what each passed over.
+    fn counted(&mut self, probes: &[Probe], programs: &BTreeMap<u32, u64>) -> Vec<EventKind> {
         let mut new: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for Probe { link, hook, missed } in probes {
-            let before = self.seen.insert(link, missed).unwrap_or(0);
-            let count = missed.saturating_sub(before);
+        for probe in probes {
+            let Some(hook) = told_by(&probe.function) else {
+                continue;
+            };
+            // A probe that is missed at an entry is missed at its return, too, and counted there once more.
+            let missed = if probe.at_return { 0 } else { probe.missed };
+            let passed = programs.get(&probe.program).copied().unwrap_or_default();
+            let count = self.grown(Counter::Link(probe.link), missed)
+                + self.grown(Counter::Program(probe.program), passed);
             if count > 0 {
-                *new.entry(hook).or_default() += count;
+                *new.entry(hook.name()).or_default() += count;
             }
         }
         new.into_iter()
             .map(|(hook, count)| skipped(hook, count))
             .collect()
     }
+
+    fn grown(&mut self, counter: Counter, now: u64) -> u64 {
+        now.saturating_sub(self.seen.insert(counter, now).unwrap_or(0))
+    }
+}
+
+/// Whether a kernel of this release (`uname -r`) tells what it passed over.
+fn tells(release: &str) -> bool {
+    let mut numbers = release.split(|other: char| !other.is_ascii_digit());
+    let mut next = || numbers.next()?.parse().ok();
+    let (major, minor): (Option<u32>, Option<u32>) = (next(), next());
+    major.zip(minor).is_some_and(|version| version >= TELLS)
+}
+
+/// The hook on a function whose misses are packets of their own.
+fn told_by(function: &str) -> Option<&'static Hook> {
+    let hook = Hook::ALL.iter().find(|hook| hook.name() == function)?;
+    (!AFTER_OTHERS.contains(hook)).then_some(hook)
 }
 
 fn skipped(hook: &str, count: u64) -> EventKind {
@@ -66,66 +111,111 @@ fn skipped(hook: &str, count: u64) -> EventKind {
     }
 }
 
-/// A probe at a function's entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Probe {
-    link: u64,
-    hook: &'static str,
-    missed: u64,
+/// The probes that links of this process hold to, and how often each of its programs was passed over.
+fn read() -> (Vec<Probe>, BTreeMap<u32, u64>) {
+    let (mut probes, mut programs) = (Vec::new(), BTreeMap::new());
+    for file in fs::read_dir(DIRECTORY).into_iter().flatten().flatten() {
+        let Ok(text) = fs::read_to_string(file.path()) else {
+            continue;
+        };
+        programs.extend(program(&text));
+        if value(&text, "link_type") == Some("perf") {
+            let name = file.file_name();
+            let descriptor = name.to_str().and_then(|name| name.parse().ok());
+            probes.extend(descriptor.and_then(|descriptor| perf_link::probe(descriptor).ok()?));
+        }
+    }
+    (probes, programs)
 }
 
-/// Those of this process whose counts the kernel tells.
-fn probes() -> Vec<Probe> {
-    let files = fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
-    files
-        .filter_map(|file| probe(&fs::read_to_string(file.path()).ok()?))
-        .collect()
+/// A program's number, and how often it was passed over, from its descriptor's fdinfo; `None`: it is of something else.
+fn program(fdinfo: &str) -> Option<(u32, u64)> {
+    value(fdinfo, "prog_type")?;
+    let number = value(fdinfo, "prog_id")?.parse().ok()?;
+    Some((number, value(fdinfo, "recursion_misses")?.parse().ok()?))
 }
 
-/// Reads one descriptor's fdinfo; `None`: it is of something else.
-fn probe(text: &str) -> Option<Probe> {
-    let value = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-        line.strip_prefix(':').map(str::trim)
-    };
-    // What is missed at an entry is missed at its return, too.
-    let name = value("name").filter(|_| value("event_type") == Some("kprobe"))?;
-    let hook = Hook::ALL.iter().find(|hook| hook.name() == name)?;
-    (!AFTER_OTHERS.contains(hook)).then_some(Probe {
-        link: value("link_id")?.parse().ok()?,
-        hook: hook.name(),
-        missed: value("missed")?.parse().ok()?,
-    })
+fn value<'a>(fdinfo: &'a str, key: &str) -> Option<&'a str> {
+    let line = fdinfo.lines().find_map(|line| line.strip_prefix(key))?;
+    line.strip_prefix(':').map(str::trim)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// As Linux 7.2 tells it.
-    const TOLD: &str = "pos:\t0\nflags:\t02000000\nmnt_id:\t19\nino:\t1039\nlink_type:\tperf\nlink_id:\t24\nprog_tag:\t6822e3a93134f2a1\n\
-        prog_id:\t32\nname:\tovs_execute_actions\noffset:\t0x0\nmissed:\t7\naddr:\t0xffffffffc042b724\nevent_type:\tkprobe\ncookie:\t0\n";
-
-    #[test]
-    fn the_kernel_tells_what_it_passed_over() {
-        let expected = Probe {
-            link: 24,
-            hook: "ovs_execute_actions",
-            missed: 7,
-        };
-        assert_eq!(probe(TOLD), Some(expected));
+    fn probe(link: u32, function: &str, missed: u64) -> Probe {
+        Probe {
+            link,
+            program: link + 100,
+            at_return: false,
+            function: function.to_owned(),
+            missed,
+        }
     }
 
     #[test]
-    fn returns_other_hooks_and_other_descriptors_do_not_count() {
-        assert_eq!(probe(&TOLD.replace("\tkprobe", "\tkretprobe")), None);
+    fn what_was_passed_over_since_the_last_time_is_told_by_hook() {
+        let (mut skipped, none) = (Skipped::default(), BTreeMap::new());
+        let first = [probe(24, "ovs_execute_actions", 7), probe(25, "ovs_dp_upcall", 0)];
         assert_eq!(
-            probe(&TOLD.replace("ovs_execute_actions", "ovs_vport_send")),
-            None
+            skipped.counted(&first, &none),
+            [super::skipped("ovs_execute_actions", 7)]
         );
-        assert_eq!(probe(&TOLD.replace("ovs_execute_actions", "tcp_connect")), None);
-        assert_eq!(probe("pos:\t0\nflags:\t02\n"), None);
-        // Before the kernel told them.
-        assert_eq!(probe("link_type:\tperf\nlink_id:\t24\nprog_id:\t32\n"), None);
+        assert_eq!(skipped.counted(&first, &none), []);
+        let then = [probe(24, "ovs_execute_actions", 9), probe(26, "ovs_dp_upcall", 1)];
+        let told = [
+            super::skipped("ovs_dp_upcall", 1),
+            super::skipped("ovs_execute_actions", 2),
+        ];
+        assert_eq!(skipped.counted(&then, &none), told);
+    }
+
+    #[test]
+    fn programs_that_were_passed_over_are_told_and_returns_count_for_them_alone() {
+        let mut skipped = Skipped::default();
+        let at_return = Probe {
+            at_return: true,
+            ..probe(2, "ovs_flow_tbl_flush", 5)
+        };
+        let probes = [probe(1, "ovs_flow_tbl_flush", 1), at_return];
+        let programs = BTreeMap::from([(101, 2), (102, 3)]);
+        assert_eq!(
+            skipped.counted(&probes, &programs),
+            [super::skipped("ovs_flow_tbl_flush", 6)]
+        );
+        assert_eq!(skipped.counted(&probes, &programs), []);
+    }
+
+    #[test]
+    fn what_passed_another_hook_before_and_what_is_none_of_ours_does_not_count() {
+        let mut skipped = Skipped::default();
+        let others = [probe(1, "ovs_vport_send", 3), probe(2, "tcp_connect", 4)];
+        assert_eq!(skipped.counted(&others, &BTreeMap::from([(101, 4)])), []);
+    }
+
+    #[test]
+    fn a_programs_fdinfo_tells_what_was_passed_over() {
+        // As Linux 6.12 tells it.
+        let told = "pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t1057\nprog_type:\t2\nprog_jited:\t1\nprog_tag:\tc1f1d2c7f3a0b5aa\nmemlock:\t4096\n\
+            prog_id:\t32\nrun_time_ns:\t0\nrun_cnt:\t0\nrecursion_misses:\t3\nverified_insns:\t100\n";
+        assert_eq!(program(told), Some((32, 3)));
+        assert_eq!(program("link_type:\tperf\nlink_id:\t24\nprog_id:\t32\n"), None);
+        assert_eq!(value("link_type:\tperf\n", "link_type"), Some("perf"));
+    }
+
+    #[test]
+    fn kernels_tell_since_6_7() {
+        for (release, told) in [
+            ("5.10.0-32-cloud-amd64", false),
+            ("6.1.0-50-cloud-amd64", false),
+            ("6.7.0", true),
+            ("6.12.117+deb13-cloud-amd64", true),
+            ("7.2.12+deb14-cloud-amd64", true),
+            ("10.0", true),
+            ("unknown", false),
+        ] {
+            assert_eq!(tells(release), told, "{release}");
+        }
     }
 }
