@@ -230,8 +230,9 @@ pub struct PodTruth {
     pub to: Direction,
     /// Packets from the Pod.
     pub from: Direction,
-    /// When each kind of its traffic that had lost packets was forwarded again: the first packet sent since the Pod's own
-    /// flows came that had not waited for userspace arrived, of the kind for which that came last. `None`: nothing was lost.
+    /// When each kind of its traffic that had lost packets was forwarded again: the first packet sent since then and since the
+    /// Pod's own flows came that had not waited for userspace arrived, of the kind for which that came last. `None`: nothing
+    /// was lost.
     pub again_ns: Option<u64>,
 }
 
@@ -247,20 +248,25 @@ pub struct Direction {
 impl PodTruth {
     fn new(own: u64, to: &[(&Stream, bounds::Stream)], from: &[(&Stream, bounds::Stream)]) -> Self {
         // To and from the Pod, and apart what finds neighbours: that may flow when nothing else does.
-        let mut kinds: BTreeMap<(bool, bool), (bool, Option<u64>)> = BTreeMap::new();
+        let mut kinds: BTreeMap<(bool, bool), Vec<&bounds::Stream>> = BTreeMap::new();
         let to_and_from = to
             .iter()
             .map(|one| (true, one))
             .chain(from.iter().map(|one| (false, one)));
         for (direction, (stream, packets)) in to_and_from {
             let kind = kinds.entry((direction, stream.finds_neighbours())).or_default();
-            kind.0 |= packets.lost().next().is_some();
-            kind.1 = kind.1.into_iter().chain(packets.first_prompt(own)).min();
+            kind.push(packets);
         }
         let blocked: Option<Vec<u64>> = kinds
             .into_values()
-            .filter(|kind| kind.0)
-            .map(|kind| kind.1.filter(|_| own > 0))
+            .filter_map(|streams| {
+                // Before it lost one it was forwarded by what was there before, even where its own flows had come by then.
+                let lost = streams.iter().filter_map(|packets| packets.lost_first()).min()?;
+                let prompt = streams
+                    .iter()
+                    .filter_map(|packets| packets.first_prompt(own.max(lost)));
+                Some(prompt.min().filter(|_| own > 0))
+            })
             .collect();
         Self {
             to: Direction::new(to),

@@ -85,6 +85,11 @@ impl Stream<'_> {
         self.lost().map(|lost| lost.sent).max().unwrap_or_default()
     }
 
+    /// When the first lost packet was sent.
+    pub fn lost_first(&self) -> Option<u64> {
+        self.lost().map(|lost| lost.sent).min()
+    }
+
     /// When the first packet arrived that was sent since `from` and had not waited for userspace.
     pub fn first_prompt(&self, from: u64) -> Option<u64> {
         let prompt = |(packet, received): &(Packet, u64)| {

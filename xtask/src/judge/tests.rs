@@ -228,6 +228,18 @@ fn a_packet_that_a_kernel_may_have_passed_over_without_telling_is_named_in_the_m
 }
 
 #[test]
+fn what_was_forwarded_before_the_first_loss_is_not_forwarded_again() {
+    let mut outcome = outcome(409_000_000);
+    // The flows' installation began before the flush, and a packet of then arrived.
+    let installed = outcome
+        .steps
+        .iter_mut()
+        .find(|step| step.name == "flows_installed");
+    installed.unwrap().started_ns = 302 * MS;
+    assert_eq!(failures(&outcome), Vec::<String>::new());
+}
+
+#[test]
 fn a_good_report_passes_every_check() {
     let outcome = outcome(409_000_000);
     assert_eq!(failures(&outcome), Vec::<String>::new());
