@@ -208,7 +208,7 @@ impl Engine {
             }
             EventKind::DatapathGone { dp } => {
                 self.topology.datapath_gone(at, *dp);
-                self.restarts.datapath_gone(at);
+                self.restarts.datapath_gone(at, *dp);
             }
             EventKind::Vport {
                 dp, port_no, name, ..
@@ -257,7 +257,7 @@ impl Engine {
                 self.restarts.commands(at, *tgid);
                 let entered = entered.unwrap_or(at);
                 match (what, name, port_no) {
-                    (Reconfiguration::DatapathDel, ..) => self.restarts.datapath_gone(entered),
+                    (Reconfiguration::DatapathDel, ..) => self.restarts.datapath_gone(entered, *dp),
                     (Reconfiguration::VportNew, Some(name), _) => {
                         self.topology.vport_asked(entered, *dp, name);
                     }

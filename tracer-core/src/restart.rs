@@ -13,8 +13,8 @@ use crate::openflow::Baseline;
 use crate::report::{Kind, Milestones};
 use crate::time::{SECOND, Timestamp};
 
-/// `exit --cleanup` flushes the datapath on the way out: an exit this soon after a flush by the same
-/// process is the same restart.
+/// `exit --cleanup` and the deletion of the last bridge flush the datapath on its way out: an exit or a deletion this soon
+/// after a flush by the same process, or of the same datapath, is the same restart.
 const LEAVING: u64 = 5 * SECOND;
 
 /// One restart, as far as it is known.
@@ -30,7 +30,7 @@ pub struct Restart {
     pub signal: Option<i32>,
     /// The flag was set when the capture began, so when it was set is not known.
     pub flag_was_set: bool,
-    /// The ovs-vswitchd that left had emptied the datapath before (`exit --cleanup`).
+    /// The datapath was emptied before it went, or before ovs-vswitchd left (a bridge deleted, `exit --cleanup`).
     pub emptied: Option<Timestamp>,
     /// The module was unloaded, or loaded again.
     pub module_gone: Option<Timestamp>,
@@ -213,8 +213,16 @@ impl Restarts {
     }
 
     /// A datapath was deleted; `entered`: when it was told to go.
-    pub fn datapath_gone(&mut self, entered: Timestamp) {
-        if let Some(now) = self.list.last_mut().filter(|now| now.is_waiting()) {
+    pub fn datapath_gone(&mut self, entered: Timestamp, dp: DpIfindex) {
+        let Some(now) = self.list.last_mut() else { return };
+        let emptied = now
+            .milestones
+            .flush_ns
+            .filter(|flush| now.dp == Some(dp) && entered.since(*flush) < LEAVING);
+        if emptied.is_some() && now.milestones.vswitchd_start_ns.is_none() {
+            now.emptied = emptied;
+        }
+        if now.is_waiting() {
             now.without_datapath.get_or_insert((entered, None));
         }
     }
@@ -364,6 +372,33 @@ mod tests {
         assert_eq!(*emptied, Some(Timestamp(90)));
         assert_eq!(milestones.flush_ns, Some(Timestamp(140)));
         restarts.flushed(Timestamp(LEAVING * 3), DP, Pid(20));
+        assert_eq!(restarts.list.len(), 2);
+    }
+
+    #[test]
+    fn a_bridge_that_is_deleted_and_made_again_is_one_restart() {
+        let mut restarts = running();
+        restarts.flushed(Timestamp(90), DP, Pid(10));
+        restarts.datapath_gone(Timestamp(95), DP);
+        let anew = DpIfindex(DP.0 + 3);
+        restarts.datapath(Timestamp(110), anew);
+        restarts.flushed(Timestamp(120), anew, Pid(10));
+        assert_eq!(restarts.list.len(), 1);
+        let now = &restarts.list[0];
+        assert_eq!(now.kind(), Kind::FlushOnly);
+        assert_eq!(now.dark(), Some(Timestamp(90)));
+        assert_eq!(now.milestones.flush_ns, Some(Timestamp(120)));
+        assert_eq!(now.without_datapath, Some((Timestamp(95), Some(Timestamp(110)))));
+    }
+
+    #[test]
+    fn a_datapath_that_goes_without_its_flush_is_another_matter() {
+        let mut restarts = running();
+        restarts.flushed(Timestamp(90), DP, Pid(10));
+        restarts.datapath_gone(Timestamp(95), DpIfindex(DP.0 + 1));
+        restarts.datapath_gone(Timestamp(91 + LEAVING), DP);
+        assert_eq!(restarts.list[0].dark(), None);
+        restarts.flushed(Timestamp(LEAVING * 2), DP, Pid(10));
         assert_eq!(restarts.list.len(), 2);
     }
 

@@ -13,9 +13,16 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
     let (kind, exit) = match way {
         Way::Kill | Way::Term => ("killed", "vswitchd_killed"),
         Way::Module => ("module_reload", "script"),
+        Way::Bridge => ("flush_only", "ports_gone"),
         _ => ("graceful", "vswitchd_exit"),
     };
     checks.equal("the kind of restart is right", &restart.kind.as_str(), &kind);
+    if way == Way::Bridge {
+        let flush = restart.milestone("flush_ns");
+        let made = outcome.step("ports_gone", None);
+        checks.within("the flush came with the new bridge", flush, made, 0);
+        return;
+    }
     // What a script did when is not known, nor which of two starts is the restart's.
     if matches!(way, Way::Script | Way::Module | Way::Interrupted) {
         return;
