@@ -29,7 +29,8 @@ pub fn write(paths: &Paths, run: &Run) -> Result<()> {
 
 const HEAD: &str = "# Support: what each kernel lets ovsgap see
 
-Written by `cargo xtask test --distro all --all --write-support` from the recordings of its restarts: hooks as `ovsgap record` attached them in a node
+Written by `cargo xtask test --distro all --all --write-support` from the recordings of its restarts (the last of each, where some were
+run once more and all judged with `--again`): hooks as `ovsgap record` attached them in a node
 of that distribution, and the report beside the prober's truth (`docs/accuracy.md` says how that is known).
 ";
 
