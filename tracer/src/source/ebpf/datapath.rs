@@ -88,7 +88,7 @@ impl Datapath {
             return Ok(Vec::new());
         };
         let mut events = watched.drain()?;
-        events.extend(stamped(watched.read(now())?));
+        events.extend(stamped(watched.read_if_due(now())?));
         watched.make_room(now())?;
         Ok(events)
     }
