@@ -49,15 +49,16 @@ impl Latencies {
         }
         let histogram = self.histogram();
         let timed = histogram.as_ref().map_or(0, Histogram::len);
-        let quantile = |per_mille: u64| histogram.as_ref().and_then(|all| at(all, per_mille));
+        let [p50_ns, p90_ns, p99_ns, max_ns] =
+            histogram.map_or([None; 4], |all| quantiles(&all, [500, 900, 990, 1000]));
         Some(UpcallLatency {
             timed,
             ambiguous: self.ambiguous,
             min_ns: self.counts.keys().next().map(|(at_least, _)| *at_least),
-            p50_ns: quantile(500),
-            p90_ns: quantile(900),
-            p99_ns: quantile(990),
-            max_ns: quantile(1000),
+            p50_ns,
+            p90_ns,
+            p99_ns,
+            max_ns,
             waits: self.waits(),
         })
     }
@@ -84,14 +85,19 @@ impl Latencies {
     }
 }
 
-/// The wait that so many in a thousand did not exceed.
-fn at(histogram: &Histogram<u64>, per_mille: u64) -> Option<u64> {
+/// The waits that so many in a thousand did not exceed, the fewest first.
+fn quantiles<const N: usize>(histogram: &Histogram<u64>, per_mille: [u64; N]) -> [Option<u64>; N] {
     let all = u128::from(histogram.len());
-    let rank = (all * u128::from(per_mille)).div_ceil(1000).max(1);
-    let mut so_far = 0_u128;
-    histogram.iter_recorded().find_map(|step| {
-        so_far += u128::from(step.count_since_last_iteration());
-        (so_far >= rank).then(|| step.value_iterated_to())
+    let mut steps = histogram.iter_recorded();
+    let (mut so_far, mut reached) = (0_u128, None);
+    per_mille.map(|per_mille| {
+        let rank = (all * u128::from(per_mille)).div_ceil(1000).max(1);
+        while so_far < rank {
+            let step = steps.next()?;
+            so_far += u128::from(step.count_since_last_iteration());
+            reached = Some(step.value_iterated_to());
+        }
+        reached
     })
 }
 
