@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::count;
 use crate::openflow::Standing;
 use crate::report::{Cause, Exposed, Kind, Milestones, Reason};
 use crate::time::{SECOND, Timestamp};
@@ -45,7 +46,7 @@ pub struct Facts<'a> {
 
 /// Why; `None`: there is no window.
 pub fn cause(facts: &Facts<'_>) -> Option<Cause> {
-    let lost: u64 = facts.lost.values().sum();
+    let lost = count::total(facts.lost.values());
     let open = facts
         .exposed
         .is_some_and(|exposed| exposed.duration_ns != Some(0));

@@ -87,7 +87,7 @@ fn capture(engine: &Engine, provenance: &Provenance, reconciliation: Vec<Reconci
         wall_offset_ns: provenance.header.wall_offset_ns,
         hooks: hooks.collect(),
         events: engine.events,
-        lost_events: engine.coverage.lost_total() + provenance.missing,
+        lost_events: engine.coverage.lost_total().saturating_add(provenance.missing),
         reconciliation,
         upcall_latency: engine.latencies.summary(),
     }

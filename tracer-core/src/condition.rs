@@ -2,6 +2,7 @@
 //!
 //! May not know: Pods.
 
+use crate::count;
 use crate::event::Upcalls;
 use crate::report::{Cause, Condition};
 use crate::restart::{Restart, Restarts};
@@ -45,7 +46,7 @@ impl Conditions {
             match (open, is_served(restarts) && !of_restart(upcalls, restarts)) {
                 (Some(deaf), true) => {
                     deaf.last = deaf.last.max(upcalls.last);
-                    deaf.failed += upcalls.count;
+                    count::add(&mut deaf.failed, upcalls.count);
                 }
                 (Some(deaf), false) => deaf.until = Some(deaf.last),
                 (None, true) => {

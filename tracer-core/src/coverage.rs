@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::count;
 use crate::hook::{Hook, Offsets};
 use crate::report::Finding;
 use crate::time::Timestamp;
@@ -67,7 +68,7 @@ impl Coverage {
 
     /// Records known to be lost.
     pub fn lost_total(&self) -> u64 {
-        self.lost.values().map(|(count, ..)| count).sum()
+        count::total(self.lost.values().map(|(count, ..)| count))
     }
 
     /// Whether a source has said that it sees, and nothing else since.
@@ -140,7 +141,7 @@ impl Coverage {
 
 fn add(counts: &mut BTreeMap<String, (u64, Timestamp, Timestamp)>, at: Timestamp, hook: &str, count: u64) {
     let (total, _, last) = counts.entry(hook.to_owned()).or_insert((0, at, at));
-    *total += count;
+    count::add(total, count);
     *last = at;
 }
 

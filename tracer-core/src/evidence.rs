@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::class::{Class, Direction};
+use crate::count;
 use crate::engine::Engine;
 use crate::forwarding::Forwarding;
 use crate::packet::{Destination, TrafficKey};
@@ -58,7 +59,7 @@ impl Around {
             (true, false) => &mut self.across,
             (false, false) => &mut self.after,
         };
-        *side += hole.packets();
+        count::add(side, hole.packets());
         if hole.last_lost > point {
             let later = hole.last_lost.since(point);
             self.until_after_ns = Some(self.until_after_ns.unwrap_or(0).max(later));
@@ -125,7 +126,7 @@ impl<'a> Evidence<'a> {
             .filter(|wait| within(wait.executed, span))
             .collect();
         Some(Delayed {
-            packets: waits.iter().map(|wait| wait.packets).sum(),
+            packets: count::total(waits.iter().map(|wait| wait.packets)),
             first_queued_ns: waits.iter().map(|wait| wait.queued).min()?,
             last_executed_ns: waits.iter().map(|wait| wait.executed).max()?,
             max_ns: waits.iter().map(|wait| wait.longest).max()?,
@@ -174,11 +175,8 @@ impl<'a> Evidence<'a> {
 
     /// All packets lost in a span, each counted once.
     pub fn lost_packets(&self, span: Span) -> u64 {
-        self.keys
-            .iter()
-            .flat_map(|track| track.losses(span))
-            .map(Hole::packets)
-            .sum()
+        let holes = self.keys.iter().flat_map(|track| track.losses(span));
+        count::total(holes.map(Hole::packets))
     }
 }
 
@@ -205,7 +203,7 @@ impl Track<'_> {
             dst: destination(self.key),
             proto: self.key.proto,
             port: self.key.port,
-            lost_packets: holes.iter().map(|hole| hole.packets()).sum(),
+            lost_packets: count::total(holes.iter().map(|hole| hole.packets())),
             holes: u32::try_from(holes.len()).unwrap_or(u32::MAX),
             last_delivered_before_ns: longest.before,
             first_lost_ns: longest.first_lost,
@@ -216,7 +214,7 @@ impl Track<'_> {
 }
 
 fn keys(losing: &[(&Track<'_>, Vec<&Hole>)]) -> Vec<KeyLoss> {
-    let lost = |(_, holes): &&(_, Vec<&Hole>)| holes.iter().map(|hole| hole.packets()).sum::<u64>();
+    let lost = |(_, holes): &&(_, Vec<&Hole>)| count::total(holes.iter().map(|hole| hole.packets()));
     let mut most: Vec<&(&Track<'_>, Vec<&Hole>)> = losing.iter().collect();
     most.sort_by_cached_key(|losing| std::cmp::Reverse(lost(losing)));
     most.truncate(KEYS);
@@ -285,14 +283,14 @@ fn joined(holes: &[&Hole]) -> Vec<Hole> {
 fn sum(joined: &[Hole], holes: &[&Hole]) -> Loss {
     let mut by_reason: BTreeMap<Reason, u64> = BTreeMap::new();
     for (reason, count) in holes.iter().flat_map(|hole| &hole.by_reason) {
-        *by_reason.entry(*reason).or_default() += count;
+        count::add(by_reason.entry(*reason).or_default(), *count);
     }
     let longest = joined
         .iter()
         .max_by_key(|hole| (hole.last_lost.since(hole.first_lost), hole.max_ns()));
     Loss {
-        lost_packets: by_reason.values().sum(),
-        lost_bytes: holes.iter().map(|hole| hole.bytes).sum(),
+        lost_packets: count::total(by_reason.values()),
+        lost_bytes: count::total(holes.iter().map(|hole| hole.bytes)),
         last_delivered_before_ns: longest.and_then(|hole| hole.before),
         first_lost_ns: longest.map(|hole| hole.first_lost),
         last_lost_ns: longest.map(|hole| hole.last_lost),
@@ -317,7 +315,7 @@ pub fn steady_drops(evidence: &Evidence<'_>) -> Vec<SteadyDrop> {
         dst: destination(track.key),
         proto: track.key.proto,
         port: track.key.port,
-        packets: track.story.holes.iter().map(Hole::packets).sum(),
+        packets: count::total(track.story.holes.iter().map(Hole::packets)),
     });
     rows.collect()
 }

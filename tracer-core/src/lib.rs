@@ -26,6 +26,7 @@ pub mod cause;
 pub mod class;
 pub mod conclude;
 pub mod condition;
+pub mod count;
 pub mod counterfactual;
 pub mod coverage;
 pub mod daemon;

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::count;
 use crate::event::{UpcallCommand, Upcalls};
 use crate::time::{MILLISECOND, Timestamp};
 
@@ -24,6 +25,13 @@ pub struct Slot {
     pub failed: u64,
 }
 
+impl Slot {
+    /// All of them.
+    pub fn upcalls(&self) -> u64 {
+        self.taken.saturating_add(self.failed)
+    }
+}
+
 /// Upcalls counted so far. Its size does not grow with time.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
@@ -35,7 +43,8 @@ impl Meter {
     /// Upcalls were counted. When those between the first and the last came is not known: they are
     /// spread evenly.
     pub fn count(&mut self, upcalls: &Upcalls) {
-        *self.totals.entry((upcalls.command, upcalls.result)).or_default() += upcalls.count;
+        let total = self.totals.entry((upcalls.command, upcalls.result));
+        count::add(total.or_default(), upcalls.count);
         let last = upcalls.last.0 / SLOT;
         let first = (upcalls.first.0 / SLOT)
             .min(last)
@@ -60,7 +69,8 @@ impl Meter {
             self.slots.insert(place, slot);
         }
         if let Some(slot) = self.slots.get_mut(place) {
-            *(if taken { &mut slot.taken } else { &mut slot.failed }) += count;
+            let sum = if taken { &mut slot.taken } else { &mut slot.failed };
+            count::add(sum, count);
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::cause::{Facts, cause};
 use crate::class::Direction;
+use crate::count;
 use crate::counterfactual::{is_early, remainder};
 use crate::coverage::weakened;
 use crate::engine::Engine;
@@ -217,7 +218,7 @@ fn judged(endpoint: &Endpoint, view: &View<'_>) -> bool {
 fn lost(observed: &Observed) -> BTreeMap<Reason, u64> {
     let mut lost = BTreeMap::new();
     for (reason, count) in losses(observed).flat_map(|loss| &loss.by_reason) {
-        *lost.entry(*reason).or_default() += count;
+        count::add(lost.entry(*reason).or_default(), *count);
     }
     lost
 }

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use crate::count;
 use crate::packet::PacketFate;
 use crate::report::Reason;
 use crate::time::Timestamp;
@@ -83,7 +84,7 @@ pub(crate) fn delivered(queued: &mut VecDeque<Loss>, extent: &Extent) -> Vec<Wai
 /// Packets that came back and were queued again, as far as the queue does not hold them already: the first time they came
 /// was not seen.
 pub(crate) fn again(queued: &VecDeque<Loss>, id: &RunId, extent: &Extent) -> Option<Loss> {
-    let held: u64 = queued.iter().map(|loss| loss.packets).sum();
+    let held = count::total(queued.iter().map(|loss| loss.packets));
     let mut unheld = Loss::new(id, extent, Reason::UserspaceDrop);
     (!unheld.take(held)).then_some(unheld)
 }

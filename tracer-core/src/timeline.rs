@@ -134,7 +134,7 @@ pub fn span(restart: &Restart, ended: Timestamp) -> (Timestamp, Timestamp) {
 /// A lane as `columns` cells over a span: in each cell the greatest state that touches it.
 pub fn paint(stretches: &[Stretch], (from, to): (Timestamp, Timestamp), columns: u32) -> Vec<State> {
     let length = to.since(from).max(1);
-    let edge = |column: u32| Timestamp(from.0 + scale(length, column, columns));
+    let edge = |column: u32| from.plus(scale(length, column, columns));
     let cells = (0..columns).map(|column| {
         let (begin, end) = (edge(column), edge(column + 1));
         let touching = stretches
@@ -203,5 +203,11 @@ mod tests {
         assert_eq!(column(Timestamp(155), span, 10), Some(5));
         assert_eq!(column(Timestamp(200), span, 10), Some(9));
         assert_eq!(column(Timestamp(201), span, 10), None);
+    }
+
+    #[test]
+    fn at_the_end_of_time_there_are_cells_too() {
+        let end = Timestamp(u64::MAX);
+        assert_eq!(paint(&[], (end, end), 3), [Forwarding; 3]);
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
+use crate::count;
 use crate::packet::{PacketFate, Run};
 use crate::queue::{Loss, again, delivered, dropped};
 use crate::report::Reason;
@@ -216,8 +217,8 @@ fn holes(losses: &[Loss], deliveries: &[(Timestamp, Timestamp)]) -> Vec<Hole> {
         }
         let Some(hole) = holes.last_mut() else { continue };
         hole.last_lost = hole.last_lost.max(loss.last);
-        hole.bytes += loss.bytes;
-        *hole.by_reason.entry(loss.reason).or_default() += loss.packets;
+        count::add(&mut hole.bytes, loss.bytes);
+        count::add(hole.by_reason.entry(loss.reason).or_default(), loss.packets);
     }
     for hole in &mut holes {
         hole.before = deliveries

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::count;
 use crate::packet::{PacketFate, Run, TrafficKey};
 use crate::report::Reason;
 use crate::time::{SECOND, Timestamp};
@@ -55,7 +56,7 @@ pub struct Hole {
 impl Hole {
     /// Packets lost.
     pub fn packets(&self) -> u64 {
-        self.by_reason.values().sum()
+        count::total(self.by_reason.values())
     }
 
     /// At most this long; `None`: one side is open.
@@ -113,7 +114,7 @@ impl Traffic {
 
     /// Holes that are no longer remembered: of one traffic only so many are.
     pub fn forgotten(&self) -> u64 {
-        self.tracks.values().map(|track| track.forgotten).sum()
+        count::total(self.tracks.values().map(|track| track.forgotten))
     }
 
     /// Whether packets were seen that a megaflow forwarded or dropped: those that go through userspace are always seen.

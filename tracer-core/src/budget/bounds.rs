@@ -3,6 +3,7 @@
 //! May not know: limits.
 
 use super::Bounds;
+use crate::count;
 use crate::report::{Cause, EndedBy, Finding, Loss, Pod, Verdict};
 use crate::time::Timestamp;
 
@@ -88,7 +89,7 @@ fn proven_by_window(pod: &Pod) -> bool {
 
 /// Packets lost, to it and from it. What was counted was lost; more may have been where something was not seen.
 pub fn lost(pod: &Pod, sight: Sight<'_>) -> Bounds {
-    let counted = losses(pod).map(|loss| loss.lost_packets).sum();
+    let counted = count::total(losses(pod).map(|loss| loss.lost_packets));
     Bounds {
         at_least: counted,
         at_most: sight.is_clear().then_some(counted),

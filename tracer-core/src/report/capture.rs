@@ -55,6 +55,13 @@ pub struct UpcallLatency {
     pub waits: Vec<LatencyCount>,
 }
 
+impl UpcallLatency {
+    /// Upcalls that were answered.
+    pub fn answered(&self) -> u64 {
+        self.timed.saturating_add(self.ambiguous)
+    }
+}
+
 /// A hook as it stood at the end of the capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -3,6 +3,7 @@
 //! May not know: formats. Every run was judged by itself: what one capture did not see weakens no other.
 
 use tracer_core::budget::Judgement;
+use tracer_core::count;
 use tracer_core::report::{Finding, Report};
 
 /// One run's report and what the budget says of it.
@@ -42,18 +43,18 @@ fn add(whole: &mut Judged, run: Judged, number: usize) {
     whole.report.coverage.extend(bounded(&report));
     let all = &mut whole.report;
     for restart in &mut report.restarts {
-        restart.id += before;
+        restart.id = restart.id.saturating_add(before);
     }
     for case in &mut judgement.cases {
-        case.restart += before;
+        case.restart = case.restart.saturating_add(before);
     }
     for obstacle in &mut judgement.obstacles {
-        obstacle.restart = obstacle.restart.map(|restart| restart + before);
+        obstacle.restart = obstacle.restart.map(|restart| restart.saturating_add(before));
     }
     name_run(&mut judgement, number);
     all.capture.ended_ns = all.capture.ended_ns.max(report.capture.ended_ns);
-    all.capture.events += report.capture.events;
-    all.capture.lost_events += report.capture.lost_events;
+    count::add(&mut all.capture.events, report.capture.events);
+    count::add(&mut all.capture.lost_events, report.capture.lost_events);
     all.capture.hooks = report.capture.hooks;
     all.capture.reconciliation.extend(report.capture.reconciliation);
     all.restarts.extend(report.restarts);

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tracer_core::budget::{Bounds, Case, Judgement};
+use tracer_core::count::total;
 use tracer_core::report::{Cause, Command, Pod, Report, Restart, Verdict};
 use tracer_core::time::Timestamp;
 
@@ -109,11 +110,7 @@ impl Run {
             verdict: judgement.verdict,
             restarts: report.restarts.len() as u64,
             window,
-            lost: report
-                .restarts
-                .iter()
-                .map(|restart| restart.summary.lost_packets)
-                .sum(),
+            lost: total(report.restarts.iter().map(|restart| restart.summary.lost_packets)),
             worst: worst.map(Case::label),
             cause: worst.and_then(|case| case.cause),
             phases: phases(worst.and_then(|case| row(report, case))),

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use tracer_core::budget::Judgement;
+use tracer_core::count::total;
 use tracer_core::report::{Pod, Report, Restart, Verdict};
 use tracer_core::timeline::milestones;
 
@@ -200,7 +201,7 @@ fn tail(out: &mut String, report: &Report) {
             when(finding, clock)
         )
     }));
-    let steady: u64 = report.steady_drops.iter().map(|drop| drop.packets).sum();
+    let steady = total(report.steady_drops.iter().map(|drop| drop.packets));
     if steady > 0 {
         let keys = count(report.steady_drops.len() as u64, "traffic key");
         let packets = count(steady, "packet");

@@ -4,6 +4,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use tracer_core::count;
 use tracer_core::report::{Loss, Pod, Reason};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::{State, Stretch, lane};
@@ -92,7 +93,7 @@ pub fn losses(pod: &Pod) -> impl Iterator<Item = &Loss> {
 
 /// Packets lost, both directions.
 pub fn lost(pod: &Pod) -> u64 {
-    losses(pod).map(|loss| loss.lost_packets).sum()
+    count::total(losses(pod).map(|loss| loss.lost_packets))
 }
 
 /// The longer of the two directions' longest holes.
@@ -107,7 +108,7 @@ pub fn reason(pod: &Pod) -> Option<(Reason, usize)> {
     let mut sums: Vec<(Reason, u64)> = Vec::new();
     for (reason, count) in losses(pod).flat_map(|loss| &loss.by_reason) {
         match sums.iter_mut().find(|(known, _)| known == reason) {
-            Some((_, sum)) => *sum += count,
+            Some((_, sum)) => count::add(sum, *count),
             None => sums.push((*reason, *count)),
         }
     }

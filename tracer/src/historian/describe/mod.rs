@@ -4,6 +4,7 @@
 
 mod kernel;
 
+use tracer_core::count::total;
 use tracer_core::detail::port_label;
 use tracer_core::engine::Engine;
 use tracer_core::event::{Change, Event, EventKind, OpenFlowChange, Process, Upcalls};
@@ -208,12 +209,12 @@ fn upcalls(at: Timestamp, upcalls: &Upcalls, engine: &Engine) -> Words {
 }
 
 fn answered(waits: &[LatencyCount], ambiguous: u64) -> Words {
-    let upcalls: u64 = waits.iter().map(|wait| wait.upcalls).sum();
+    let upcalls = total(waits.iter().map(|wait| wait.upcalls));
     let longest = waits.iter().map(|wait| wait.below_ns).max();
     let longest = longest.map_or_else(String::new, |below| {
         format!(", the slowest within {}", span(below))
     });
-    let text = format!("{} answered{longest}", upcalls + ambiguous);
+    let text = format!("{} answered{longest}", upcalls.saturating_add(ambiguous));
     ("answers", text, Weight::Plain)
 }
 

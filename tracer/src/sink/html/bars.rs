@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use tracer_core::count::{add, total};
 use tracer_core::report::Pod;
 
 use super::folded;
@@ -18,7 +19,7 @@ pub const PATTERNS: &str = "<svg class=\"defs\" aria-hidden=\"true\"><defs><patt
 
 /// The waterfalls of all Pods that have one, on one scale.
 pub fn waterfalls(pods: &[&Pod]) -> String {
-    let spent = |pod: &Pod| pod.waterfall.iter().map(|phase| phase.ns).sum::<u64>();
+    let spent = |pod: &Pod| total(pod.waterfall.iter().map(|phase| phase.ns));
     let longest = pods.iter().map(|pod| spent(pod)).max().unwrap_or(0);
     if longest == 0 {
         return String::new();
@@ -57,7 +58,7 @@ fn row(pod: &Pod, longest: u64) -> String {
             percent(share(phase.ns, longest))
         );
         words.push(text);
-        left += phase.ns;
+        add(&mut left, phase.ns);
     }
     format!(
         "<div class=\"lane\"><span class=\"name\" title=\"{name}\"><bdi>{name}</bdi></span><div>\

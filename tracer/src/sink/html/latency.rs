@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use tracer_core::count::total;
 use tracer_core::report::UpcallLatency;
 
 use super::scale::{percent, share};
@@ -11,7 +12,7 @@ use super::text::{figures, or_not_seen};
 use crate::writing::{count, span};
 
 /// Height of the tallest column.
-const TALL: u64 = 120;
+const TALL: u32 = 120;
 
 /// Columns: each twice as wide in time as the one before it.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,10 +31,7 @@ pub fn draw(latency: Option<&UpcallLatency>) -> String {
         or_not_seen(nanos.map(|nanos| format!("≤ {}", span(nanos).replace(" ms", "<small> ms</small>"))))
     };
     let list = [
-        (
-            (latency.timed + latency.ambiguous).to_string(),
-            "upcalls answered",
-        ),
+        (latency.answered().to_string(), "upcalls answered"),
         (length(latency.p50_ns), "half of them after"),
         (length(latency.p99_ns), "99 in 100 after"),
         (length(latency.max_ns), "all after"),
@@ -65,12 +63,13 @@ fn columns(latency: &UpcallLatency) -> Vec<Column> {
     belows
         .map(|below| Column {
             below,
-            upcalls: latency
-                .waits
-                .iter()
-                .filter(|wait| power(wait.below_ns) == below)
-                .map(|wait| wait.upcalls)
-                .sum(),
+            upcalls: total(
+                latency
+                    .waits
+                    .iter()
+                    .filter(|wait| power(wait.below_ns) == below)
+                    .map(|wait| wait.upcalls),
+            ),
         })
         .collect()
 }
@@ -86,8 +85,8 @@ fn histogram(columns: &[Column]) -> String {
     let mut bars = String::new();
     for (number, column) in columns.iter().enumerate() {
         let left = share(number as u64, columns.len() as u64);
-        let height = (column.upcalls * TALL).div_ceil(most);
-        let (y, bottom) = (TALL + 16 - height, TALL + 32);
+        let height = (u128::from(column.upcalls) * u128::from(TALL)).div_ceil(most.into());
+        let (y, bottom) = (u128::from(TALL + 16) - height, TALL + 32);
         let _ = write!(
             bars,
             "<rect class=\"count\" x=\"{}\" width=\"{}\" y=\"{y}\" height=\"{height}\"><title>{}: from {} to below {}</title></rect>",

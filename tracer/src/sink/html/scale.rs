@@ -38,11 +38,11 @@ impl Scale {
     pub fn ticks(self, origin: Timestamp) -> Vec<Timestamp> {
         let step = step(self.to.since(self.from));
         let first = if self.from <= origin {
-            origin.0 - origin.since(self.from) / step * step
+            Timestamp(origin.0 - origin.since(self.from) / step * step)
         } else {
-            origin.0 + self.from.since(origin).div_ceil(step) * step
+            origin.plus(self.from.since(origin).div_ceil(step).saturating_mul(step))
         };
-        let points = (0_u64..).map(|number| Timestamp(first.saturating_add(number.saturating_mul(step))));
+        let points = (0_u64..).map(|number| first.plus(number.saturating_mul(step)));
         points.take_while(|at| *at <= self.to).take(12).collect()
     }
 }

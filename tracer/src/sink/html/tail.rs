@@ -2,6 +2,7 @@
 //!
 //! May not know: Pods.
 
+use tracer_core::count::total;
 use tracer_core::report::Report;
 
 use super::pods::protocol;
@@ -63,7 +64,7 @@ fn steady(report: &Report) -> String {
     if drops.is_empty() {
         return String::new();
     }
-    let packets: u64 = drops.iter().map(|drop| drop.packets).sum();
+    let packets = total(drops.iter().map(|drop| drop.packets));
     let items = each(drops.iter().take(STEADY), |drop| {
         format!(
             "<li><bdi>{}</bdi> → <bdi>{}</bdi> {}: {}</li>\n",

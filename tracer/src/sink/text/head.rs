@@ -2,6 +2,7 @@
 //!
 //! May not know: single Pods.
 
+use tracer_core::count::total;
 use tracer_core::report::{Capture, Finding, Reconciliation, Report};
 
 use super::line;
@@ -99,7 +100,7 @@ pub fn tail(out: &mut String, report: &Report) {
 }
 
 fn steady(out: &mut String, report: &Report) {
-    let packets: u64 = report.steady_drops.iter().map(|drop| drop.packets).sum();
+    let packets = total(report.steady_drops.iter().map(|drop| drop.packets));
     let keys = units::count(report.steady_drops.len() as u64, "traffic key");
     line(out, "");
     line(

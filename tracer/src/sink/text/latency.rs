@@ -9,7 +9,6 @@ use super::units;
 /// Upcalls that were answered, and how long they waited for it.
 pub fn row(latency: &UpcallLatency) -> String {
     let UpcallLatency {
-        timed,
         ambiguous,
         p50_ns,
         p90_ns,
@@ -32,7 +31,7 @@ pub fn row(latency: &UpcallLatency) -> String {
     } else {
         String::new()
     };
-    format!("upcalls answered: {}{after}{untimed}", timed + ambiguous)
+    format!("upcalls answered: {}{after}{untimed}", latency.answered())
 }
 
 #[cfg(test)]

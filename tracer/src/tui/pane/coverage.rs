@@ -5,6 +5,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use tracer_core::count::total;
 use tracer_core::report::{Finding, Hook, Reconciliation};
 
 use super::{below, text};
@@ -54,7 +55,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
             .map(|counts| compared(scene, counts)),
     );
     if !report.steady_drops.is_empty() {
-        let packets: u64 = report.steady_drops.iter().map(|drop| drop.packets).sum();
+        let packets = total(report.steady_drops.iter().map(|drop| drop.packets));
         let keys = count(report.steady_drops.len() as u64, "traffic key");
         let what = format!(
             " steady drops (never forwarded, so no loss): {} of {keys}",

@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use tracer_core::class::Direction;
+use tracer_core::count::{add, total};
 use tracer_core::detail::Traffic;
 use tracer_core::report::{Cause, EndedBy, Loss, Phase, Pod};
 use tracer_core::time::Timestamp;
@@ -167,7 +168,7 @@ fn ending(by: EndedBy) -> &'static str {
 
 /// A bar per phase, each where the one before ends.
 fn waterfall<'a>(scene: &Scene<'a>, phases: &[Phase], width: usize) -> Vec<Line<'a>> {
-    let total: u64 = phases.iter().map(|phase| phase.ns).sum();
+    let all = total(phases.iter().map(|phase| phase.ns));
     let name = phases
         .iter()
         .map(|phase| phase.phase.chars().count())
@@ -175,13 +176,14 @@ fn waterfall<'a>(scene: &Scene<'a>, phases: &[Phase], width: usize) -> Vec<Line<
         .unwrap_or(0);
     let room = width.saturating_sub(3 + name + 12 + 4).min(BAR.1);
     let column = |nanos: u64| {
-        let place = u128::from(nanos) * room as u128 / u128::from(total.max(1));
+        let place = u128::from(nanos) * room as u128 / u128::from(all.max(1));
         usize::try_from(place).unwrap_or(0)
     };
     let mut before = 0;
     let lines = phases.iter().map(|phase| {
-        let (begin, end) = (column(before), column(before + phase.ns));
-        before += phase.ns;
+        let begin = column(before);
+        add(&mut before, phase.ns);
+        let end = column(before);
         let mut line = Line::from(vec![
             scene.span(Role::Text, format!("   {:name$}", phase.phase)),
             scene.span(Role::Text, right(&millis(phase.ns), 12)),
@@ -326,7 +328,7 @@ fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
         Direction::FromPod => "to  ",
     };
     let holes = holes(scene, row);
-    let lost: u64 = holes.clone().map(Hole::packets).sum();
+    let lost = total(holes.clone().map(Hole::packets));
     let longest = holes.max_by_key(|hole| hole.last_lost.since(hole.first_lost));
     let bounds = longest.map_or_else(String::new, |hole| {
         let most = hole.max_ns().map_or_else(|| "…".to_owned(), millis);

@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget as _;
+use tracer_core::count;
 use tracer_core::latency::LatencyCount;
 use tracer_core::report::UpcallLatency;
 
@@ -59,13 +60,13 @@ fn shown<'a>(scene: &Scene<'a>) -> Option<(String, &'a UpcallLatency)> {
 }
 
 fn answered<'a>(scene: &Scene<'a>, of: &str, latency: &UpcallLatency) -> Line<'a> {
-    let UpcallLatency { timed, ambiguous, .. } = latency;
     let mut line = Line::from(vec![
         scene.span(Role::Label, " answered "),
-        scene.span(Role::Text, format!("{} {of}", timed + ambiguous)),
+        scene.span(Role::Text, format!("{} {of}", latency.answered())),
     ]);
-    if *ambiguous > 0 {
-        line.push_span(scene.span(Role::Dim, format!(", {ambiguous} not timed")));
+    if latency.ambiguous > 0 {
+        let untimed = format!(", {} not timed", latency.ambiguous);
+        line.push_span(scene.span(Role::Dim, untimed));
     }
     line
 }
@@ -94,10 +95,10 @@ fn folded(waits: &[LatencyCount], steps: &[u64]) -> Vec<(u64, u64)> {
     for wait in waits {
         let bound = step(wait.below_ns, steps);
         while let Some((last, _)) = folded.last().filter(|(last, _)| *last < bound) {
-            folded.push((step(last + 1, steps), 0));
+            folded.push((step(last.saturating_add(1), steps), 0));
         }
         match folded.last_mut() {
-            Some((_, count)) => *count += wait.upcalls,
+            Some((_, count)) => count::add(count, wait.upcalls),
             None => folded.push((bound, wait.upcalls)),
         }
     }

@@ -7,7 +7,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::Widget as _;
-use tracer_core::meter::SLOT;
+use tracer_core::count::total;
+use tracer_core::meter::{SLOT, Slot};
 use tracer_core::time::SECOND;
 
 use super::{below, latency};
@@ -27,8 +28,8 @@ const WORDS: u16 = 3;
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let figures = &scene.moment.upcalls;
     let failed = figures.totals.iter().filter(|row| row.returned != 0);
-    let failed: u64 = failed.map(|row| row.count).sum();
-    let all: u64 = figures.totals.iter().map(|row| row.count).sum();
+    let failed = total(failed.map(|row| row.count));
+    let all = total(figures.totals.iter().map(|row| row.count));
     let role = if failed > 0 { Role::Bad } else { Role::Text };
     let beside = vec![
         scene.span(Role::Text, format!("· {all}, ")),
@@ -62,16 +63,15 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
 fn rate(scene: &Scene<'_>, area: Rect, bars: u16, buffer: &mut Buffer) {
     let recent = &scene.moment.upcalls.recent;
     let slots = &recent[recent.len().saturating_sub(area.width.into())..];
-    let most = slots
-        .iter()
-        .map(|slot| slot.taken + slot.failed)
-        .max()
-        .unwrap_or(0);
-    let per_second = slots.last().map_or(0, |slot| slot.taken + slot.failed) * (SECOND / SLOT);
+    let most = slots.iter().map(Slot::upcalls).max().unwrap_or(0);
+    let per_second = slots
+        .last()
+        .map_or(0, Slot::upcalls)
+        .saturating_mul(SECOND / SLOT);
     let seconds = slots.len() as u64 * SLOT / SECOND;
     let text = format!(
         " {per_second}/s now, at most {}/s in {seconds} s",
-        most * (SECOND / SLOT)
+        most.saturating_mul(SECOND / SLOT)
     );
     Line::from(scene.span(Role::Label, text)).render(
         Rect {
@@ -82,8 +82,11 @@ fn rate(scene: &Scene<'_>, area: Rect, bars: u16, buffer: &mut Buffer) {
     );
     let (good, bad) = (scene.theme.style(Role::Note), scene.theme.style(Role::Bad));
     for (column, slot) in (0_u16..).zip(slots) {
-        let eighths = |count: u64| u16::try_from(count * u64::from(bars) * 8 / most.max(1)).unwrap_or(0);
-        let total = eighths(slot.taken + slot.failed).max(u16::from(slot.taken + slot.failed > 0));
+        let eighths = |count: u64| {
+            let place = u128::from(count) * u128::from(bars) * 8 / u128::from(most.max(1));
+            u16::try_from(place).unwrap_or(0)
+        };
+        let total = eighths(slot.upcalls()).max(u16::from(slot.upcalls() > 0));
         let failed = eighths(slot.failed).max(u16::from(slot.failed > 0));
         for level in 0..bars {
             let style: Style = if level * 8 < failed { bad } else { good };
