@@ -15,6 +15,7 @@ mod evidence;
 pub(crate) mod fuzzing;
 mod hooks;
 mod instance;
+mod members;
 mod module;
 mod object;
 mod offsets;

@@ -3,20 +3,20 @@
 //! May not know: aya, hooks. The types of openvswitch are in the module's own ("split") BTF, whose numbering
 //! goes on from vmlinux's; it may hold copies of vmlinux's types, and several of one of its own.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::{fs, io, thread};
 
 use anyhow::{Context as _, bail};
-use btf_rs::{Backend, Btf, Member, Type};
+use btf_rs::{Backend, Btf, Type};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::system::uname;
 use tracer_common::offsets::Offsets;
 use tracer_core::event;
 
 use super::derived;
+use super::members::{find, of_name};
 
 const DIRECTORY: &str = "/sys/kernel/btf";
 
@@ -130,74 +130,6 @@ pub(super) fn of_bytes(vmlinux: &[u8], module: &[u8]) -> anyhow::Result<Offsets>
     let module = Btf::from_split_bytes(module, &vmlinux)?;
     let others = find(&module, |structure| !OF_KERNEL.contains(&structure));
     Ok(of_kernel.or(&others).checked())
-}
-
-/// Offsets by name in the structures that are asked for; of several of one name the first that has the member
-/// counts.
-fn find(btf: &Btf, asked: impl Fn(&str) -> bool) -> Offsets {
-    let mut known: BTreeMap<&str, Vec<Type>> = BTreeMap::new();
-    let mut members = MEMBERS;
-    Offsets::resolve(|structure, path| {
-        if !asked(structure) {
-            return None;
-        }
-        known
-            .entry(structure)
-            .or_insert_with(|| of_name(btf, structure))
-            .iter()
-            .find_map(|candidate| offset_of(btf, candidate, path, NESTING, &mut members))
-    })
-}
-
-/// The types of that name in a module, or in vmlinux where `btf` is vmlinux's.
-fn of_name(btf: &Btf, name: &str) -> Vec<Type> {
-    let section = btf.split().unwrap_or(btf.base());
-    section.resolve_types_by_name(name).unwrap_or_default()
-}
-
-/// Deeper than any of the structures is nested.
-const NESTING: u32 = 8;
-
-/// More members than are looked at in all, in any kernel (some 10⁴): structures that contain themselves end here.
-const MEMBERS: u32 = 1 << 18;
-
-/// More qualifiers and type names than one member has: a type that is its own name ends here.
-const CHAIN: usize = 64;
-
-/// Byte offset of `path` (`phy.in_port`) in a structure; anonymous members are looked into.
-fn offset_of(btf: &Btf, within: &Type, path: &str, depth: u32, members: &mut u32) -> Option<u32> {
-    let (Type::Struct(structure) | Type::Union(structure)) = within else {
-        return None;
-    };
-    // All of them were read with the structure, however deep it is.
-    *members = members.checked_sub(u32::try_from(structure.members.len()).ok()?)?;
-    let depth = depth.checked_sub(1)?;
-    let (first, rest) = path
-        .split_once('.')
-        .map_or((path, None), |(first, rest)| (first, Some(rest)));
-    structure.members.iter().find_map(|member| {
-        let at = member.bit_offset() / 8;
-        let name = btf.resolve_name(member).ok()?;
-        let inner = match (name.as_str(), rest) {
-            (name, None) if name == first => 0,
-            (name, Some(rest)) if name == first => {
-                offset_of(btf, &member_type(btf, member)?, rest, depth, members)?
-            }
-            ("", _) => offset_of(btf, &member_type(btf, member)?, path, depth, members)?,
-            _ => return None,
-        };
-        at.checked_add(inner)
-    })
-}
-
-/// A member's type without qualifiers and type names.
-fn member_type(btf: &Btf, member: &Member) -> Option<Type> {
-    btf.chained_type_iter(member).take(CHAIN).find(|chained| {
-        !matches!(
-            chained,
-            Type::Typedef(_) | Type::Const(_) | Type::Volatile(_) | Type::TypeTag(_) | Type::DeclTag(_)
-        )
-    })
 }
 
 #[cfg(test)]
