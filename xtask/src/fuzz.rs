@@ -3,6 +3,8 @@
 //! May not know: what a target reads. Its corpus is `tracer/fuzz/corpus/TARGET`; what was found on the way stays below
 //! `target/fuzz`, so that the next run goes on from there.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,17 +20,23 @@ mod page;
 
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
-/// Counters at every edge and the operands of comparisons, for libFuzzer to see; overflows are panics, as in a debug
-/// build. No sanitizer: those need a nightly compiler, and there is no `unsafe` of ours in what reads bytes.
+/// Counters at every edge, for libFuzzer to see; overflows are panics, as in a debug build. No sanitizer: those need a
+/// nightly compiler, and there is no `unsafe` of ours in what reads bytes.
 const FLAGS: &[&str] = &[
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
     "-Cllvm-args=-sanitizer-coverage-pc-table",
-    "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "-Cdebug-assertions",
     "-Ccodegen-units=1",
 ];
+
+/// The operands of comparisons as well: libFuzzer puts them into its inputs.
+const OPERANDS: &str = "-Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// Targets whose bytes are compared with nothing, since they only choose among real events: half of the time would go
+/// into operands that help nobody.
+const CHOOSING: &[&str] = &["judge"];
 
 /// One input may take so long, in seconds: a hang. Thousands of times what any takes that is read.
 const LONGEST: u32 = 10;
@@ -103,10 +111,17 @@ pub fn run(paths: &Paths, asked: &Fuzz) -> Result<usize> {
 }
 
 fn all(paths: &Paths, fuzz: &Path, targets: &[String], inputs: u64) -> Result<Vec<Outcome>> {
-    let binary = build(paths)?;
+    let mut binaries = BTreeMap::new();
+    for target in targets {
+        let choosing = CHOOSING.contains(&target.as_str());
+        if let Entry::Vacant(missing) = binaries.entry(choosing) {
+            missing.insert(build(paths, choosing)?);
+        }
+    }
     let mut outcomes = Vec::new();
     for target in targets {
-        let outcome = one(paths, &binary, fuzz, target, inputs)?;
+        let binary = &binaries[&CHOOSING.contains(&target.as_str())];
+        let outcome = one(paths, binary, fuzz, target, inputs)?;
         eprintln!("{}", line(&outcome));
         outcomes.push(outcome);
     }
@@ -146,10 +161,15 @@ fn names(corpus: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn build(paths: &Paths) -> Result<PathBuf> {
+fn build(paths: &Paths, choosing: bool) -> Result<PathBuf> {
     host::require(paths, host::BUILD)?;
     host::require(paths, host::CPLUSPLUS)?;
-    let target = paths.target.join("fuzz");
+    // Where the flags are others, all is built anew.
+    let (target, operands) = if choosing {
+        (paths.target.join("fuzz/choosing"), None)
+    } else {
+        (paths.target.join("fuzz"), Some(OPERANDS))
+    };
     let mut command = compile::cargo(&paths.root);
     command.args([
         "build",
@@ -159,9 +179,10 @@ fn build(paths: &Paths) -> Result<PathBuf> {
         "--bin",
         "ovsgap-fuzz",
     ]);
+    let flags: Vec<&str> = FLAGS.iter().copied().chain(operands).collect();
     // With a target named, the flags are for what is fuzzed and not for build scripts and macros.
     command.args(["--features", "fuzzing", "--target", TRIPLE, "--target-dir"]);
-    command.arg(&target).env("RUSTFLAGS", FLAGS.join(" "));
+    command.arg(&target).env("RUSTFLAGS", flags.join(" "));
     let log = progress::log_path(&paths.cache, "build-fuzz");
     progress::run("building the fuzzer", &mut command, &log)?;
     Ok(target.join(TRIPLE).join("release/ovsgap-fuzz"))
@@ -179,12 +200,16 @@ fn one(paths: &Paths, binary: &Path, fuzz: &Path, target: &str, inputs: u64) -> 
     }
     let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
     let mut command = Command::new(binary);
-    command.env("OVSGAP_FUZZ", target).args([
+    // Errors are the usual outcome: each would carry where it came from.
+    command.env("OVSGAP_FUZZ", target).env("RUST_LIB_BACKTRACE", "0");
+    command.args([
         format!("-runs={inputs}"),
         format!("-timeout={LONGEST}"),
         format!("-rss_limit_mb={MEMORY}"),
         format!("-artifact_prefix={}/", broken.display()),
         "-print_final_stats=1".to_owned(),
+        // Weighing inputs by how rare is what they reach takes longer than what is tried.
+        "-entropic=0".to_owned(),
     ]);
     if let Some((_, longest)) = LONGEST_INPUT.iter().find(|(name, _)| *name == target) {
         command.arg(format!("-max_len={longest}"));

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use tracer_core::judge::Judge;
-use tracer_core::log::Reader;
+use tracer_core::log::{Entry, Header, LogError, Reader};
 use tracer_core::report::Report;
 
 use crate::cli::ReportArgs;
@@ -40,10 +40,19 @@ pub fn read(file: &Path) -> anyhow::Result<(Report, Option<String>)> {
 
 /// Judges what was read of a recording.
 pub(crate) fn judge(input: impl BufRead) -> anyhow::Result<(Report, Option<String>)> {
-    let mut reader = Reader::new(input)?;
-    let mut judge = Judge::new(reader.header().clone());
+    let reader = Reader::new(input)?;
+    let header = reader.header().clone();
+    Ok(judge_entries(header, reader))
+}
+
+/// Judges entries as they are read.
+pub(crate) fn judge_entries(
+    header: Header,
+    entries: impl Iterator<Item = Result<Entry, LogError>>,
+) -> (Report, Option<String>) {
+    let mut judge = Judge::new(header);
     let mut flaw = None;
-    for entry in &mut reader {
+    for entry in entries {
         match entry {
             Ok(entry) => judge.push(entry),
             Err(error) => flaw = Some(error.to_string()),
@@ -53,5 +62,5 @@ pub(crate) fn judge(input: impl BufRead) -> anyhow::Result<(Report, Option<Strin
     if flaw.is_none() && !whole {
         flaw = Some("the recording has no end mark: the recorder was interrupted; the report covers what it wrote until then".to_owned());
     }
-    Ok((judge.finish(flaw.as_deref()), flaw))
+    (judge.finish(flaw.as_deref()), flaw)
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Outcome;
+use super::{LONGEST_INPUT, Outcome};
 
 /// What each target reads, in the order of the page.
 const READ: &[(&str, &str)] = &[
@@ -53,7 +53,8 @@ const COLUMNS: &str = "| target | reads | inputs | seconds | inputs/s | edges | 
 
 const TAIL: &str = "
 *Edges* and *features* are libFuzzer's: places in the program, and combinations of how often they were passed, that some input reached.
-The machine was shared with other work: seconds are no measure of the program.
+The machine was shared with other work: seconds are no measure of the program. Where no bound is named, an input has at most 4096
+bytes, or as many as the longest of the corpus; `judge` has four bytes an event, so that its longest input has 64 events.
 
 ```
 cargo xtask fuzz                              # a million inputs each
@@ -79,7 +80,9 @@ pub fn page(before: &str, outcomes: &[Outcome]) -> String {
     for (name, what) in READ {
         let none = "| | | | | | | not yet |".to_owned();
         let figures = rows.remove(name).unwrap_or(none);
-        page.extend(["| `", name, "` | ", what, " | ", &figures, "\n"]);
+        let bound = LONGEST_INPUT.iter().find(|(target, _)| target == name);
+        let bound = bound.map_or_else(String::new, |(_, longest)| format!(" (at most {longest} bytes)"));
+        page.extend(["| `", name, "` | ", what, &bound, " | ", &figures, "\n"]);
     }
     page + TAIL
 }
