@@ -8,6 +8,7 @@ pub mod comparison;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod historian;
+pub mod memory;
 pub mod outfile;
 pub mod pipeline;
 pub mod ready;

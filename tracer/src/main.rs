@@ -7,11 +7,13 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use tracer::cli::{Cli, Command};
 use tracer::command::{ERROR, check, compare, doctor, manual, record, report, watch};
+use tracer::memory;
 use tracer::source::ebpf;
 use tracer::words::Words;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    memory::give_back_what_is_freed();
     let cli = Cli::parse();
     let words = Words::default();
     speak(cli.verbose, words.clone());

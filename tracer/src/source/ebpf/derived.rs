@@ -10,10 +10,15 @@ pub(super) fn is_known(release: &str) -> bool {
     release.starts_with("5.10.")
 }
 
+/// The structures whose sizes are asked for.
+pub(super) const SIZES: [&str; 2] = [TUNNEL_KEY, CPUMASK];
+const TUNNEL_KEY: &str = "ip_tunnel_key";
+const CPUMASK: &str = "cpumask";
+
 /// Offsets on a 64-bit kernel; `size_of` tells the size of a structure of the kernel proper.
 pub(super) fn offsets(size_of: impl Fn(&str) -> Option<u32>) -> Option<Offsets> {
-    let key = Key::new(size_of("ip_tunnel_key")?);
-    let flow = Flow::new(key.size(), size_of("cpumask")?);
+    let key = Key::new(size_of(TUNNEL_KEY)?);
+    let flow = Flow::new(key.size(), size_of(CPUMASK)?);
     Some(Offsets {
         datapath_table: DATAPATH_TABLE,
         datapath_ports: DATAPATH_TABLE + FLOW_TABLE,

@@ -16,8 +16,8 @@ const NESTING: u32 = 8;
 const LOOKS: usize = 1 << 13;
 
 /// Offsets by name in the structures that are asked for; of several of one name the first that has the member
-/// counts.
-pub(super) fn find(btf: &Btf, asked: impl Fn(&str) -> bool) -> Offsets {
+/// counts. `types`: the structures that bear a name.
+pub(super) fn find(btf: &Btf, types: impl Fn(&str) -> Vec<Type>, asked: impl Fn(&str) -> bool) -> Offsets {
     let places: Vec<Place> = Offsets::unknown()
         .members()
         .map(|(structure, path, _)| (structure, path))
@@ -28,15 +28,9 @@ pub(super) fn find(btf: &Btf, asked: impl Fn(&str) -> bool) -> Offsets {
         looks: LOOKS,
     };
     // What was found until then is known.
-    let (Ok(()) | Err(Spent)) = search.all(&places, asked);
+    let (Ok(()) | Err(Spent)) = search.all(&places, types, asked);
     let mut found = search.found.into_iter();
     Offsets::resolve(|_, _| found.next().flatten())
-}
-
-/// The types of that name in a module, or in vmlinux where `btf` is vmlinux's.
-pub(super) fn of_name(btf: &Btf, name: &str) -> Vec<Type> {
-    let section = btf.split().unwrap_or(btf.base());
-    section.resolve_types_by_name(name).unwrap_or_default()
 }
 
 /// A structure and the path of a member in it (`phy.in_port`).
@@ -75,12 +69,17 @@ impl Wanted {
 }
 
 impl Search<'_> {
-    fn all(&mut self, places: &[Place], asked: impl Fn(&str) -> bool) -> Result<(), Spent> {
+    fn all(
+        &mut self,
+        places: &[Place],
+        types: impl Fn(&str) -> Vec<Type>,
+        asked: impl Fn(&str) -> bool,
+    ) -> Result<(), Spent> {
         let structures: BTreeSet<&str> = places.iter().map(|(structure, _)| *structure).collect();
         for structure in structures.into_iter().filter(|structure| asked(structure)) {
             let of_it = (0..).zip(places).filter(|(_, (of, _))| *of == structure);
             let wanted: Vec<Wanted> = of_it.map(|(place, (_, rest))| Wanted { place, rest }).collect();
-            for candidate in of_name(self.btf, structure) {
+            for candidate in types(structure) {
                 self.within(&candidate, 0, &wanted, NESTING)?;
             }
         }

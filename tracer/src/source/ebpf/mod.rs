@@ -17,6 +17,7 @@ mod hooks;
 mod instance;
 mod members;
 mod module;
+mod names;
 mod object;
 mod offsets;
 mod parting;

@@ -16,7 +16,8 @@ use tracer_common::offsets::Offsets;
 use tracer_core::event;
 
 use super::derived;
-use super::members::{find, of_name};
+use super::members;
+use super::names::{self, Named};
 
 const DIRECTORY: &str = "/sys/kernel/btf";
 
@@ -51,16 +52,16 @@ impl Layout {
 
     fn read(module: Option<&str>) -> anyhow::Result<Self> {
         let path = Path::new(DIRECTORY).join("vmlinux");
-        let vmlinux = index(&path).with_context(|| {
+        let vmlinux = Kernel::read(&path).with_context(|| {
             format!(
                 "{} cannot be read: this kernel has to be built with CONFIG_DEBUG_INFO_BTF",
                 path.display()
             )
         })?;
-        let of_kernel = find(&vmlinux, |structure| OF_KERNEL.contains(&structure));
+        let of_kernel = vmlinux.find(|structure| OF_KERNEL.contains(&structure));
         let mut layout = match module {
             None => Self {
-                offsets: find(&vmlinux, |structure| !OF_KERNEL.contains(&structure)),
+                offsets: vmlinux.find(|structure| !OF_KERNEL.contains(&structure)),
                 of_module: event::Offsets::VmlinuxBtf,
                 why_unknown: None,
             },
@@ -71,12 +72,12 @@ impl Layout {
     }
 
     /// Of what is in the module alone.
-    fn of_module(module: &str, vmlinux: &Btf) -> Self {
+    fn of_module(module: &str, vmlinux: &Kernel) -> Self {
         let path = Path::new(DIRECTORY).join(module);
-        let error = match Btf::from_split_file(&path, vmlinux) {
+        let error = match Btf::from_split_file(&path, &vmlinux.btf) {
             Ok(module) => {
                 return Self {
-                    offsets: find(&module, |structure| !OF_KERNEL.contains(&structure)),
+                    offsets: of_split(&module),
                     of_module: event::Offsets::ModuleBtf,
                     why_unknown: None,
                 };
@@ -100,36 +101,81 @@ impl Layout {
 }
 
 /// Offsets by the source of the running kernel, where it is known.
-fn of_known_source(vmlinux: &Btf) -> Option<Offsets> {
+fn of_known_source(vmlinux: &Kernel) -> Option<Offsets> {
     derived::is_known(&uname().release().to_string_lossy()).then(|| {
-        derived::offsets(|structure| match of_name(vmlinux, structure).first()? {
+        derived::offsets(|structure| match vmlinux.types(structure).first()? {
             Type::Struct(structure) => u32::try_from(structure.size()).ok(),
             _ => None,
         })
     })?
 }
 
-/// Reads BTF without building a table of all its names: vmlinux has some 10⁵, of which a handful is asked for.
-/// Kernels before 6.16 cannot map the file itself (`btf_vmlinux_mmap` in `kernel/bpf/sysfs_btf.c`).
-fn index(path: &Path) -> anyhow::Result<Btf> {
-    mapped(&fs::read(path)?)
+/// The BTF of vmlinux, without a table of all its names: it has some 10⁵, of which a handful is asked for.
+struct Kernel {
+    btf: Btf,
+    named: Named,
 }
 
-fn mapped(bytes: &[u8]) -> anyhow::Result<Btf> {
-    let copy = fs::File::from(memfd_create("btf", MemfdFlags::CLOEXEC).map_err(io::Error::from)?);
-    (&copy).write_all(bytes)?;
-    let copy = format!("/proc/self/fd/{}", copy.as_raw_fd());
-    Ok(Btf::from_file_with_backend(copy, Backend::Mmap)?)
+impl Kernel {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        Self::of(fs::read(path)?)
+    }
+
+    /// Kernels before 6.16 cannot map the file itself (`btf_vmlinux_mmap` in `kernel/bpf/sysfs_btf.c`), so that a copy is mapped; the
+    /// bytes are let go before its pages count as well.
+    fn of(bytes: Vec<u8>) -> anyhow::Result<Self> {
+        let named = names::find(&bytes, &structures());
+        let copy = fs::File::from(memfd_create("btf", MemfdFlags::CLOEXEC).map_err(io::Error::from)?);
+        (&copy).write_all(&bytes)?;
+        drop(bytes);
+        let copy = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let btf = Btf::from_file_with_backend(copy, Backend::Mmap)?;
+        Ok(Self { btf, named })
+    }
+
+    /// The structures of that name, which is one of [`structures`].
+    fn types(&self, name: &str) -> Vec<Type> {
+        let ids = self.named.get(name).into_iter().flatten();
+        ids.filter_map(|id| self.btf.resolve_type_by_id(*id).ok())
+            .collect()
+    }
+
+    fn find(&self, asked: impl Fn(&str) -> bool) -> Offsets {
+        members::find(&self.btf, |name| self.types(name), asked)
+    }
 }
 
-/// Offsets by the BTF of vmlinux and, where there is one, of a module.
+/// All structures that are asked for, in any kernel.
+fn structures() -> Vec<&'static str> {
+    let mut names: Vec<_> = Offsets::unknown()
+        .members()
+        .map(|(structure, _, _)| structure)
+        .chain(derived::SIZES)
+        .collect();
+    names.dedup();
+    names
+}
+
+/// Offsets of what is openvswitch's own, in a module's BTF.
+fn of_split(module: &Btf) -> Offsets {
+    let types = |name: &str| {
+        let section = module.split();
+        section.and_then(|section| section.resolve_types_by_name(name).ok())
+    };
+    members::find(
+        module,
+        |name| types(name).unwrap_or_default(),
+        |structure| !OF_KERNEL.contains(&structure),
+    )
+}
+
+/// Offsets by the BTF of vmlinux and of a module.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) fn of_bytes(vmlinux: &[u8], module: &[u8]) -> anyhow::Result<Offsets> {
-    let vmlinux = mapped(vmlinux)?;
-    let of_kernel = find(&vmlinux, |structure| OF_KERNEL.contains(&structure));
-    let module = Btf::from_split_bytes(module, &vmlinux)?;
-    let others = find(&module, |structure| !OF_KERNEL.contains(&structure));
-    Ok(of_kernel.or(&others).checked())
+    let vmlinux = Kernel::of(vmlinux.to_vec())?;
+    let of_kernel = vmlinux.find(|structure| OF_KERNEL.contains(&structure));
+    let module = Btf::from_split_bytes(module, &vmlinux.btf)?;
+    Ok(of_kernel.or(&of_split(&module)).checked())
 }
 
 #[cfg(test)]
@@ -218,8 +264,8 @@ mod tests {
 
     #[test]
     fn without_the_modules_types_nothing_of_it_is_known() {
-        let base = Btf::from_bytes(include_bytes!("../../../tests/btf/vmlinux-6.12.btf")).unwrap();
-        let found = find(&base, |_| true);
+        let base = Kernel::of(include_bytes!("../../../tests/btf/vmlinux-6.12.btf").to_vec()).unwrap();
+        let found = base.find(|_| true);
         assert!(!found.know_datapath());
         assert_ne!(found.task_exit_code, UNKNOWN);
     }
@@ -240,8 +286,8 @@ mod tests {
     fn a_type_name_that_names_itself_ends() {
         // struct sk_buff { t *; } with typedef t t.
         let types = [1, STRUCT | 1, 8, 0, 2, 0, 9, TYPEDEF, 2];
-        let vmlinux = mapped(&btf(&types, b"\0sk_buff\0t\0")).unwrap();
-        assert_eq!(find(&vmlinux, |_| true).skb_len, UNKNOWN);
+        let vmlinux = Kernel::of(btf(&types, b"\0sk_buff\0t\0")).unwrap();
+        assert_eq!(vmlinux.find(|_| true).skb_len, UNKNOWN);
     }
 
     #[test]
@@ -249,15 +295,15 @@ mod tests {
         // struct sk_buff of 200 anonymous members, each a struct sk_buff: 200⁸ members but for the bound.
         let mut types = vec![1, STRUCT | 0xc8, 8];
         types.extend([0, 1, 0].repeat(200));
-        let vmlinux = mapped(&btf(&types, b"\0sk_buff\0")).unwrap();
-        assert_eq!(find(&vmlinux, |_| true).skb_len, UNKNOWN);
+        let vmlinux = Kernel::of(btf(&types, b"\0sk_buff\0")).unwrap();
+        assert_eq!(vmlinux.find(|_| true).skb_len, UNKNOWN);
     }
 
     #[test]
     fn the_largest_offsets_add_up() {
         // struct sk_buff { struct { len; } }, both members at the last bit there is.
         let types = [1, STRUCT | 1, 8, 0, 2, u32::MAX, 0, STRUCT | 1, 8, 9, 1, u32::MAX];
-        let vmlinux = mapped(&btf(&types, b"\0sk_buff\0len\0")).unwrap();
-        assert_eq!(find(&vmlinux, |_| true).skb_len, 2 * (u32::MAX / 8));
+        let vmlinux = Kernel::of(btf(&types, b"\0sk_buff\0len\0")).unwrap();
+        assert_eq!(vmlinux.find(|_| true).skb_len, 2 * (u32::MAX / 8));
     }
 }
