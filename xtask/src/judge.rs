@@ -6,6 +6,7 @@ use crate::guest::restart::Way;
 use crate::guest::steps::Step;
 use crate::outcome::Outcome;
 use crate::report::{Condition, Reconciliation, Restart};
+use crate::scenario::{BUSY, Notes};
 
 pub mod bounds;
 mod coverage;
@@ -57,6 +58,9 @@ pub fn judge(outcome: &Outcome) -> Vec<Check> {
     reconciliation(&mut checks, outcome);
     losses::steady(&mut checks, outcome);
     coverage::check(&mut checks, outcome);
+    if outcome.scenario.pods > BUSY {
+        checks.that("ovsgap record holds less than 32 MiB", frugal(&outcome.notes));
+    }
     if outcome.scenario.way == Way::Database {
         untouched(&mut checks, outcome);
         return checks.list;
@@ -84,6 +88,17 @@ pub fn judge(outcome: &Outcome) -> Vec<Check> {
         checks.equal("the flag that stays is told", &told, &true);
     }
     checks.list
+}
+
+/// The most memory that `ovsgap record` may hold on a node of 500 Pods, in KiB: what docs/performance.md promises.
+const MOST_KIB: u64 = 32 << 10;
+
+fn frugal(notes: &Notes) -> Result<(), String> {
+    match notes.record_kib {
+        0 => Err("it was not measured".into()),
+        held if held >= MOST_KIB => Err(format!("it held {held} KiB")),
+        _ => Ok(()),
+    }
 }
 
 fn judge_restart(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {

@@ -13,10 +13,8 @@ pub fn render(part: Part, samples: &Samples) -> String {
         Part::Instructions => instructions(samples),
         Part::Rate => rate(samples),
         Part::Storm => storm(samples),
-        Part::Pods | Part::Attach => {
-            let columns = columns(samples);
-            medians(samples, &columns)
-        }
+        Part::Pods => medians(samples, &columns(samples)) + &each_pod(samples),
+        Part::Attach => medians(samples, &columns(samples)),
         Part::Programs => medians(samples, &["verified", "translated", "jited_bytes"]),
     }
 }
@@ -101,9 +99,15 @@ fn rate(samples: &Samples) -> String {
 }
 
 fn storm(samples: &Samples) -> String {
-    let ratios = ["latency_p50_ns", "latency_p99_ns", "upcalls_ps"];
-    let mut text = row(&["tracer", "latency, median", "latency, 99 %", "upcalls a second"]);
-    text += &rule(4);
+    let ratios = ["latency_p50_ns", "latency_p99_ns", "upcalls_ps", "answered_ps"];
+    let mut text = row(&[
+        "tracer",
+        "latency, median",
+        "latency, 99 %",
+        "upcalls a second",
+        "answered a second",
+    ]);
+    text += &rule(5);
     for (of, _) in samples.figure("latency_p50_ns") {
         let cells: Vec<String> = ratios
             .iter()
@@ -116,14 +120,43 @@ fn storm(samples: &Samples) -> String {
     }
     text.push('\n');
     let columns = [
+        "sent_ps",
         "upcalls_ps",
+        "answered_ps",
         "upcalls_failed",
         "recorded",
         "ring_lost",
         "runs_lost",
+        "tracer_cpu_ms",
         "tracer_peak_kib",
     ];
-    text + &medians(samples, &columns)
+    text + &rounds(samples, &columns)
+}
+
+/// A row for each round of each tracer: what was lost in any of them must not hide in a median.
+fn rounds(samples: &Samples, columns: &[&str]) -> String {
+    let head: Vec<&str> = ["tracer", "round"]
+        .into_iter()
+        .chain(columns.iter().copied())
+        .collect();
+    let mut text = row(&head) + &rule(head.len());
+    let mut seen: Vec<(&str, u32)> = Vec::new();
+    for sample in &samples.all {
+        if !seen.contains(&(&sample.of, sample.round)) {
+            seen.push((&sample.of, sample.round));
+        }
+    }
+    for (of, round) in seen {
+        let figure = |what: &&str| {
+            let is = |sample: &&Sample| sample.of == of && sample.round == round && sample.what == *what;
+            let found = samples.all.iter().find(is);
+            found.map_or_else(|| "–".to_owned(), |sample| sample.value.to_string())
+        };
+        let cells = [of.to_owned(), round.to_string()].into_iter();
+        let cells: Vec<String> = cells.chain(columns.iter().map(figure)).collect();
+        text += &row(&cells.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    text
 }
 
 /// Ratios to the figure without a tracer.
@@ -134,6 +167,43 @@ fn shown(samples: &[&Sample]) -> String {
 fn of_figure<'a>(samples: &'a Samples, what: &str, of: &str) -> Vec<&'a Sample> {
     let is = |sample: &&Sample| sample.what == what && sample.of == of;
     samples.all.iter().filter(is).collect()
+}
+
+/// What one Pod more costs, between each number of Pods and the next larger one: flat where the rows of a state are alike.
+fn each_pod(samples: &Samples) -> String {
+    let mut nodes: Vec<(u64, &str, &str)> = Vec::new();
+    for sample in &samples.all {
+        let (pods, state) = sample.of.split_once(" Pods, ").unwrap_or_default();
+        if let Ok(pods) = pods.parse()
+            && !nodes.contains(&(pods, state, &sample.of))
+        {
+            nodes.push((pods, state, &sample.of));
+        }
+    }
+    let figures = ["cpu_ms_ps", "cpu_ms", "rss_kib", "report_ms"];
+    let head: Vec<&str> = ["one Pod more", "between"].into_iter().chain(figures).collect();
+    let mut text = String::from("\n") + &row(&head) + &rule(head.len());
+    for &(pods, state, of) in &nodes {
+        let larger = nodes.iter().filter(|node| node.1 == state && node.0 > pods);
+        let Some(&(more, _, larger)) = larger.min_by_key(|node| node.0) else {
+            continue;
+        };
+        let figure = |what: &&str| {
+            let few = samples.median(of, what)?;
+            let many = samples.median(larger, what)?;
+            // Rounding and noise may make it less than nothing.
+            let sign = if many < few { "-" } else { "" };
+            Some(format!("{sign}{:.2}", ratio(many.abs_diff(few), more - pods)))
+        };
+        let mut cells = vec![state.to_owned(), format!("{pods} and {more}")];
+        cells.extend(
+            figures
+                .iter()
+                .map(|what| figure(what).unwrap_or_else(|| "–".into())),
+        );
+        text += &row(&cells.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    text
 }
 
 /// All figures, in the order in which they come first.
@@ -220,6 +290,49 @@ mod tests {
         );
         assert!(text.contains("| ovs_vport_send | 1.00 | 100 |"), "{text}");
         assert!(!text.contains("sched_process_exec"));
+    }
+
+    #[test]
+    fn what_one_pod_more_costs_is_told_between_neighbours() {
+        let samples = Samples {
+            all: vec![
+                sample("10 Pods, rest", "rss_kib", 1000, None),
+                sample("100 Pods, rest", "rss_kib", 1900, None),
+                sample("500 Pods, rest", "rss_kib", 1880, None),
+            ],
+            ..Samples::default()
+        };
+        let text = render(Part::Pods, &samples);
+        assert!(
+            text.contains("| rest | 10 and 100 | – | – | 10.00 | – |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| rest | 100 and 500 | – | – | -0.05 | – |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_storm_shows_each_round() {
+        let lost = |round, value| Sample {
+            round,
+            ..sample("rest", "ring_lost", value, None)
+        };
+        let samples = Samples {
+            all: vec![
+                sample("rest", "latency_p50_ns", 120, Some(100)),
+                lost(1, 0),
+                lost(2, 7),
+            ],
+            ..Samples::default()
+        };
+        let text = render(Part::Storm, &samples);
+        assert!(text.contains("| rest | 1.200 | – | – | – |"), "{text}");
+        assert!(
+            text.contains("| rest | 2 | – | – | – | – | – | 7 | – |"),
+            "{text}"
+        );
     }
 
     #[test]

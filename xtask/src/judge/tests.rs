@@ -247,6 +247,21 @@ fn a_good_report_passes_every_check() {
 }
 
 #[test]
+fn on_a_node_of_many_pods_memory_is_bounded() {
+    const MANY: Scenario = Scenario { pods: 500, ..ALONE };
+    let held = |record_kib| {
+        let mut outcome = outcome(409_000_000);
+        outcome.scenario = &MANY;
+        outcome.notes.record_kib = record_kib;
+        failures(&outcome)
+    };
+    assert_eq!(held(32_767), Vec::<String>::new());
+    let unbounded = ["bug-300: ovsgap record holds less than 32 MiB"];
+    assert_eq!(held(32_768), unbounded);
+    assert_eq!(held(0), unbounded);
+}
+
+#[test]
 fn each_fault_fails_its_own_check() {
     for end in [300, 390, 600] {
         assert_eq!(

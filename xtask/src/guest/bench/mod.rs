@@ -3,6 +3,7 @@
 //! May not know: what a figure should be, how it is shown (the host does).
 
 mod attach;
+mod datapath;
 mod mounted;
 mod output;
 mod pods;

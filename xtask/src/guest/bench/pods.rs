@@ -3,7 +3,8 @@
 //!
 //! May not know: how the figures are shown.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::Bench;
 use super::mounted::{self, Running};
@@ -30,6 +31,7 @@ const HOLE: u64 = 300 * MILLISECOND;
 /// Measures on a node with so many Pods.
 pub fn run(bench: &Bench, out: &mut Output) -> Result<()> {
     mounted::mount()?;
+    many_sockets()?;
     let node = Node::up(bench.pods, false)?;
     let prober = Prober::start(spec::ring(&node.pods, &[], RATES), &node.pods, false)?;
     run::baseline(&node, &prober)?;
@@ -38,6 +40,15 @@ pub fn run(bench: &Bench, out: &mut Output) -> Result<()> {
         restarted(&node, round, out)?;
     }
     prober.stop().map(drop)
+}
+
+/// Each Pod has two sockets, and a process begins with a limit of 1024.
+fn many_sockets() -> Result<()> {
+    let limit = Rlimit {
+        current: Some(1 << 16),
+        maximum: Some(1 << 16),
+    };
+    setrlimit(Resource::Nofile, limit).context("raising the limit of open files")
 }
 
 /// At rest, and while packets are followed.

@@ -8,12 +8,13 @@ use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, socket,
 };
 use serde_json::Value;
 
+use super::datapath::{self, Lookups};
 use super::mounted::{self, Running};
 use super::output::Output;
 use super::{Bench, stream};
@@ -27,36 +28,49 @@ use crate::guest::traffic::inside;
 
 /// Where the packets go.
 const PORT: u16 = 9002;
-/// Their source ports, in turn: none comes again before its megaflow is gone (`max-idle`, 10 s).
+/// Their source ports: none comes twice in one measurement, and before each the datapath is emptied, since a megaflow that is still
+/// there would forward what is to be an upcall.
 const SOURCES: std::ops::Range<u16> = 10_000..60_000;
+/// So many of them at most are for packets that are sent one by one.
+const SINGLE: usize = 20_000;
 /// How long a packet's answer may take.
 const LOST: Duration = Duration::from_secs(1);
 
 /// Who looks on, where none is named.
 const ALL: [Tracer; 2] = [Tracer::Rest, Tracer::Always];
 
-/// Measures in every round without and with ovsgap.
+/// Measures in every round without and with ovsgap, in turns: each measurement stands between two without.
 pub fn run(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
     mounted::mount()?;
     let (src, dst) = stream::ends(node)?;
     exact(src, dst)?;
-    let mut storm = Storm::new(src, dst);
+    let storm = Storm {
+        src,
+        dst,
+        half: bench.millis / 2 * MILLISECOND,
+    };
     let tracers = if bench.tracers.is_empty() {
         ALL.as_slice()
     } else {
         bench.tracers.as_slice()
     };
+    let mut before = storm.measure()?;
     for round in 1..=bench.rounds {
         for &kind in tracers {
-            let before = storm.measure(bench.millis)?;
             let running = Running::start(kind)?;
             let cpu = running.cost()?.cpu_ms;
-            let with = storm.measure(bench.millis)?;
+            let with = storm
+                .measure()
+                .with_context(|| format!("round {round}, with {}", kind.name()))?;
             let cost = running.cost()?;
             running.stop()?;
-            let figures = before.figures().into_iter().zip(with.figures());
-            for ((what, before), (_, value)) in figures {
-                out.sample(kind.name(), what, round, value, Some(before))?;
+            let after = storm
+                .measure()
+                .with_context(|| format!("round {round}, without a tracer"))?;
+            let without = before.figures().into_iter().zip(after.figures());
+            for ((what, value), ((_, before), (_, after))) in with.figures().into_iter().zip(without) {
+                let without = u64::midpoint(before, after);
+                out.sample(kind.name(), what, round, value, Some(without))?;
             }
             let recorded = Recorded::read()?;
             out.figure(kind.name(), "tracer_cpu_ms", round, cost.cpu_ms - cpu)?;
@@ -64,6 +78,7 @@ pub fn run(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
             out.figure(kind.name(), "recorded", round, recorded.lines)?;
             out.figure(kind.name(), "ring_lost", round, recorded.lost)?;
             out.figure(kind.name(), "runs_lost", round, recorded.runs_lost)?;
+            before = after;
         }
     }
     Ok(())
@@ -82,25 +97,45 @@ fn exact(src: &Pod, dst: &Pod) -> Result<()> {
 struct Outcome {
     /// How long single packets took, each sent when the last had arrived.
     latencies: Vec<u64>,
-    /// Upcalls of a flood, and those that found no room in a socket.
-    upcalls: u64,
-    failed: u64,
+    /// Packets of a flood.
+    sent: u64,
+    /// Of them those that were upcalls, and of these those that found no room in a socket.
+    lookups: Lookups,
     /// How long the flood took.
     time: u64,
 }
 
 impl Outcome {
-    fn figures(&self) -> [(&'static str, u64); 5] {
+    /// Fails where no packet made an upcall, or none was answered: there would be nothing to compare.
+    fn checked(self) -> Result<Self> {
+        let Lookups { missed, lost, .. } = self.lookups;
+        ensure!(
+            !self.latencies.is_empty(),
+            "no packet arrived that was sent alone"
+        );
+        ensure!(
+            missed > lost,
+            "of {} packets {missed} made an upcall, and {lost} of these found no room",
+            self.sent
+        );
+        Ok(self)
+    }
+
+    fn figures(&self) -> [(&'static str, u64); 7] {
         let at = |percent: usize| {
             let index = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
             self.latencies.get(index).copied().unwrap_or_default()
         };
+        let per_second = |count: u64| count * SECOND / self.time.max(1);
+        let Lookups { missed, lost, .. } = self.lookups;
         [
             ("latency_p50_ns", at(50)),
             ("latency_p99_ns", at(99)),
             ("single_packets", self.latencies.len() as u64),
-            ("upcalls_ps", self.upcalls * SECOND / self.time.max(1)),
-            ("upcalls_failed", self.failed),
+            ("sent_ps", per_second(self.sent)),
+            ("upcalls_ps", per_second(missed)),
+            ("answered_ps", per_second(missed - lost)),
+            ("upcalls_failed", lost),
         ]
     }
 }
@@ -109,52 +144,52 @@ impl Outcome {
 struct Storm<'a> {
     src: &'a Pod,
     dst: &'a Pod,
-    sources: std::iter::Cycle<std::ops::Range<u16>>,
+    /// How long each of the two parts takes, at most.
+    half: u64,
 }
 
-impl<'a> Storm<'a> {
-    fn new(src: &'a Pod, dst: &'a Pod) -> Self {
-        Self {
-            src,
-            dst,
-            sources: SOURCES.cycle(),
-        }
-    }
-
+impl Storm<'_> {
     /// Half the time packet by packet, half the time as many as can be sent.
-    fn measure(&mut self, millis: u64) -> Result<Outcome> {
-        let half = millis / 2 * MILLISECOND;
+    fn measure(&self) -> Result<Outcome> {
+        datapath::empty()?;
         let to = SocketAddr::new(self.dst.ipv4.into(), PORT);
         let receiver = inside(self.dst, || Ok(UdpSocket::bind(to)?))?;
         receiver.set_read_timeout(Some(LOST))?;
         let sender = Sender::open(self.src, self.dst)?;
+        let mut sources = SOURCES;
         let mut latencies = Vec::new();
-        let until = clock::now() + half;
-        while clock::now() < until {
+        let until = clock::now() + self.half;
+        for source in sources.by_ref().take(SINGLE) {
             let began = clock::now();
-            sender.send(self.sources.next().unwrap_or_default())?;
+            sender.send(source)?;
             if receiver.recv(&mut [0; 64]).is_ok() {
                 latencies.push(clock::now() - began);
             }
+            if clock::now() > until {
+                break;
+            }
         }
         latencies.sort_unstable();
-        let (missed, failed) = datapath()?;
-        let began = clock::now();
-        while clock::now() < began + half {
-            for source in self.sources.by_ref().take(16) {
-                sender.send(source)?;
+        let before = datapath::lookups()?;
+        let (began, mut sent) = (clock::now(), 0);
+        for source in sources {
+            sender.send(source)?;
+            sent += 1;
+            if clock::now() > began + self.half {
+                break;
             }
         }
         let time = clock::now() - began;
         // What still waits in sockets shall not fall into the next measurement.
         while receiver.recv(&mut [0; 64]).is_ok() {}
-        let (missed_now, failed_now) = datapath()?;
-        Ok(Outcome {
+        let lookups = datapath::lookups()?.since(before);
+        Outcome {
             latencies,
-            upcalls: missed_now - missed,
-            failed: failed_now - failed,
+            sent,
+            lookups,
             time,
-        })
+        }
+        .checked()
     }
 }
 
@@ -202,23 +237,6 @@ fn datagram(source: u16) -> [u8; DATAGRAM as usize] {
     bytes
 }
 
-/// Packets that the datapath had no megaflow for, and those of which userspace took no notice.
-fn datapath() -> Result<(u64, u64)> {
-    let text = command::output("ovs-dpctl", &["show"])?;
-    lookups(&text).context("ovs-dpctl tells of no lookups")
-}
-
-fn lookups(text: &str) -> Option<(u64, u64)> {
-    let line = text
-        .lines()
-        .find(|line| line.trim_start().starts_with("lookups:"))?;
-    let number = |name: &str| {
-        let word = line.split_whitespace().find_map(|word| word.strip_prefix(name))?;
-        word.parse().ok()
-    };
-    Some((number("missed:")?, number("lost:")?))
-}
-
 /// What the recording of a storm says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Recorded {
@@ -264,13 +282,6 @@ mod tests {
     #[test]
     fn a_datagram_has_its_ports_and_its_length() {
         assert_eq!(datagram(0x1234)[..8], [0x12, 0x34, 0x23, 0x2a, 0, 26, 0, 0]);
-    }
-
-    #[test]
-    fn the_datapaths_counters_are_read() {
-        let text = "system@ovs-system:\n  lookups: hit:12 missed:34 lost:5\n  flows: 3\n";
-        assert_eq!(lookups(text), Some((34, 5)));
-        assert_eq!(lookups(""), None);
     }
 
     #[test]
