@@ -60,6 +60,7 @@ pub async fn run(
         }
     }
     recorder.flush();
+    forget(&progress);
     Outcome {
         report: judge.finish(None),
         log_error: recorder.error,
@@ -70,10 +71,19 @@ fn tell(progress: &watch::Sender<Progress>, judge: &Judge, ready: &Ready) {
     if progress.is_closed() {
         return;
     }
+    forget(progress);
     let report = Some(Arc::new(judge.report()));
     progress.send_replace(Progress {
         ready: ready.is_ready(),
         report,
+    });
+}
+
+/// Lets go of the report before the next one is made: of 500 Pods each takes more than a MiB. Nobody is told.
+fn forget(progress: &watch::Sender<Progress>) {
+    progress.send_if_modified(|progress| {
+        progress.report = None;
+        false
     });
 }
 

@@ -166,7 +166,7 @@ fn create(path: &Path) -> anyhow::Result<Box<dyn Write + Send>> {
             path.display()
         )
     })?;
-    Ok(Box::new(BufWriter::with_capacity(1 << 20, file)))
+    Ok(Box::new(BufWriter::with_capacity(1 << 17, file)))
 }
 
 /// Runs the command to its end. A signal ends it: Ctrl-C reaches it by itself, SIGTERM is passed on.

@@ -47,25 +47,51 @@ fn instructions(samples: &Samples) -> String {
             &shown(&tcp),
         ]);
     }
-    text + &programs(samples)
+    let of_packets = ["counted_packets", "program_runs", "program_ns"];
+    let of_upcalls = ["counted_upcalls", "storm_runs", "storm_ns"];
+    text + &programs(samples, "packet", of_packets)
+        + &upcalls(samples)
+        + &programs(samples, "upcall", of_upcalls)
 }
 
-/// What single programs take.
-fn programs(samples: &Samples) -> String {
-    let Some(packets) = samples.median("always", "counted_packets") else {
+/// What an upcall takes, of the kernel, ovs-vswitchd and the tracer together.
+fn upcalls(samples: &Samples) -> String {
+    let all = samples.figure("upcall_ns");
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\n");
+    text += &row(&["tracer", "instructions an upcall", "without", "more", "by"]);
+    text += &rule(5);
+    for sample in all.iter().flat_map(|(_, samples)| samples) {
+        let without = sample.without.unwrap_or_default();
+        text += &row(&[
+            &sample.of,
+            &sample.value.to_string(),
+            &without.to_string(),
+            &sample.value.saturating_sub(without).to_string(),
+            &format!("{:.3}", ratio(sample.value, without)),
+        ]);
+    }
+    text
+}
+
+/// What single programs take of each `what`: how many there were, how often each ran meanwhile, and how long.
+fn programs(samples: &Samples, what: &str, [counted, runs, time]: [&str; 3]) -> String {
+    let Some(count) = samples.median("always", counted) else {
         return String::new();
     };
     let mut text = String::from("\n");
-    text += &row(&["program", "runs a packet", "instructions a run"]);
+    text += &row(&["program", &format!("runs each {what}"), "instructions a run"]);
     text += &rule(3);
-    for (of, _) in samples.figure("program_runs") {
-        let runs = samples.median(of, "program_runs").unwrap_or_default();
-        let time = samples.median(of, "program_ns").unwrap_or_default();
-        // Programs of the slow path and of processes run now and then; no packet waits for them.
-        if ratio(runs, packets) > 0.1 {
+    for (of, _) in samples.figure(runs) {
+        let runs = samples.median(of, runs).unwrap_or_default();
+        let time = samples.median(of, time).unwrap_or_default();
+        // Others run now and then; nothing waits for them.
+        if ratio(runs, count) > 0.1 {
             text += &row(&[
                 of,
-                &format!("{:.2}", ratio(runs, packets)),
+                &format!("{:.2}", ratio(runs, count)),
                 &(time / runs.max(1)).to_string(),
             ]);
         }
@@ -280,6 +306,10 @@ mod tests {
                 sample("ovs_vport_send", "program_runs", 50, None),
                 sample("ovs_vport_send", "program_ns", 5000, None),
                 sample("sched_process_exec", "program_runs", 1, None),
+                sample("always", "upcall_ns", 60_000, Some(50_000)),
+                sample("always", "counted_upcalls", 10, None),
+                sample("ovs_dp_upcall", "storm_runs", 10, None),
+                sample("ovs_dp_upcall", "storm_ns", 7000, None),
             ],
             ..Samples::default()
         };
@@ -290,6 +320,11 @@ mod tests {
         );
         assert!(text.contains("| ovs_vport_send | 1.00 | 100 |"), "{text}");
         assert!(!text.contains("sched_process_exec"));
+        assert!(
+            text.contains("| always | 60000 | 50000 | 10000 | 1.200 |"),
+            "{text}"
+        );
+        assert!(text.contains("| ovs_dp_upcall | 1.00 | 700 |"), "{text}");
     }
 
     #[test]

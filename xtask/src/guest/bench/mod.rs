@@ -5,6 +5,7 @@
 mod attach;
 mod datapath;
 mod mounted;
+mod new_flows;
 mod output;
 mod pods;
 mod process;

@@ -8,7 +8,7 @@ use aya::sys::{Stats, enable_stats};
 use super::mounted::{self, Running};
 use super::output::Output;
 use super::stream::{self, Forwarded};
-use super::{Bench, programs};
+use super::{Bench, programs, storm};
 use crate::bench::sample::{Part, Tracer};
 use crate::guest::node::Node;
 
@@ -75,6 +75,7 @@ pub fn run(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
     }
     if bench.part == Part::Instructions {
         each_program(bench, node, out)?;
+        storm::counted(bench, node, out)?;
     }
     Ok(())
 }
