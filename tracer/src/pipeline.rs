@@ -10,6 +10,7 @@ use tracer_core::event::{Event, EventKind};
 use tracer_core::judge::Judge;
 use tracer_core::log::{self, Entry, Header};
 use tracer_core::report::Report;
+use tracer_core::time::{MILLISECOND, Timestamp};
 
 use crate::ready::Ready;
 
@@ -18,7 +19,7 @@ use crate::ready::Ready;
 pub struct Progress {
     /// Every source has told what there was when the capture began.
     pub ready: bool,
-    /// The report over what has been judged so far; made anew on each tick while somebody asks for it.
+    /// The report over what has been judged so far; made anew twice a second while somebody asks for it.
     pub report: Option<Arc<Report>>,
 }
 
@@ -42,18 +43,19 @@ pub async fn run(
 ) -> Outcome {
     let mut recorder = Recorder::new(log, &header);
     let mut judge = Judge::new(header);
+    let mut told = Told::default();
     let mut seq = 0;
     while let Some(event) = events.recv().await {
         recorder.write(seq, &event);
         ready.see(&event.kind);
-        let tick = event.kind == EventKind::Tick;
+        let tick = (event.kind == EventKind::Tick).then_some(event.at);
         // A source that hangs holds its sender for ever.
         let ended = event.kind == EventKind::CaptureEnded;
         judge.push(Entry { seq, event });
         seq += 1;
-        if tick {
+        if let Some(at) = tick {
             recorder.flush();
-            tell(&progress, &judge, &ready);
+            told.tell(&progress, &judge, &ready, at);
         }
         if ended {
             break;
@@ -67,16 +69,32 @@ pub async fn run(
     }
 }
 
-fn tell(progress: &watch::Sender<Progress>, judge: &Judge, ready: &Ready) {
-    if progress.is_closed() {
-        return;
+/// From one report to the next, in nanoseconds: each goes through all megaflows and packets that are known, which in a storm of new
+/// flows, ten times a second, takes more than all else. Who waits for a report waits for seconds.
+const BETWEEN_REPORTS: u64 = 500 * MILLISECOND;
+
+/// When progress was told last.
+#[derive(Default)]
+struct Told {
+    ready: bool,
+    due: Timestamp,
+}
+
+impl Told {
+    /// Tells of progress, on a tick at `at`, where somebody listens and where it is due or readiness has changed.
+    fn tell(&mut self, progress: &watch::Sender<Progress>, judge: &Judge, ready: &Ready, at: Timestamp) {
+        let ready = ready.is_ready();
+        if progress.is_closed() || (at < self.due && ready == self.ready) {
+            return;
+        }
+        *self = Self {
+            ready,
+            due: at.plus(BETWEEN_REPORTS),
+        };
+        forget(progress);
+        let report = Some(Arc::new(judge.report()));
+        progress.send_replace(Progress { ready, report });
     }
-    forget(progress);
-    let report = Some(Arc::new(judge.report()));
-    progress.send_replace(Progress {
-        ready: ready.is_ready(),
-        report,
-    });
 }
 
 /// Lets go of the report before the next one is made: of 500 Pods each takes more than a MiB. Nobody is told.
@@ -122,7 +140,6 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracer_core::time::Timestamp;
 
     struct FullDisk(usize);
 
@@ -138,6 +155,21 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn reports_are_made_twice_a_second() {
+        let (sender, mut seen) = watch::channel(Progress::default());
+        let mut told = Told::default();
+        let mut tell = |tenth: u64| {
+            let at = Timestamp((100 + tenth) * 100 * MILLISECOND);
+            told.tell(&sender, &Judge::default(), &Ready::default(), at);
+            let new = seen.has_changed().unwrap();
+            drop(seen.borrow_and_update());
+            new
+        };
+        let reports: Vec<u64> = (0..12).filter(|tenth| tell(*tenth)).collect();
+        assert_eq!(reports, [0, 5, 10]);
     }
 
     #[tokio::test]

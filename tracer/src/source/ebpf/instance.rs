@@ -3,7 +3,7 @@
 //! May not know: when it is loaded and let go.
 
 use std::collections::BTreeMap;
-use std::{io, thread};
+use std::io;
 
 use anyhow::{Context as _, anyhow};
 use aya::maps::{MapData, PerCpuArray, RingBuf};
@@ -20,7 +20,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::hooks::{Link, Spec};
 use super::offsets::Layout;
-use super::{decode, object, parting, remedy};
+use super::{blank, decode, object, parting, remedy};
 
 /// What an object is loaded with.
 pub(super) struct Loader<'a> {
@@ -38,7 +38,7 @@ const LOG_MAP: &str = "AYA_LOGS";
 impl<'a> Loader<'a> {
     /// A loader of objects for a kernel with these offsets.
     pub(super) fn new(offsets: &'a Offsets, verbose: bool) -> anyhow::Result<Self> {
-        let mut loader = blank_loader()?;
+        let mut loader = blank::loader()?;
         loader
             .override_global(names::OFFSETS, offsets.as_bytes(), true)
             .override_global(aya_log::LEVEL, if verbose { VERBOSE } else { SILENT }, false);
@@ -47,19 +47,6 @@ impl<'a> Loader<'a> {
         }
         Ok(Self { loader, verbose })
     }
-}
-
-/// aya reads all types of the kernel, which these programs have no use for, into a new loader. In a thread of its
-/// own that memory goes back to the system.
-fn blank_loader() -> anyhow::Result<EbpfLoader<'static>> {
-    let blank = || {
-        let mut loader = EbpfLoader::new();
-        loader.btf(None);
-        loader
-    };
-    thread::spawn(blank)
-        .join()
-        .map_err(|_| anyhow!("the eBPF loader cannot be set up"))
 }
 
 /// A loaded object.

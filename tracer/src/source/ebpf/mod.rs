@@ -6,6 +6,7 @@
 //! which is loaded anew when the module is: kprobes die with the module, and its structures may have changed.
 
 mod actions;
+mod blank;
 mod control;
 mod datapath;
 mod decode;
