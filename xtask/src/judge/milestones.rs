@@ -17,16 +17,21 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
         _ => ("graceful", "vswitchd_exit"),
     };
     checks.equal("the kind of restart is right", &restart.kind.as_str(), &kind);
-    if way == Way::Bridge {
-        let flush = restart.milestone("flush_ns");
-        let made = outcome.step("ports_gone", None);
-        checks.within("the flush came with the new bridge", flush, made, 0);
-        return;
+    match way {
+        Way::Bridge => {
+            let flush = restart.milestone("flush_ns");
+            let made = outcome.step("ports_gone", None);
+            checks.within("the flush came with the new bridge", flush, made, 0);
+        }
+        // What a script did when is not known, nor which of two starts is the restart's.
+        Way::Script | Way::Module | Way::Interrupted => {}
+        _ => of_daemon(checks, outcome, restart, exit),
     }
-    // What a script did when is not known, nor which of two starts is the restart's.
-    if matches!(way, Way::Script | Way::Module | Way::Interrupted) {
-        return;
-    }
+}
+
+/// ovs-vswitchd left with the step `exit`, came back, and flushed.
+fn of_daemon(checks: &mut Checks, outcome: &Outcome, restart: &Restart, exit: &str) {
+    let way = outcome.scenario.way;
     checks.within(
         "vswitchd_exit is right",
         restart.milestone("vswitchd_exit_ns"),

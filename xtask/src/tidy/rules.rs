@@ -173,6 +173,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "axum",
             "aya",
             "aya-log",
+            "aya-obj",
             "btf-rs",
             "bytes",
             "clap",
