@@ -12,7 +12,7 @@ use crate::pods;
 use crate::report::{
     Capture, Finding, Hook, Node, Reconciliation, Report, Restart, SCHEMA, Summary, Verdict,
 };
-use crate::time::{SECOND, Timestamp};
+use crate::time::{MILLISECOND, SECOND, Timestamp};
 
 /// What is known beside the events: the header, and what went wrong with their transport.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,7 @@ pub fn conclude(engine: &Engine, provenance: &Provenance) -> Report {
         ));
     }
     coverage.extend(unfollowed(engine));
+    coverage.extend(followed_late(engine));
     coverage.extend(absence::findings(engine));
     let evidence = Evidence::gather(engine);
     let restarts: Vec<Restart> = (0..engine.restarts.list.len())
@@ -184,6 +185,35 @@ fn unfollowed(engine: &Engine) -> Vec<Finding> {
         let detail =
             "single packets were not followed: what was lost is not known (--evidence auto follows them)";
         finding("evidence_off", Some(from), until, detail.to_owned(), true)
+    })
+    .collect()
+}
+
+/// Restarts in whose flush single packets were not yet followed: what was lost from then until they were is in no figure.
+fn followed_late(engine: &Engine) -> Vec<Finding> {
+    let list = &engine.restarts.list;
+    let late = list.iter().enumerate().filter_map(|(index, restart)| {
+        let until = list.get(index + 1).map(|next| next.began);
+        let flush = restart.milestones.flush_ns?;
+        let follows_at_flush = |(armed, let_go): &&(Timestamp, Option<Timestamp>)| {
+            *armed <= flush && let_go.is_none_or(|let_go| let_go >= flush)
+        };
+        if engine.evidence.iter().any(|span| follows_at_flush(&span)) {
+            return None;
+        }
+        let armed = engine.evidence.iter().map(|(armed, _)| *armed);
+        let armed = armed
+            .filter(|armed| *armed > flush && until.is_none_or(|until| *armed < until))
+            .min()?;
+        Some((flush, armed))
+    });
+    late.map(|(flush, armed)| {
+        let detail = format!(
+            "single packets were followed {} ms after the flush, when the hooks on them were attached: what was lost before is in no \
+             figure (--evidence always follows them all the time)",
+            armed.since(flush) / MILLISECOND
+        );
+        finding("evidence_late", Some(flush), Some(armed), detail, true)
     })
     .collect()
 }

@@ -400,7 +400,7 @@ pub struct Condition {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// `hook_missing`, `records_lost`, `late_events`, `log_gap`, `log_truncated`, `source_down`,
-    /// `monitor_paused`, `counters_differ`, `evidence_off`, `datapath_gone`, `port_gone`,
+    /// `monitor_paused`, `counters_differ`, `evidence_off`, `evidence_late`, `datapath_gone`, `port_gone`,
     /// `types_derived`, `hits_skipped`, `skips_untold`.
     pub kind: String,
     /// From when; `None`: the whole capture.

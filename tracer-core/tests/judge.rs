@@ -6,7 +6,7 @@ mod story;
 
 use proptest::prelude::*;
 use story::{Plot, Story, ms};
-use tracer_core::event::Event;
+use tracer_core::event::{Event, EventKind};
 use tracer_core::judge::{Judge, judge};
 use tracer_core::log::{Entry, Header, Reader, write_entry, write_header};
 use tracer_core::report::{Cause, EndedBy, Kind, Pod, Reason, Report, Verdict};
@@ -31,6 +31,30 @@ fn pods(report: &Report) -> &[Pod] {
 fn exposed(pod: &Pod) -> (Option<u64>, Option<EndedBy>) {
     let exposed = pod.exposed.as_ref().unwrap();
     (exposed.duration_ns.map(|ns| ns / MILLISECOND), exposed.ended_by)
+}
+
+/// The report where packets are followed since then.
+fn followed_since(at: u64) -> Report {
+    let mut events = Story::tell(&Plot::default());
+    events.push(Event {
+        at: ms(at),
+        kind: EventKind::Evidence { armed: true },
+    });
+    events.sort_by_key(|event| event.at);
+    judge(header(), events)
+}
+
+#[test]
+fn packets_that_were_followed_only_after_the_flush_are_said_to_be_too_few() {
+    let late = |report: &Report| {
+        let findings = report.coverage.iter();
+        let late = findings.filter(|finding| finding.kind == "evidence_late");
+        late.map(|finding| (finding.from_ns, finding.to_ns, finding.weakens))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(late(&followed_since(1500)), []);
+    let expected = [(Some(ms(2000)), Some(ms(2100)), true)];
+    assert_eq!(late(&followed_since(2100)), expected);
 }
 
 #[test]

@@ -314,8 +314,10 @@ impl Story {
                 self.run(pod, to, out, false, 2010, 5000);
             }
             Some(at) => {
-                self.run(pod, to, PacketFate::Queued, false, 2000, 2003);
-                self.run(pod, to, PacketFate::DropFlow, false, 2004, at - 1);
+                self.run(pod, to, PacketFate::Queued, false, 2000, (at - 1).min(2003));
+                if at > 2004 {
+                    self.run(pod, to, PacketFate::DropFlow, false, 2004, at - 1);
+                }
                 self.run(pod, to, out, false, at, 5000);
             }
             None => {

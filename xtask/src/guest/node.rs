@@ -117,7 +117,7 @@ impl Node {
     /// Puts Pods on a second bridge, behind a patch.
     pub fn patch(&mut self, behind: &[&str]) -> Result<()> {
         let mut text = format!(
-            "add-br {SECOND_BRIDGE} -- set Bridge {SECOND_BRIDGE} fail_mode=secure protocols=OpenFlow10,OpenFlow15"
+            "add-br {SECOND_BRIDGE} -- set Bridge {SECOND_BRIDGE} fail_mode=secure protocols=OpenFlow10,OpenFlow14,OpenFlow15"
         );
         let [int, ext] = PATCH;
         for ((bridge, end, ofport), peer) in [(int, ext.1), (ext, int.1)] {
@@ -257,11 +257,12 @@ impl Node {
         Ok(pod)
     }
 
-    /// One `ovs-vsctl` call that makes bridge, gateway and all Pods' ports.
+    /// One `ovs-vsctl` call that makes bridge, gateway and all Pods' ports. `ovs-save` of Open vSwitch 2.15 restores flows by OpenFlow 1.4
+    /// whatever else a bridge speaks.
     fn bridge(&self) -> String {
         let gateway = &self.gateway;
         let bridge = format!(
-            "--may-exist add-br {BRIDGE} -- set Bridge {BRIDGE} fail_mode=secure protocols=OpenFlow10,OpenFlow15 \
+            "--may-exist add-br {BRIDGE} -- set Bridge {BRIDGE} fail_mode=secure protocols=OpenFlow10,OpenFlow14,OpenFlow15 \
              external_ids:roundNum=1 -- add-port {BRIDGE} {0} -- set Interface {0} type=internal mac=\"{1}\" \
              -- set Port {0} external_ids:antrea-type=gateway",
             gateway.device, gateway.mac,

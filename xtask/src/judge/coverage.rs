@@ -10,8 +10,15 @@ use crate::outcome::Outcome;
 use crate::report::Report;
 
 /// Findings that a busy machine may bring to any restart: events that waited for a processor longer than they may be
-/// sorted by, and what a softirq did that interrupted a probe (see [`super::UNSEEN`]). They weaken the verdict, too.
-const BY_LOAD: [&str; 4] = ["late_events", "counters_differ", "hits_skipped", "records_lost"];
+/// sorted by, what a softirq did that interrupted a probe (see [`super::UNSEEN`]), and hooks on packets that come after the flush
+/// where it follows the exit at once. They weaken the verdict, too.
+const BY_LOAD: [&str; 5] = [
+    "late_events",
+    "counters_differ",
+    "hits_skipped",
+    "evidence_late",
+    "records_lost",
+];
 
 /// There was no datapath, or no port in it: one of them is told where ports are taken away, and both may be.
 const AWAY: [&str; 2] = ["datapath_gone", "port_gone"];
@@ -37,7 +44,8 @@ fn must_bring(way: Way, told: &BTreeSet<&str>) -> bool {
 /// Whether the report says that packets went by which no hook saw: then it tells no more losses than there were, and
 /// may tell fewer.
 pub fn says_unseen(report: &Report) -> bool {
-    weakening(report).contains("hits_skipped")
+    let weakening = weakening(report);
+    weakening.contains("hits_skipped") || weakening.contains("evidence_late")
 }
 
 /// One in how many lost packets may be in no figure where the kernel does not tell what it passes over: those of a softirq that
