@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{self, File};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -56,7 +57,8 @@ pub struct Fuzz {
     /// Write what came of it to docs/fuzzing.md
     #[arg(long)]
     write: bool,
-    /// Run nothing: take what libFuzzer said (TARGET.log) in runs that were made elsewhere
+    /// Run nothing: take what libFuzzer said (TARGET.log, and TARGET-2.log and so on of the same target in other
+    /// processes) in runs that were made elsewhere
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
     /// Which targets (folders of tracer/fuzz/corpus); none: all
@@ -81,6 +83,21 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// Both of two processes, as if one had come after the other. What both have reached is not known to be more than what
+    /// one of them has.
+    fn and(self, other: Self) -> Self {
+        Self {
+            target: self.target,
+            inputs: self.inputs + other.inputs,
+            millis: self.millis + other.millis,
+            edges: self.edges.max(other.edges),
+            features: self.features.max(other.features),
+            corpus: self.corpus.max(other.corpus),
+            mebibytes: self.mebibytes.max(other.mebibytes),
+            broken: self.broken.or(other.broken),
+        }
+    }
+
     /// Inputs in a second.
     fn rate(&self) -> u128 {
         u128::from(self.inputs) * 1000 / self.millis.max(1)
@@ -132,14 +149,22 @@ fn all(paths: &Paths, fuzz: &Path, targets: &[String], inputs: u64) -> Result<Ve
 fn elsewhere(folder: &Path, targets: &[String]) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for target in targets {
-        let log = folder.join(format!("{target}.log"));
-        if log.is_file() {
-            let said = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
-            outcomes.push(Outcome {
-                target: target.clone(),
-                ..read(&String::from_utf8_lossy(&said))
-            });
+        let others = (2..).map(|process| format!("{target}-{process}.log"));
+        let mut logs = iter::once(format!("{target}.log"))
+            .chain(others)
+            .map(|name| folder.join(name))
+            .take_while(|log| log.is_file())
+            .peekable();
+        if logs.peek().is_none() {
+            continue;
         }
+        let mut outcome = Outcome::default();
+        for log in logs {
+            let said = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
+            outcome = outcome.and(read(&String::from_utf8_lossy(&said)));
+        }
+        outcome.target.clone_from(target);
+        outcomes.push(outcome);
     }
     Ok(outcomes)
 }
@@ -325,6 +350,22 @@ mod tests {
         };
         assert_eq!(read(broken), expected);
         assert_eq!(read("error while loading shared libraries"), Outcome::default());
+    }
+
+    #[test]
+    fn runs_of_one_target_in_two_processes_are_one() {
+        let of = |inputs, edges, broken: Option<&str>| Outcome {
+            inputs,
+            millis: 2000,
+            edges,
+            broken: broken.map(PathBuf::from),
+            ..Outcome::default()
+        };
+        let expected = Outcome {
+            millis: 4000,
+            ..of(150, 9, Some("x"))
+        };
+        assert_eq!(of(100, 7, None).and(of(50, 9, Some("x"))), expected);
     }
 
     #[test]
