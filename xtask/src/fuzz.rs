@@ -264,7 +264,8 @@ fn one(paths: &Paths, binary: &Path, fuzz: &Path, target: &str, inputs: u64) -> 
     })
 }
 
-/// What libFuzzer says: how many inputs it ran, what they reached, and which one it wrote because it broke the target.
+/// What libFuzzer says: how many inputs it ran, what they reached, and which one it wrote because it broke the target. One
+/// that was told to end (`SIGUSR1`) says how fast it was, and not how long.
 fn read(said: &str) -> Outcome {
     let after = |words: &str| {
         let line = said.lines().rev().find(|line| line.contains(words))?;
@@ -276,10 +277,12 @@ fn read(said: &str) -> Outcome {
             .next()?;
         digits.parse::<u64>().ok()
     };
+    let inputs = number("stat::number_of_executed_units:").unwrap_or_default();
+    let by_rate = || inputs.checked_div(number("stat::average_exec_per_sec:")?);
     Outcome {
         target: String::new(),
-        inputs: number("stat::number_of_executed_units:").unwrap_or_default(),
-        millis: u128::from(number(" runs in ").unwrap_or_default()) * 1000,
+        inputs,
+        millis: u128::from(number(" runs in ").or_else(by_rate).unwrap_or_default()) * 1000,
         edges: number(" cov: ").unwrap_or_default(),
         features: number(" ft: ").unwrap_or_default(),
         corpus: number(" corp: ").unwrap_or_default(),
@@ -341,6 +344,9 @@ mod tests {
             broken: None,
         };
         assert_eq!(read(held), expected);
+        let ended = "INFO: libFuzzer: exiting as requested\nstat::number_of_executed_units: 100\n\
+            stat::average_exec_per_sec:     20\n";
+        assert_eq!((read(ended).inputs, read(ended).millis), (100, 5000));
         let broken = "==7== ERROR: libFuzzer: deadly signal\n\
             artifact_prefix='x/'; Test unit written to x/crash-1\nstat::number_of_executed_units: 7\n";
         let expected = Outcome {
