@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use aya::maps::{MapData, PerCpuArray, RingBuf};
@@ -12,6 +13,7 @@ use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, sleep_until};
 use tracer_common::hook::{Hook, Lost};
 use tracer_common::names;
 use tracer_common::offsets::Offsets;
@@ -55,6 +57,8 @@ pub(super) struct Instance {
     ring: AsyncFd<RingBuf<MapData>>,
     lost: PerCpuArray<MapData, [u8; size_of::<Lost>()]>,
     lost_seen: Lost,
+    /// Until when the ring is left alone, once it was read to its end.
+    rests: Option<Instant>,
     /// Records that could not be read; a program of another build would send such.
     pub(super) unreadable: u64,
     logger: Option<EbpfLogger<ToTracing>>,
@@ -84,6 +88,7 @@ impl Instance {
             ring: register(ring).context("the ring cannot be polled")?,
             lost,
             lost_seen: Lost::default(),
+            rests: None,
             unreadable: 0,
             logger,
         })
@@ -115,13 +120,18 @@ impl Instance {
         self.ebpf.take()
     }
 
-    /// Waits until there are records, and reads them.
+    /// Waits until there are records, and reads them. The first one after [`REST`] is read at once.
     pub(super) async fn readable(&mut self) -> anyhow::Result<Vec<Event>> {
+        if let Some(until) = self.rests {
+            sleep_until(until).await;
+            self.rests = None;
+        }
         let Self { ring, unreadable, .. } = self;
         let mut ready = ring.readable_mut().await?;
         let (events, drained) = read(ready.get_inner_mut(), unreadable);
         if drained {
             ready.clear_ready();
+            self.rests = Some(Instant::now() + REST);
         }
         Ok(events)
     }
@@ -177,6 +187,10 @@ fn register(ring: RingBuf<MapData>) -> io::Result<AsyncFd<RingBuf<MapData>>> {
     let registered = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
     registered.map_err(io::Error::from)
 }
+
+/// How long records gather. A storm of new flows makes thousands a second, and a wake-up for each, here and where its event goes, takes
+/// more than what is done with it; the kernel, too, wakes nobody while earlier records have not been read.
+const REST: Duration = Duration::from_millis(5);
 
 /// So many records are read before others get their turn.
 const BATCH: usize = 1024;
