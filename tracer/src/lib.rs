@@ -10,6 +10,7 @@ pub mod fuzzing;
 pub mod historian;
 pub mod memory;
 pub mod outfile;
+pub mod outlet;
 pub mod pipeline;
 pub mod ready;
 pub mod runs;

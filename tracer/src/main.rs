@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         tracing::error!("{error:#}");
         ExitCode::from(ERROR)
     });
+    words.finish();
     if let Err(error) = ebpf::leave() {
         tracing::debug!("the end waits for the kernel: {error}");
     }

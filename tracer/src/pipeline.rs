@@ -2,7 +2,7 @@
 //!
 //! May not know: where events come from, how reports are printed.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -12,6 +12,7 @@ use tracer_core::log::{self, Entry, Header};
 use tracer_core::report::Report;
 use tracer_core::time::{MILLISECOND, Timestamp};
 
+use crate::outlet::Outlet;
 use crate::ready::Ready;
 
 /// What the loop tells while it runs.
@@ -30,6 +31,17 @@ pub struct Outcome {
     pub report: Report,
     /// Why the log is not whole, if it is not.
     pub log_error: Option<io::Error>,
+    /// The log, of which a reader may still have to take the end.
+    log: Option<Outlet>,
+}
+
+impl Outcome {
+    /// Hands over what is left of the log; to readers what they take until then.
+    pub fn keep(&mut self, until: Timestamp) {
+        if let Some(Err(error)) = self.log.take().map(|log| log.finish(until)) {
+            self.log_error.get_or_insert(error);
+        }
+    }
 }
 
 /// Runs until the capture has ended, or all senders of events are gone. The log is flushed on every tick, so that a recorder that is killed
@@ -37,7 +49,7 @@ pub struct Outcome {
 pub async fn run(
     header: Header,
     mut events: mpsc::Receiver<Event>,
-    log: Option<Box<dyn Write + Send>>,
+    log: Option<Outlet>,
     mut ready: Ready,
     progress: watch::Sender<Progress>,
 ) -> Outcome {
@@ -66,6 +78,7 @@ pub async fn run(
     Outcome {
         report: judge.finish(None),
         log_error: recorder.error,
+        log: recorder.log,
     }
 }
 
@@ -106,56 +119,42 @@ fn forget(progress: &watch::Sender<Progress>) {
 }
 
 struct Recorder {
-    log: Option<Box<dyn Write + Send>>,
+    log: Option<Outlet>,
     error: Option<io::Error>,
 }
 
 impl Recorder {
-    fn new(log: Option<Box<dyn Write + Send>>, header: &Header) -> Self {
+    fn new(log: Option<Outlet>, header: &Header) -> Self {
         let mut recorder = Self { log, error: None };
         recorder.attempt(|log| log::write_header(log, header));
         recorder
     }
 
-    fn write(&mut self, seq: u64, event: &Event) {
-        self.attempt(|log| log::write_entry(log, seq, event));
-    }
-
-    fn flush(&mut self) {
-        self.attempt(Write::flush);
-    }
-
     /// After the first error nothing more is written: what follows a hole could not be trusted.
-    fn attempt(&mut self, write: impl FnOnce(&mut Box<dyn Write + Send>) -> io::Result<()>) {
-        if let Some(log) = &mut self.log
-            && let Err(error) = write(log)
-        {
+    fn write(&mut self, seq: u64, event: &Event) {
+        if self.error.is_none() {
+            self.attempt(|log| log::write_entry(log, seq, event));
+        }
+    }
+
+    /// What came before an error may still be handed over.
+    fn flush(&mut self) {
+        self.attempt(Outlet::flush);
+    }
+
+    fn attempt(&mut self, write: impl FnOnce(&mut Outlet) -> io::Result<()>) {
+        if let Some(Err(error)) = self.log.as_mut().map(write) {
             tracing::warn!("the recording ends here, it cannot be written: {error}");
-            self.error = Some(error);
-            self.log = None;
+            self.error.get_or_insert(error);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-
-    struct FullDisk(usize);
-
-    impl Write for FullDisk {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 = self
-                .0
-                .checked_sub(bytes.len())
-                .ok_or(io::ErrorKind::StorageFull)?;
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn reports_are_made_twice_a_second() {
@@ -196,7 +195,7 @@ mod tests {
         let outcome = run(
             Header::default(),
             receiver,
-            Some(Box::new(FullDisk(200))),
+            Some(Outlet::create(Path::new("/dev/full")).unwrap()),
             Ready::default(),
             progress,
         )

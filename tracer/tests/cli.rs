@@ -172,6 +172,21 @@ fn without_open_vswitch_there_is_nothing_to_record() {
 }
 
 #[test]
+fn what_cannot_hold_a_recording_is_refused_before_open_vswitch_is_looked_for() {
+    let folder = Folder(tempfile::tempdir().unwrap());
+    let directory = folder.path("").to_str().unwrap().to_owned();
+    refused(
+        &ovsgap(&["record", "-o", &directory, "--", "true"]),
+        &["-o", "is a directory"],
+    );
+    let missing = folder.path("missing/run.jsonl");
+    refused(
+        &ovsgap(&["record", "-o", missing.to_str().unwrap(), "--", "true"]),
+        &["-o", "No such file"],
+    );
+}
+
+#[test]
 fn bad_usage_is_refused() {
     refused(&ovsgap(&["report"]), &["Usage"]);
     refused(&ovsgap(&["record", "--ring-size", "5"]), &["power of two"]);

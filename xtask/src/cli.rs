@@ -168,7 +168,7 @@ fn test(paths: &Paths, asked: &Test) -> Result<ExitCode> {
     let distros = Distro::all_of(&asked.distro);
     let mut count = suite::Count::default();
     if asked.faults {
-        crate::faults::run(paths, &mut count, &distros, &asked.fault)?;
+        crate::faults::run(paths, &mut count, &distros, &asked.fault);
         return finish(count);
     }
     if only.is_empty() && !again {
@@ -176,6 +176,9 @@ fn test(paths: &Paths, asked: &Test) -> Result<ExitCode> {
     }
     let plan = suite::plan(&distros, only, *all || *again)?;
     let outcomes = suite::nodes(paths, &mut count, &plan, *again);
+    if distros.is_empty() && only.is_empty() && !again && !all {
+        crate::faults::usual(paths, &mut count);
+    }
     if asked.write_accuracy {
         accuracy::write(paths, &outcomes)?;
     }

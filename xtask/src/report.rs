@@ -48,6 +48,8 @@ pub struct Capture {
     pub started_ns: u64,
     /// When it ended.
     pub ended_ns: u64,
+    /// Events of the recording.
+    pub events: u64,
     /// Hooks on the kernel.
     pub hooks: Vec<Hook>,
     /// Upcalls seen beside the datapath's own counters.

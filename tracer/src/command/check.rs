@@ -15,6 +15,7 @@ use tracer_core::report::{Command, Report, Verdict};
 use super::record::{self, Interrupts, Trace};
 use super::{EXCEEDED, INCONCLUSIVE, compare, report};
 use crate::cli::{Check, Format, Limits};
+use crate::outlet::{Outlet, PATIENCE};
 use crate::pipeline::Outcome;
 use crate::runs::{Judged, Run, Runs, merged};
 use crate::sink::{self, Style};
@@ -133,7 +134,11 @@ async fn executed(args: &Check, verbose: u8, budget: &Budget) -> anyhow::Result<
             command: &args.subject.command,
             settle: Duration::from_secs(args.settle),
         };
-        let Outcome { report, log_error } = trace.run(&mut interrupts).await?;
+        let mut outcome = trace.run(&mut interrupts).await?;
+        outcome.keep(clock::now().plus(PATIENCE));
+        let Outcome {
+            report, log_error, ..
+        } = outcome;
         if let Some(error) = log_error {
             tracing::warn!("the recording {} is not whole: {error}", path.display());
         }
@@ -174,19 +179,23 @@ fn list(folder: &Path, all: &[Judged]) -> anyhow::Result<()> {
 }
 
 fn save(path: &Path, text: &str) -> anyhow::Result<()> {
-    let written = outfile::create(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    let mut outlet = Outlet::create(path)?;
+    let written = outlet.write_all(text.as_bytes());
+    let written = written.and_then(|()| outlet.finish(clock::now().plus(PATIENCE)));
     written.with_context(|| format!("cannot write {}: choose another place", path.display()))
 }
 
 /// To the file what was asked for, to standard output what exceeds the budget; without a file, to standard output what was asked for.
 fn print(args: &Check, all: &[Judged], whole: &Judged) -> anyhow::Result<()> {
+    let live = !args.subject.command.is_empty();
+    let until = live.then(|| clock::now().plus(PATIENCE));
     let asked = asked(args, all, whole);
     let Some(path) = &args.output else {
-        return super::write(&asked);
+        return super::write(&asked, until);
     };
     save(path, &asked)?;
     tracing::info!("report: {}", path.display());
-    super::write(&verdicts(all, whole))
+    super::write(&verdicts(all, whole), until)
 }
 
 fn asked(args: &Check, all: &[Judged], whole: &Judged) -> String {

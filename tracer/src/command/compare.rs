@@ -29,7 +29,7 @@ pub fn run(args: &Compare) -> anyhow::Result<ExitCode> {
         ComparisonFormat::Text => sink::comparison::text(&comparison),
         ComparisonFormat::Json => sink::comparison::json(&comparison),
     };
-    super::write(&text)?;
+    super::write(&text, None)?;
     Ok(match comparison.outcome {
         Outcome::Better | Outcome::NoEvidence => ExitCode::SUCCESS,
         Outcome::Worse => ExitCode::from(EXCEEDED),

@@ -38,7 +38,7 @@ pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     checks.push(kernel);
     checks.extend(hooks.iter().map(hook));
     let healthy = checks.iter().all(|check| check.ok);
-    super::write(&draw(&checks))?;
+    super::write(&draw(&checks), None)?;
     Ok(if healthy {
         ExitCode::SUCCESS
     } else {

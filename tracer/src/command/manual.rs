@@ -25,7 +25,7 @@ const STATUS: &str = "\
 pub fn completions(args: &Completions) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "ovsgap", &mut script);
-    super::write(&String::from_utf8_lossy(&script))?;
+    super::write(&String::from_utf8_lossy(&script), None)?;
     Ok(ExitCode::SUCCESS)
 }
 

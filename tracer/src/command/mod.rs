@@ -11,7 +11,13 @@ pub mod watch;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use anyhow::bail;
+use rustix::stdio::stdout;
+use tracer_core::report::Report;
+use tracer_core::time::Timestamp;
+
 use crate::cli::{Node, Print};
+use crate::outlet;
 use crate::sink::{self, Style};
 use crate::source::rundir;
 
@@ -34,8 +40,8 @@ pub fn sockets(node: &Node) -> anyhow::Result<(std::path::PathBuf, std::path::Pa
     Ok((dir, db))
 }
 
-/// Prints a report on standard output. A reader that has gone away is no error.
-pub fn print(report: &tracer_core::report::Report, print: Print) -> anyhow::Result<ExitCode> {
+/// Prints a report on standard output, as [`write`] does.
+pub fn print(report: &Report, print: Print, until: Option<Timestamp>) -> anyhow::Result<ExitCode> {
     let text = sink::render(
         report,
         Style {
@@ -43,14 +49,27 @@ pub fn print(report: &tracer_core::report::Report, print: Print) -> anyhow::Resu
             utc: print.utc,
         },
     );
-    write(&text)?;
+    write(&text, until)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes to standard output. A reader that has gone away is no error.
-pub fn write(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+/// Writes to standard output. A reader that has gone away is no error. One that pauses, as a pager does, is waited for;
+/// after a capture, whose signals end nothing more, only until then.
+pub fn write(text: &str, until: Option<Timestamp>) -> anyhow::Result<()> {
+    let written = match until {
+        None => {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        }
+        Some(until) => match outlet::offer(stdout(), text.as_bytes(), until) {
+            Ok(taken) if taken < text.len() => bail!(
+                "whoever reads standard output took {taken} bytes of {}: read it without pause, or write it to a file",
+                text.len()
+            ),
+            offered => offered.map(drop),
+        },
+    };
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }

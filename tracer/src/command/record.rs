@@ -3,7 +3,6 @@
 //! May not know: what events mean.
 
 use std::collections::BTreeSet;
-use std::io::{BufWriter, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
@@ -20,6 +19,7 @@ use tracer_core::report::{Finding, Report};
 use crate::capture::{self, Plan, Sources};
 use crate::cli::{Node, Record};
 use crate::outfile;
+use crate::outlet::{self, Outlet};
 use crate::pipeline::{self, Outcome, Progress};
 use crate::ready::Ready;
 use crate::settled::settled;
@@ -50,15 +50,25 @@ pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
         command: &args.command,
         settle: Duration::from_secs(args.settle),
     };
-    let Outcome { report, log_error } = trace.run(&mut interrupts).await?;
-    let code = super::print(&report, args.print)?;
+    let mut outcome = trace.run(&mut interrupts).await?;
+    let until = clock::now().plus(outlet::PATIENCE);
+    let printed = super::print(&outcome.report, args.print, Some(until));
+    outcome.keep(until);
+    let name = path.display();
+    let Outcome {
+        report, log_error, ..
+    } = outcome;
     if let Some(error) = log_error {
-        anyhow::bail!(
-            "the recording {} is not whole: {error}; the report above is",
-            path.display()
-        );
+        let report = if printed.is_ok() {
+            "the report above is"
+        } else {
+            "nor is the report"
+        };
+        anyhow::bail!("the recording {name} is not whole: {error}; {report}");
     }
-    tracing::info!("recording: {}", path.display());
+    let code =
+        printed.with_context(|| format!("the recording {name} is whole, `ovsgap report` prints it"))?;
+    tracing::info!("recording: {name}");
     if let Some(unseen) = blind(&report) {
         anyhow::bail!("the kernel's datapath was not seen: {unseen}");
     }
@@ -91,6 +101,7 @@ pub struct Trace<'a> {
 impl Trace<'_> {
     /// Attaches, runs the command, waits until what it restarted is over, lets go.
     pub async fn run(self, interrupts: &mut Interrupts) -> anyhow::Result<Outcome> {
+        outlet::check(self.path)?;
         let (events, received) = mpsc::channel(WAITING);
         let (progress, mut seen) = watch::channel(Progress::default());
         let header = capture::header();
@@ -99,7 +110,7 @@ impl Trace<'_> {
             started = capture::start(self.plan.clone(), events) => started?,
             _ = interrupts.next() => anyhow::bail!("interrupted before anything was traced: there is no recording"),
         };
-        let log = create(self.path)?;
+        let log = Outlet::create(self.path)?;
         tokio::spawn(narrate(seen.clone()));
         let pipeline = tokio::spawn(pipeline::run(header, received, Some(log), ready, progress));
         tokio::select! {
@@ -157,16 +168,6 @@ pub fn plan(node: &Node, verbose: u8) -> anyhow::Result<Plan> {
             ..Default::default()
         },
     })
-}
-
-fn create(path: &Path) -> anyhow::Result<Box<dyn Write + Send>> {
-    let file = outfile::create(path).with_context(|| {
-        format!(
-            "cannot write the recording {}: choose another place with -o",
-            path.display()
-        )
-    })?;
-    Ok(Box::new(BufWriter::with_capacity(1 << 17, file)))
 }
 
 /// Runs the command to its end. A signal ends it: Ctrl-C reaches it by itself, SIGTERM is passed on.

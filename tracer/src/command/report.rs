@@ -19,7 +19,7 @@ use crate::cli::ReportArgs;
 pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let name = args.file.display();
     let (report, flaw) = read(&args.file).with_context(|| format!("{name}"))?;
-    super::print(&report, args.print)?;
+    super::print(&report, args.print, None)?;
     if let Some(flaw) = flaw {
         anyhow::bail!("{name}: {flaw}");
     }

@@ -3,7 +3,7 @@
 //! May not know: keys, what is drawn.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,13 +15,15 @@ use tracer_core::time::Timestamp;
 
 use super::moment::Origin;
 use crate::outfile;
+use crate::outlet::{Outlet, PATIENCE};
 use crate::sink::{Format, Style, render};
+use crate::source::clock;
 
 /// Writes a recording.
 #[derive(Debug)]
 pub struct Scribe {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: Outlet,
     next: u64,
     ended: bool,
     error: Option<std::io::Error>,
@@ -32,7 +34,7 @@ impl Scribe {
     pub fn new(path: &Path, header: &Header) -> anyhow::Result<Self> {
         let mut scribe = Self {
             path: path.to_owned(),
-            file: BufWriter::new(create(path)?),
+            file: Outlet::create(path)?,
             next: 0,
             ended: false,
             error: None,
@@ -91,7 +93,7 @@ impl Scribe {
             at,
             kind: EventKind::CaptureEnded,
         });
-        if let Err(error) = self.file.flush() {
+        if let Err(error) = self.file.finish(clock::now().plus(PATIENCE)) {
             tracing::warn!("the recording {} is not whole: {error}", self.path.display());
         }
     }

@@ -4,6 +4,7 @@
 
 mod ending;
 mod module;
+mod readers;
 mod recorder;
 mod rights;
 mod sockets;
@@ -15,7 +16,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::clock::{self, MILLISECOND};
 use super::node::Node;
@@ -29,14 +30,19 @@ use crate::faults::{FILE, Found};
 type Fault = fn() -> Result<()>;
 
 /// All of them, in their order: the one that moves the clock is last.
-const ALL: [(&str, Fault); 25] = [
+const ALL: [(&str, Fault); 33] = [
     ("nothing is written to anything", untouched::check),
+    (
+        "a recorder that is killed leaves nothing behind",
+        untouched::killed,
+    ),
     ("a recording is its owner's alone", world::private),
     (
         "few capabilities suffice, and a missing one is named",
         rights::check,
     ),
     ("a recording with few capabilities is root's", rights::recorded),
+    ("little locked memory suffices, or is named", rights::locked),
     ("a ring that overflows is told", world::starved),
     ("a recorder that is killed leaves a recording", ending::killed),
     (
@@ -54,6 +60,21 @@ const ALL: [(&str, Fault); 25] = [
         "a pipe that closes ends the recording, not the report",
         world::closed_pipe,
     ),
+    (
+        "a recording whose reader stands still ends, and so does ovsgap",
+        readers::stands_still,
+    ),
+    ("a recording whose reader pauses loses nothing", readers::pauses),
+    (
+        "a recording that is read byte by byte loses nothing",
+        readers::drips,
+    ),
+    ("a recording that nobody reads is told", readers::never_comes),
+    (
+        "a report whose reader stands still is in the recording",
+        readers::report_unread,
+    ),
+    ("words that nobody reads hold nothing up", readers::words_unread),
     ("an OVSDB that hangs is told", sockets::silent_database),
     ("an OVSDB that closes is told", sockets::closed_database),
     ("an OVSDB that sends garbage is told", sockets::garbage_database),
@@ -80,6 +101,11 @@ const ALL: [(&str, Fault); 25] = [
 
 /// Brings up a node with traffic and goes through those whose names hold one of `wanted` (none: all).
 pub fn run(wanted: &[String]) -> Result<()> {
+    let chosen: Vec<_> = ALL
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())))
+        .collect();
+    ensure!(!chosen.is_empty(), "no trouble's name holds one of {wanted:?}");
     let node = Node::up(3, false)?;
     let prober = Prober::start(spec::ring(&node.pods, &[], RATES), &node.pods, false)?;
     traffic::status::serve(Arc::clone(&prober.progress))?;
@@ -89,9 +115,6 @@ pub fn run(wanted: &[String]) -> Result<()> {
         .append(true)
         .open(Path::new("/out").join(FILE))
         .context("opening the file of findings")?;
-    let chosen = ALL
-        .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())));
     for (name, fault) in chosen {
         eprintln!("{name} …");
         let began = clock::now();
@@ -128,4 +151,18 @@ fn restart() -> Result<()> {
         linger_ms: 500,
         steps: PathBuf::from(STEPS),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::USUAL;
+
+    #[test]
+    fn each_usual_one_is_one() {
+        for usual in USUAL {
+            let named = ALL.iter().filter(|(name, _)| name.contains(usual)).count();
+            assert_eq!(named, 1, "{usual}");
+        }
+    }
 }

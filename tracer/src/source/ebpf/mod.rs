@@ -35,7 +35,7 @@ use std::future::{Future, pending};
 use std::time::Duration;
 
 use anyhow::bail;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracer_core::event::{Event, EventKind, Hook};
@@ -107,14 +107,7 @@ pub struct Attached {
 /// Attaches to the running kernel. A hook that cannot be attached is told in [`Attached::hooks`]; it is an
 /// error only when there is none that can. To be called inside a tokio runtime.
 pub fn attach(config: Config) -> anyhow::Result<Attached> {
-    // Before Linux 5.11 maps count as locked memory. Where it may not be raised, making them says so.
-    let unlimited = Rlimit {
-        current: None,
-        maximum: None,
-    };
-    if let Err(error) = setrlimit(Resource::Memlock, unlimited) {
-        tracing::debug!("the limit of locked memory stays: {error}");
-    }
+    unlock_memory();
     let module = module::loaded();
     let layout = Layout::of_running_kernel(module.map(|_| module::NAME))?;
     let mut loader = Loader::new(&layout.offsets, config.verbose)?;
@@ -135,6 +128,23 @@ pub fn attach(config: Config) -> anyhow::Result<Attached> {
         since: now(),
         refused: None,
     })
+}
+
+/// Before Linux 5.11 maps count as locked memory. Where as much of it as they need may not be had, making them says so.
+fn unlock_memory() {
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    let most = getrlimit(Resource::Memlock).maximum;
+    let allowed = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    let raised = setrlimit(Resource::Memlock, unlimited).or_else(|_| setrlimit(Resource::Memlock, allowed));
+    if let Err(error) = raised {
+        tracing::debug!("the limit of locked memory stays: {error}");
+    }
 }
 
 /// What can be hooked on this node, packets included: tries, and lets go of everything again.

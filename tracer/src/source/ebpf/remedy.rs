@@ -8,6 +8,7 @@ use std::{fs, io};
 use aya::EbpfError;
 use aya::programs::ProgramError;
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 /// How much of the verifier's log is of use to a reader: its end says what it did not like.
 const VERIFIER_LINES: usize = 12;
@@ -98,7 +99,23 @@ fn permission() -> String {
         &read("/proc/self/status"),
         &read("/sys/kernel/security/lockdown"),
         &read(PARANOID_LEVEL),
+        lockable(),
     )
+}
+
+/// How much memory, in bytes, programs and maps may take; `None`: they are not counted, or not limited. Before Linux 5.11
+/// they count as locked memory (`bpf_map_charge_init`, kernel/bpf/syscall.c), from then on as the memory cgroup's.
+fn lockable() -> Option<u64> {
+    let system = rustix::system::uname();
+    let limit = getrlimit(Resource::Memlock).current;
+    limit.filter(|_| counts_as_locked(&system.release().to_string_lossy()))
+}
+
+fn counts_as_locked(release: &str) -> bool {
+    let mut parts = release.split(|letter: char| !letter.is_ascii_digit());
+    let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok());
+    let version = (number(), number());
+    matches!(version, (Some(major), Some(minor)) if (major, minor) < (5, 11))
 }
 
 const SYS_ADMIN: u64 = 21;
@@ -142,7 +159,7 @@ fn effective(status: &str) -> u64 {
         .unwrap_or(0)
 }
 
-fn permission_from(status: &str, lockdown: &str, paranoid: &str) -> String {
+fn permission_from(status: &str, lockdown: &str, paranoid: &str, lockable: Option<u64>) -> String {
     if lockdown.contains("[confidentiality]") {
         return "kernel lockdown is in confidentiality mode, in which no program may read kernel memory; boot with \
                 lockdown=integrity or without lockdown"
@@ -153,6 +170,13 @@ fn permission_from(status: &str, lockdown: &str, paranoid: &str) -> String {
         return format!(
             "the process lacks {}; run it as root, or in a Pod with these capabilities or `securityContext: {{privileged: true}}`",
             missing.join(" and ")
+        );
+    }
+    if let Some(bytes) = lockable {
+        return format!(
+            "before Linux 5.11 maps and programs count as locked memory, of which this process may have {} KiB: give it \
+             CAP_SYS_RESOURCE, or a higher limit (`ulimit -l unlimited`; of systemd, LimitMEMLOCK=infinity)",
+            bytes >> 10
         );
     }
     let held = if effective(status) >> SYS_ADMIN & 1 == 1 {
@@ -177,13 +201,19 @@ mod tests {
             "CapEff:\t0000000000000000\n",
             "none integrity [confidentiality]",
             "2",
+            Some(65536),
         );
         assert!(told.contains("lockdown"), "{told}");
     }
 
     #[test]
     fn the_lacking_capabilities_are_named() {
-        let told = permission_from("Name:\tx\nCapEff:\t0000004000000000\n", "[none] integrity", "2");
+        let told = permission_from(
+            "Name:\tx\nCapEff:\t0000004000000000\n",
+            "[none] integrity",
+            "2",
+            Some(65536),
+        );
         assert!(
             told.contains("lacks CAP_BPF (to load programs and maps);"),
             "{told}"
@@ -199,7 +229,7 @@ mod tests {
 
     #[test]
     fn debians_level_forbids_what_the_new_capabilities_allow() {
-        let told = permission_from("CapEff:\t000000c000000000\n", "", "3\n");
+        let told = permission_from("CapEff:\t000000c000000000\n", "", "3\n", None);
         assert!(
             told.contains("lacks CAP_SYS_ADMIN") && told.contains("sysctl kernel.perf_event_paranoid=2"),
             "{told}"
@@ -208,8 +238,21 @@ mod tests {
 
     #[test]
     fn a_container_is_suspected_when_no_capability_is_lacking() {
-        let told = permission_from("CapEff:\t000001ffffffffff\n", "", "4\n");
+        let told = permission_from("CapEff:\t000001ffffffffff\n", "", "4\n", None);
         assert!(told.contains("seccomp") && told.contains("is 4"), "{told}");
+    }
+
+    #[test]
+    fn locked_memory_is_named_where_it_is_limited() {
+        let told = permission_from("CapEff:\t000000c000000000\n", "", "2\n", Some(65536));
+        assert!(
+            told.contains("64 KiB") && told.contains("CAP_SYS_RESOURCE"),
+            "{told}"
+        );
+        let counting = ["5.10.0-35-amd64", "5.8.0", "4.19"];
+        let others = ["5.11.0", "5.15.0-91-generic", "6.1.0", "7.2-amd64", "", "x"];
+        assert!(counting.iter().all(|release| counts_as_locked(release)));
+        assert!(!others.iter().any(|release| counts_as_locked(release)));
     }
 
     #[test]

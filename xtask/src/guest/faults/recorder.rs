@@ -11,13 +11,19 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::guest::clock::{self, MILLISECOND, SECOND};
 use crate::report::Report;
 
+/// How long one that is waited for may go on before it is killed: it hangs.
+const HANGS: u64 = 60 * SECOND;
 /// How long the end may take, from the trouble or the signal to a report that is written and a process that is gone.
 const END: u64 = 2 * SECOND;
+/// What the smallest pipe holds.
+pub const PIPE: usize = 4096;
 /// What it says when it traces.
 const READY: &str = "tracing; Ctrl-C ends it";
 
@@ -27,6 +33,8 @@ pub struct Recorder {
     stdout: Option<JoinHandle<(String, u64)>>,
     stderr: Option<JoinHandle<String>>,
     ready: Receiver<()>,
+    /// Its report, where nobody reads it before it has ended.
+    unread: Option<ChildStdout>,
 }
 
 /// What it left.
@@ -74,20 +82,39 @@ pub fn command(out: &Path, more: &[&str]) -> Command {
 impl Recorder {
     /// Starts it and waits until it traces.
     pub fn start(command: Command) -> Result<Self> {
-        let recorder = Self::spawn(command)?;
-        if recorder.ready.recv().is_err() {
-            let ended = recorder.wait()?;
+        Self::spawn(command)?.until_ready()
+    }
+
+    fn until_ready(self) -> Result<Self> {
+        if self.ready.recv().is_err() {
+            let ended = self.wait()?;
             bail!(
                 "ovsgap ended before it traced ({}): {}",
                 ended.status,
                 ended.stderr
             );
         }
-        Ok(recorder)
+        Ok(self)
     }
 
     /// Starts it.
-    pub fn spawn(mut command: Command) -> Result<Self> {
+    pub fn spawn(command: Command) -> Result<Self> {
+        let (mut recorder, stdout) = Self::mute(command)?;
+        recorder.stdout = Some(std::thread::spawn(move || all(stdout)));
+        Ok(recorder)
+    }
+
+    /// Starts it and waits until it traces; nobody reads its report before it has ended, and it is written into a pipe that
+    /// holds [`PIPE`] bytes.
+    pub fn start_unread(command: Command) -> Result<Self> {
+        let (mut recorder, stdout) = Self::mute(command)?;
+        fcntl_setpipe_size(&stdout, PIPE).context("making a pipe small")?;
+        recorder.unread = Some(stdout);
+        recorder.until_ready()
+    }
+
+    /// Starts it, with words that are read and a report that is not yet.
+    fn mute(mut command: Command) -> Result<(Self, ChildStdout)> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -96,12 +123,14 @@ impl Recorder {
         let stdout = child.stdout.take().context("no stdout")?;
         let stderr = child.stderr.take().context("no stderr")?;
         let (traces, ready) = channel();
-        Ok(Self {
+        let recorder = Self {
             child,
-            stdout: Some(std::thread::spawn(move || all(stdout))),
+            stdout: None,
             stderr: Some(std::thread::spawn(move || words(stderr, &traces))),
             ready,
-        })
+            unread: None,
+        };
+        Ok((recorder, stdout))
     }
 
     /// Sends it a signal.
@@ -130,8 +159,11 @@ impl Recorder {
 
     /// Waits for its end.
     pub fn wait(mut self) -> Result<Ended> {
-        let status = self.child.wait().context("waiting for ovsgap")?;
-        let (stdout, reported) = ended(self.stdout.take());
+        let status = status(&mut self.child)?;
+        let (stdout, reported) = match self.unread.take() {
+            Some(stdout) => all(stdout),
+            None => ended(self.stdout.take()),
+        };
         let ended = Ended {
             status,
             stdout,
@@ -152,6 +184,24 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         let _ = (self.child.kill(), self.child.wait());
     }
+}
+
+/// How it ended; one that hangs is killed.
+pub fn status(child: &mut Child) -> Result<ExitStatus> {
+    let pid = Pid::from_raw(child.id().try_into()?).context("a process without an id")?;
+    let gone = pidfd_open(pid, PidfdFlags::empty()).context("watching ovsgap")?;
+    let patience = Timespec {
+        tv_sec: (HANGS / SECOND).try_into()?,
+        tv_nsec: 0,
+    };
+    let hangs =
+        poll(&mut [PollFd::new(&gone, PollFlags::IN)], Some(&patience)).context("waiting for ovsgap")? == 0;
+    if hangs {
+        child.kill().context("killing ovsgap")?;
+    }
+    let status = child.wait().context("waiting for ovsgap")?;
+    ensure!(!hangs, "ovsgap hangs: it did not end within {} s", HANGS / SECOND);
+    Ok(status)
 }
 
 fn ended<T: Default>(thread: Option<JoinHandle<T>>) -> T {

@@ -47,29 +47,86 @@ fn at_each_level(trial: impl Fn(bool) -> Result<()>) -> Result<()> {
     first.and(second)
 }
 
+/// What may be locked where nobody has raised it (`MLOCK_LIMIT` of Linux before 5.16), in bytes.
+const LITTLE: &str = "65536";
+
+/// Whether maps and programs count as locked memory: before Linux 5.11, of which the lab has one.
+fn counts() -> bool {
+    rustix::system::uname().release().to_bytes().starts_with(b"5.10.")
+}
+
+/// What is needed beside `capabilities` where little may be locked.
+fn with_memory<'a>(capabilities: &[&'a str]) -> Vec<&'a str> {
+    let more = counts().then_some("sys_resource");
+    capabilities.iter().copied().chain(more).collect()
+}
+
 /// Goes through all trials.
 pub fn check() -> Result<()> {
     at_each_level(|paranoid| {
         let trials = if paranoid { &PARANOID[..] } else { &PLAIN[..] };
-        let wrong: Vec<String> = trials
-            .iter()
-            .filter_map(|trial| go(trial).err())
-            .map(|error| format!("{error:#}"))
-            .collect();
-        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-        Ok(())
+        all(trials.iter().map(|trial| go(trial, LITTLE)))
     })
 }
 
-fn go((user, capabilities, missing): &Trial) -> Result<()> {
+/// What little locked memory takes: nothing from Linux 5.11 on; before, either the right to have more or as much as needed.
+pub fn locked() -> Result<()> {
+    at_each_level(|paranoid| {
+        let few: &[&str] = if paranoid {
+            &["sys_admin"]
+        } else {
+            &["bpf", "perfmon"]
+        };
+        let missing = counts().then_some("CAP_SYS_RESOURCE");
+        all([
+            doctor((0, few), LITTLE, missing),
+            doctor((0, few), "unlimited", None),
+            doctor((0, &with_memory(few)), LITTLE, None),
+            missing.map_or(Ok(()), |name| refused(few, name)),
+        ]
+        .into_iter())
+    })
+}
+
+/// `record` ends at once, and says what is missing.
+fn refused(capabilities: &[&str], missing: &str) -> Result<()> {
+    let out = path("refused.jsonl");
+    let recorder = Recorder::spawn(limited((0, capabilities), LITTLE, &command(&out, &[])))?;
+    let ended = recorder.wait()?;
+    let said = ended.stderr.contains(missing) && ended.stderr.contains("64 KiB");
+    ensure!(
+        ended.status.code() == Some(2) && said,
+        "{}: {}",
+        ended.status,
+        ended.stderr
+    );
+    ensure!(!out.exists(), "there is a recording");
+    Ok(())
+}
+
+fn all(trials: impl Iterator<Item = Result<()>>) -> Result<()> {
+    let wrong: Vec<String> = trials
+        .filter_map(Result::err)
+        .map(|error| format!("{error:#}"))
+        .collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn go((user, capabilities, missing): &Trial, memory: &str) -> Result<()> {
+    doctor((*user, &with_memory(capabilities)), memory, *missing)
+}
+
+fn doctor(who: (u32, &[&str]), memory: &str, missing: Option<&str>) -> Result<()> {
     let mut doctor = Command::new("ovsgap");
     doctor.arg("doctor");
-    let output = limited(*user, capabilities, &doctor)
+    let output = limited(who, memory, &doctor)
         .output()
         .context("starting setpriv")?;
     let told =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    let who = format!("user {user} with {capabilities:?}");
+    let (user, capabilities) = who;
+    let who = format!("user {user} with {capabilities:?} and {memory} bytes of locked memory");
     match missing {
         None => ensure!(
             output.status.success() && !told.contains("MISS"),
@@ -101,7 +158,8 @@ fn beside_root(user: u32, capabilities: &[&str]) -> Result<()> {
     let more = ["--evidence", "always"];
     let whole = Recorder::start(command(&path("root.jsonl"), &more))?;
     let out = path("few.jsonl");
-    let few = Recorder::start(limited(user, capabilities, &command(&out, &more)))?;
+    let rights = with_memory(capabilities);
+    let few = Recorder::start(limited((user, &rights), LITTLE, &command(&out, &more)))?;
     restart()?;
     let few = few
         .end()
@@ -157,12 +215,12 @@ fn evidence(report: &Report) -> Vec<String> {
         .collect()
 }
 
-/// The same command as a user with these capabilities and no others.
-fn limited(user: u32, capabilities: &[&str], inner: &Command) -> Command {
-    let list = format!(",+{}", capabilities.join(",+"));
-    // Before Linux 5.11 eBPF maps count as locked memory.
+/// The same command as a user with these capabilities and no others, who may lock so many bytes of memory.
+fn limited((user, capabilities): (u32, &[&str]), memory: &str, inner: &Command) -> Command {
+    let names: Vec<String> = capabilities.iter().map(|name| number(name)).collect();
+    let list = format!(",+{}", names.join(",+"));
     let mut command = Command::new("prlimit");
-    command.args(["--memlock=unlimited:unlimited", "setpriv"]);
+    command.args([format!("--memlock={memory}:{memory}"), "setpriv".to_owned()]);
     command.args([
         format!("--reuid={user}"),
         "--clear-groups".to_owned(),
@@ -172,4 +230,13 @@ fn limited(user: u32, capabilities: &[&str], inner: &Command) -> Command {
     ]);
     command.arg(inner.get_program()).args(inner.get_args());
     command
+}
+
+/// A capability as setpriv knows it: by its number, where it is younger than Debian 11's libcap-ng.
+fn number(name: &str) -> String {
+    match name {
+        "perfmon" => "cap_38".to_owned(),
+        "bpf" => "cap_39".to_owned(),
+        other => other.to_owned(),
+    }
 }

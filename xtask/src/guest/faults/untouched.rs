@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::Signal;
 
 use super::recorder::{Recorder, command, path};
 use crate::guest::command::output;
@@ -24,10 +25,23 @@ const PARTS: [Part; 7] = [
 
 /// A recording with everything attached changes none of it.
 pub fn check() -> Result<()> {
+    left_as_it_was(|recorder| recorder.end()?.report(0).map(drop))
+}
+
+/// Nor does one that is killed.
+pub fn killed() -> Result<()> {
+    left_as_it_was(|recorder| {
+        recorder.signal(Signal::KILL)?;
+        recorder.wait().map(drop)
+    })
+}
+
+fn left_as_it_was(end: impl FnOnce(Recorder) -> Result<()>) -> Result<()> {
     let before = state()?;
-    Recorder::start(command(&path("nothing.jsonl"), &["--evidence", "always"]))?
-        .end()?
-        .report(0)?;
+    end(Recorder::start(command(
+        &path("nothing.jsonl"),
+        &["--evidence", "always"],
+    ))?)?;
     let after = state()?;
     let mut changed = Vec::new();
     for ((what, before), (_, after)) in before.iter().zip(&after) {
