@@ -186,7 +186,7 @@ fn same(live: &str, replayed: &str) -> Result<(), String> {
 /// One in how many upcalls the hooks may miss, if the report says so. The kernel runs no kprobe on a CPU that is
 /// already inside one (`kprobe_running()`): an upcall of a softirq that interrupts the handler of a probe in
 /// ovs-vswitchd's own calls is not seen, and under emulation those handlers take a hundred times longer.
-const UNSEEN: u64 = 50;
+pub const UNSEEN: u64 = 50;
 
 fn reconciliation(checks: &mut Checks, outcome: &Outcome) {
     let list = &outcome.report.capture.reconciliation;

@@ -30,7 +30,7 @@ use crate::faults::{FILE, Found};
 type Fault = fn() -> Result<()>;
 
 /// All of them, in their order: the one that moves the clock is last.
-const ALL: [(&str, Fault); 33] = [
+const ALL: [(&str, Fault); 34] = [
     ("nothing is written to anything", untouched::check),
     (
         "a recorder that is killed leaves nothing behind",
@@ -44,6 +44,10 @@ const ALL: [(&str, Fault); 33] = [
     ("a recording with few capabilities is root's", rights::recorded),
     ("little locked memory suffices, or is named", rights::locked),
     ("a ring that overflows is told", world::starved),
+    (
+        "a ring that overflows makes no restart good or bad",
+        world::starved_for_nothing,
+    ),
     ("a recorder that is killed leaves a recording", ending::killed),
     (
         "a recorder that is killed in a window leaves a recording",
@@ -139,9 +143,13 @@ const STEPS: &str = "/out/faults-steps.jsonl";
 
 /// The bug's order, 300 ms.
 fn restart() -> Result<()> {
+    restart_in(Order::Bug)
+}
+
+fn restart_in(order: Order) -> Result<()> {
     restart::run(&Restart {
         way: Way::Flag,
-        order: Order::Bug,
+        order,
         hole_ms: 300,
         without: Vec::new(),
         added: None,

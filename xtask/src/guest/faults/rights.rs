@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::recorder::{Recorder, command, path};
 use super::restart;
-use super::world::{lost, tells_the_bug};
+use super::world::{agree, tells_the_bug};
 use crate::report::{Report, Restart};
 
 /// A user, what it may, and what the doctor must name as missing (nothing: all is well).
@@ -172,6 +172,7 @@ fn beside_root(user: u32, capabilities: &[&str]) -> Result<()> {
         one == other,
         "root: {one:?}\nuser {user} with {capabilities:?}: {other:?}"
     );
+    agree(&whole, &few)?;
     let hooks = |report: &Report| report.capture.hooks.iter().filter(|hook| hook.ok).count();
     ensure!(
         hooks(&few) == few.capture.hooks.len() && hooks(&whole) == hooks(&few),
@@ -186,7 +187,7 @@ fn beside_root(user: u32, capabilities: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Kind and verdict, and of each Pod its cause, its verdict, what it lost each way, and how its window ended. A megaflow and
+/// Kind and verdict, and of each Pod its cause, its verdict, and how its window ended. A megaflow and
 /// its first packet come within microseconds, each stamped by a recorder's own probe: which of them two recorders see first
 /// is not the same.
 fn evidence(report: &Report) -> Vec<String> {
@@ -197,13 +198,7 @@ fn evidence(report: &Report) -> Vec<String> {
                 .as_ref()
                 .and_then(|exposed| exposed.ended_by.as_deref());
             let ended = ended.map(|by| if by == "delivered" { "converged" } else { by });
-            format!(
-                "{} {} {:?} {:?} {ended:?}",
-                pod.name,
-                pod.verdict,
-                pod.cause,
-                lost(pod)
-            )
+            format!("{} {} {:?} {ended:?}", pod.name, pod.verdict, pod.cause)
         });
         format!("{} {}", restart.kind, pods.collect::<Vec<_>>().join(", "))
     };
