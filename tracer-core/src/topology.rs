@@ -266,9 +266,10 @@ impl Topology {
         known.or_else(|| history.first())?.1.as_deref()
     }
 
-    /// The endpoint that owns an IP address.
+    /// The endpoint that owns an IP address; a link-local one, which OVSDB does not tell, by the Ethernet address it is made from.
     pub fn owner_of_ip(&self, ip: IpAddr) -> Option<&str> {
-        self.ips.get(&ip).map(String::as_str)
+        let told = self.ips.get(&ip).map(String::as_str);
+        told.or_else(|| self.owner_of_mac(interface_identifier(ip)?))
     }
 
     /// The endpoint that owns an Ethernet address.
@@ -304,6 +305,15 @@ fn store<Row>(rows: &mut BTreeMap<String, Row>, uuid: &str, row: Option<Row>) {
     match row {
         Some(row) => drop(rows.insert(uuid.to_owned(), row)),
         None => drop(rows.remove(uuid)),
+    }
+}
+
+/// The Ethernet address that a link-local address is made from (RFC 4291, appendix A); `None`: from none.
+fn interface_identifier(ip: IpAddr) -> Option<Mac> {
+    let IpAddr::V6(ip) = ip else { return None };
+    match ip.octets() {
+        [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a, b, c, 0xff, 0xfe, d, e, f] => Some(Mac([a ^ 2, b, c, d, e, f])),
+        _ => None,
     }
 }
 

@@ -60,3 +60,17 @@ fn a_number_is_another_devices_from_when_it_was_asked_for() {
     assert_eq!(endpoint.renumbered, Some(Timestamp(41)));
     assert_eq!(endpoint.vport, Some((DP, PortNo(2))));
 }
+
+#[test]
+fn a_link_local_address_is_of_whoever_has_its_ethernet_address() {
+    let of = |ip: &str| interface_identifier(ip.parse().unwrap());
+    assert_eq!(of("fe80::800:ff:fe00:2"), Some(Mac([10, 0, 0, 0, 0, 2])));
+    for other in [
+        "fe80::1",
+        "fd00::800:ff:fe00:2",
+        "fe80:0:0:1:800:ff:fe00:2",
+        "10.0.0.2",
+    ] {
+        assert_eq!(of(other), None, "{other}");
+    }
+}
