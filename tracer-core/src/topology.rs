@@ -311,8 +311,16 @@ fn store<Row>(rows: &mut BTreeMap<String, Row>, uuid: &str, row: Option<Row>) {
 /// The Ethernet address that a link-local address is made from (RFC 4291, appendix A); `None`: from none.
 fn interface_identifier(ip: IpAddr) -> Option<Mac> {
     let IpAddr::V6(ip) = ip else { return None };
-    match ip.octets() {
-        [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a, b, c, 0xff, 0xfe, d, e, f] => Some(Mac([a ^ 2, b, c, d, e, f])),
+    let octets = ip.octets();
+    let [first, rest @ ..] = octets.strip_prefix(&[0xfe, 0x80, 0, 0, 0, 0, 0, 0])? else {
+        return None;
+    };
+    // The bit that tells a universal address from a local one is inverted.
+    match *rest {
+        [second, third, 0xff, 0xfe, ref last @ ..] => {
+            let [fourth, fifth, sixth] = *last.first_chunk()?;
+            Some(Mac([first ^ 2, second, third, fourth, fifth, sixth]))
+        }
         _ => None,
     }
 }
