@@ -190,7 +190,7 @@ fn beside_root(user: u32, capabilities: &[&str]) -> Result<()> {
 /// Kind and verdict, and of each Pod its cause, its verdict, and how its window ended. A megaflow and
 /// its first packet come within microseconds, each stamped by a recorder's own probe: which of them two recorders see first
 /// is not the same.
-fn evidence(report: &Report) -> Vec<String> {
+pub fn evidence(report: &Report) -> Vec<String> {
     let restart = |restart: &Restart| {
         let pods = restart.real_pods().map(|pod| {
             let ended = pod

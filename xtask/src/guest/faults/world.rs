@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 
 use super::recorder::{self, Recorder, command, path, replay};
+use super::rights::evidence;
 use super::{restart, restart_in};
 use crate::guest::command::output;
 use crate::guest::restart::Order;
@@ -108,11 +109,12 @@ pub fn starved() -> Result<()> {
 /// Where none is lost, it does not know, and says so.
 pub fn starved_for_nothing() -> Result<()> {
     let [starved, whole] = starving(Order::Fixed)?;
-    ensure!(whole.verdict != "fail", "the verdict beside it is fail");
+    ensure!(whole.verdict != "fail", "beside it: {:?}", evidence(&whole));
     ensure!(
         starved.verdict == "inconclusive",
-        "the verdict is {}",
-        starved.verdict
+        "it tells {:?}, lost {:?}",
+        evidence(&starved),
+        losses(&starved)
     );
     Ok(())
 }
