@@ -46,6 +46,7 @@ fn near(one: u64, other: u64) -> bool {
 
 /// Whether two recorders tell the same losses.
 pub fn agree(one: &Report, other: &Report) -> Result<()> {
+    let beside = [detail(one), detail(other)].join("\n");
     let (one, other) = (losses(one), losses(other));
     let names = |all: &[(String, [u64; 2])]| all.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     let pairs = one
@@ -54,9 +55,28 @@ pub fn agree(one: &Report, other: &Report) -> Result<()> {
         .flat_map(|(one, other)| one.1.into_iter().zip(other.1));
     ensure!(
         names(&one) == names(&other) && pairs.into_iter().all(|(one, other)| near(one, other)),
-        "they differ: {one:?} and {other:?}"
+        "they differ: {one:?} and {other:?}\n{beside}"
     );
     Ok(())
+}
+
+/// What each traffic to Pods lost and when, and what could not be seen: where two differ, this tells why.
+fn detail(report: &Report) -> String {
+    let pods = report.restarts.iter().flat_map(Restart::real_pods);
+    let keys = pods
+        .filter_map(|pod| pod.observed.to_pod.as_ref())
+        .flat_map(|loss| &loss.keys);
+    let keys = keys.map(|key| {
+        format!(
+            "{:?}: {} at {}..{}",
+            key.key, key.lost_packets, key.first_lost_ns, key.last_lost_ns
+        )
+    });
+    let findings = report
+        .coverage
+        .iter()
+        .map(|finding| format!("{}: {}", finding.kind, finding.detail));
+    keys.chain(findings).collect::<Vec<_>>().join("\n")
 }
 
 /// What each Pod lost.
