@@ -9,6 +9,9 @@ use crate::hook::{Hook, Offsets};
 use crate::report::Finding;
 use crate::time::Timestamp;
 
+/// The kind of a finding that says that records did not fit.
+pub const RECORDS_LOST: &str = "records_lost";
+
 /// Hooks without which a verdict about windows is not possible, and what is missed without each.
 const ESSENTIAL: [(&str, &str); 5] = [
     ("ovs_flow_tbl_flush", "when the datapath was flushed"),
@@ -110,7 +113,7 @@ impl Coverage {
             let detail = format!(
                 "{count} records of {hook} did not fit: enlarge the ring (--ring-size) or trace fewer bridges"
             );
-            finding("records_lost", Some(since_read(*from)), Some(*to), detail, true)
+            finding(RECORDS_LOST, Some(since_read(*from)), Some(*to), detail, true)
         });
         let skipped = self.skipped.iter().map(|(hook, (count, from, to))| {
             let detail = format!(

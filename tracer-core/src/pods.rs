@@ -8,7 +8,7 @@ use crate::cause::{Facts, cause};
 use crate::class::Direction;
 use crate::count;
 use crate::counterfactual::{is_early, remainder};
-use crate::coverage::weakened;
+use crate::coverage::{RECORDS_LOST, touches, weakened};
 use crate::engine::Engine;
 use crate::evidence::{Evidence, Span};
 use crate::forwarding::Forwarding;
@@ -252,21 +252,27 @@ fn is_secure(view: &View<'_>, endpoint: &Endpoint) -> bool {
 const MONITOR_DELAY: u64 = crate::time::SECOND;
 
 fn verdict(view: &View<'_>, found: &Findings) -> Verdict {
-    if !found.lost.is_empty() {
+    let (from, to) = view.span();
+    let incomplete = view
+        .coverage
+        .iter()
+        .any(|finding| finding.kind == RECORDS_LOST && touches(finding, from, to));
+    // That nothing was executed, and that no megaflow came, is what is not in the records.
+    let by_absence = |reason: &Reason| incomplete && *reason == Reason::UserspaceDrop;
+    if !found.lost.keys().all(by_absence) {
         return Verdict::Fail;
     }
     let exposed = found.exposed.as_ref().filter(|_| found.judged);
     let by_window = match exposed.map(|exposed| (exposed.duration_ns, found.standing)) {
-        None | Some((Some(0), _)) => Verdict::Pass,
+        None | Some((Some(0), _)) if found.lost.is_empty() => Verdict::Pass,
         // Without an OpenFlow monitor and without a drop megaflow, packets may just have waited.
         Some((_, Standing::Unknown)) if !found.dropped => Verdict::Inconclusive,
-        Some(_) => Verdict::Fail,
+        _ => Verdict::Fail,
     };
-    let (from, to) = view.span();
-    if by_window == Verdict::Pass && weakened(view.coverage, from, to) {
-        Verdict::Inconclusive
-    } else {
-        by_window
+    match by_window {
+        Verdict::Pass if weakened(view.coverage, from, to) => Verdict::Inconclusive,
+        Verdict::Fail if incomplete => Verdict::Inconclusive,
+        other => other,
     }
 }
 
