@@ -162,11 +162,8 @@ impl Outcome {
                 began,
                 ended: self.until,
                 error: self.truth.clock_error_ns,
-                others: if packets.sent == packets.done {
-                    &self.sent
-                } else {
-                    &[]
-                },
+                prober: &self.sent,
+                tapped: packets.sent == packets.done,
             };
             (stream, of)
         })

@@ -26,9 +26,11 @@ pub struct Stream<'a> {
     pub ended: u64,
     /// How far off the receive stamps may be.
     pub error: u64,
-    /// Of a stream that is known by taps alone: when the prober sent packets of others, in order. A tap sees a frame before
-    /// it waits for its softirq, and that may wait for a processor as the prober does.
-    pub others: &'a [u64],
+    /// When the prober sent packets of any stream, in order.
+    pub prober: &'a [u64],
+    /// It is known by taps alone: those see a frame before it waits for its softirq, and that may wait for a processor as the
+    /// prober does.
+    pub tapped: bool,
 }
 
 /// The longest time in which nothing was sent, of those that lie at least in part between two points.
@@ -41,6 +43,12 @@ pub fn stall(sent: &[u64], from: u64, to: u64) -> u64 {
         .map(|(before, after)| after - before)
         .max()
         .unwrap_or_default()
+}
+
+/// From one sending to the next, on average.
+fn usual(sent: &[u64]) -> u64 {
+    let ends = sent.first().zip(sent.last());
+    ends.map_or(0, |(first, last)| (last - first).div_ceil(sent.len() as u64))
 }
 
 /// Lost packets that no arrival separates.
@@ -172,15 +180,13 @@ impl Stream<'_> {
     /// How long after it was sent a packet may meet the datapath, if it did by `at`: the rest of a softirq waits for a
     /// processor as the prober does, which then sends later than it usually does.
     fn meeting(&self, packet: &Packet, at: u64) -> u64 {
-        if !self.others.is_empty() {
-            return MEET + stall(self.others, packet.done, at);
+        let prober = stall(self.prober, packet.done, at);
+        if self.tapped {
+            return MEET + prober;
         }
-        let sent = &self.packets.sent;
-        let usual = sent
-            .first()
-            .zip(sent.last())
-            .map_or(0, |(first, last)| (last - first).div_ceil(sent.len() as u64));
-        MEET + stall(sent, packet.done, at).saturating_sub(2 * usual)
+        let own = &self.packets.sent;
+        let own = stall(own, packet.done, at).saturating_sub(2 * usual(own));
+        MEET + own.max(prober.saturating_sub(usual(self.prober)))
     }
 
     fn meets(&self, packet: &Packet, at: u64) -> bool {

@@ -36,7 +36,8 @@ fn check(packets: &Packets, key: &KeyLoss) -> Result<(), String> {
         began: 0,
         ended: 1000 * MS,
         error: 100,
-        others: &[],
+        prober: &[],
+        tapped: false,
     };
     stream.check(key)
 }
@@ -116,4 +117,37 @@ fn what_a_tap_saw_may_wait_as_long_as_the_prober_did() {
     assert_eq!(stall(&[10, 20, 50, 60], 30, 40), 30);
     assert_eq!(stall(&[10, 20, 50, 60], 11, 12), 10);
     assert_eq!(stall(&[], 11, 12), 0);
+}
+
+#[test]
+fn a_lost_packet_may_wait_for_a_processor_as_long_as_the_prober_did() {
+    let packets = packets(40, &[10, 11, 12]);
+    let late = KeyLoss {
+        first_lost_ns: 10 * MS + 1_700_000,
+        ..key(9, 10, 12, 13, 3)
+    };
+    let check = |prober: &[u64]| {
+        let stream = Stream {
+            packets: &packets,
+            began: 0,
+            ended: 1000 * MS,
+            error: 100,
+            prober,
+            tapped: false,
+        };
+        stream.meets(&packets.iter().nth(9).unwrap(), late.first_lost_ns)
+    };
+    let each = |step: usize| {
+        (1..80)
+            .map(|half| half * MS / 2)
+            .step_by(step)
+            .collect::<Vec<_>>()
+    };
+    assert!(!check(&each(1)));
+    // Nothing at all was sent from 10.0 to 12.0 ms.
+    let stalled: Vec<u64> = each(1)
+        .into_iter()
+        .filter(|at| !(10 * MS + 1..12 * MS).contains(at))
+        .collect();
+    assert!(check(&stalled));
 }
