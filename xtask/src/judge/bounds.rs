@@ -16,6 +16,9 @@ use crate::truth::PROMPT;
 /// the rest of them to a thread (`ksoftirqd`), which must be given the processor first.
 const MEET: u64 = 1_000_000;
 
+/// A processor that is free again is so for the waiting softirq, too: what the prober did later is not looked at.
+const SOON: u64 = 10_000_000;
+
 /// A stream's packets.
 pub struct Stream<'a> {
     /// Each of them.
@@ -180,10 +183,11 @@ impl Stream<'_> {
     /// How long after it was sent a packet may meet the datapath, if it did by `at`: the rest of a softirq waits for a
     /// processor as the prober does, which then sends later than it usually does.
     fn meeting(&self, packet: &Packet, at: u64) -> u64 {
-        let prober = stall(self.prober, packet.done, at);
         if self.tapped {
-            return MEET + prober;
+            return MEET + stall(self.prober, packet.done, at);
         }
+        let soon = at.min(packet.done.saturating_add(SOON));
+        let prober = stall(self.prober, packet.done, soon);
         let own = &self.packets.sent;
         let own = stall(own, packet.done, at).saturating_sub(2 * usual(own));
         MEET + own.max(prober.saturating_sub(usual(self.prober)))
