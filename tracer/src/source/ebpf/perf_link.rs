@@ -33,7 +33,7 @@ const NAME: usize = 64;
 /// The kernel refused to tell: the descriptor is none of the kind.
 pub(super) fn probe(descriptor: RawFd) -> io::Result<Option<Probe>> {
     let mut name = [0_u8; NAME];
-    let info = ask(descriptor, &mut name)?;
+    let info = get_info(descriptor, &mut name)?;
     if info.type_ != bpf_link_type::BPF_LINK_TYPE_PERF_EVENT as u32 {
         return Ok(None);
     }
@@ -57,18 +57,8 @@ pub(super) fn probe(descriptor: RawFd) -> io::Result<Option<Probe>> {
     }))
 }
 
-/// Asks twice: room for a name is only taken where there is one, of a link to a probe.
-fn ask(descriptor: RawFd, name: &mut [u8; NAME]) -> io::Result<bpf_link_info> {
-    let info = get_info(descriptor, None)?;
-    if info.type_ == bpf_link_type::BPF_LINK_TYPE_PERF_EVENT as u32 {
-        get_info(descriptor, Some(name))
-    } else {
-        Ok(info)
-    }
-}
-
 #[expect(unsafe_code, reason = "no library asks for this of a link")]
-fn get_info(descriptor: RawFd, name: Option<&mut [u8; NAME]>) -> io::Result<bpf_link_info> {
+fn get_info(descriptor: RawFd, name: &mut [u8; NAME]) -> io::Result<bpf_link_info> {
     // SAFETY: both are made of integers, for which zeros are a value.
     let (mut attributes, mut info) = unsafe {
         (
@@ -76,12 +66,10 @@ fn get_info(descriptor: RawFd, name: Option<&mut [u8; NAME]>) -> io::Result<bpf_
             std::mem::zeroed::<bpf_link_info>(),
         )
     };
-    if let Some(name) = name {
-        // SAFETY: the members are written, and integers.
-        let kprobe = unsafe { &mut info.__bindgen_anon_1.perf_event.__bindgen_anon_1.kprobe };
-        kprobe.func_name = name.as_mut_ptr() as u64;
-        kprobe.name_len = length_of::<[u8; NAME]>();
-    }
+    // SAFETY: the members are written, and integers.
+    let kprobe = unsafe { &mut info.__bindgen_anon_1.perf_event.__bindgen_anon_1.kprobe };
+    kprobe.func_name = name.as_mut_ptr() as u64;
+    kprobe.name_len = length_of::<[u8; NAME]>();
     attributes.info.bpf_fd = u32::try_from(descriptor).map_err(io::Error::other)?;
     attributes.info.info = (&raw mut info) as u64;
     attributes.info.info_len = length_of::<bpf_link_info>();

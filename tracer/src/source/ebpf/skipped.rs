@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_programs_fdinfo_tells_what_was_passed_over() {
-        // As Linux 6.12 tells it.
+        // In the form of `bpf_prog_show_fdinfo()`.
         let told = "pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t1057\nprog_type:\t2\nprog_jited:\t1\nprog_tag:\tc1f1d2c7f3a0b5aa\nmemlock:\t4096\n\
             prog_id:\t32\nrun_time_ns:\t0\nrun_cnt:\t0\nrecursion_misses:\t3\nverified_insns:\t100\n";
         assert_eq!(program(told), Some((32, 3)));
