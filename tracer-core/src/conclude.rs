@@ -6,7 +6,7 @@ use crate::absence;
 use crate::counterfactual;
 use crate::coverage::finding;
 use crate::engine::{Engine, Reading};
-use crate::evidence::{Evidence, steady_drops};
+use crate::evidence::{Evidence, Span, steady_drops};
 use crate::log::Header;
 use crate::pods;
 use crate::report::{
@@ -167,15 +167,21 @@ fn forgotten(holes: u64) -> Option<Finding> {
 /// goes on for 1.7 s after the flush. Until then it is too early to say that nobody follows them.
 const ARMING: u64 = SECOND;
 
+/// Restarts whose flush was seen: their spans, and the flushes.
+fn flushed(engine: &Engine) -> impl Iterator<Item = (Span, Timestamp)> {
+    let list = &engine.restarts.list;
+    list.iter().enumerate().filter_map(|(index, restart)| {
+        let until = list.get(index + 1).map(|next| next.began);
+        Some(((restart.began, until), restart.milestones.flush_ns?))
+    })
+}
+
 /// Restarts in which single packets were not followed (`--evidence off`): what was lost is not known.
 fn unfollowed(engine: &Engine) -> Vec<Finding> {
-    let list = &engine.restarts.list;
-    let spans = list.iter().enumerate().filter_map(|(index, restart)| {
-        let until = list.get(index + 1).map(|next| next.began);
-        let flush = restart.milestones.flush_ns?;
-        (engine.now.since(flush) > ARMING).then_some((restart.began, until))
-    });
-    let followed = |(from, until): &(Timestamp, Option<Timestamp>)| {
+    let spans = flushed(engine)
+        .filter(|(_, flush)| engine.now.since(*flush) > ARMING)
+        .map(|(span, _)| span);
+    let followed = |(from, until): &Span| {
         engine.evidence.iter().any(|(armed, let_go)| {
             until.is_none_or(|until| *armed < until) && let_go.is_none_or(|let_go| let_go >= *from)
         })
@@ -191,14 +197,9 @@ fn unfollowed(engine: &Engine) -> Vec<Finding> {
 
 /// Restarts in whose flush single packets were not yet followed: what was lost from then until they were is in no figure.
 fn followed_late(engine: &Engine) -> Vec<Finding> {
-    let list = &engine.restarts.list;
-    let late = list.iter().enumerate().filter_map(|(index, restart)| {
-        let until = list.get(index + 1).map(|next| next.began);
-        let flush = restart.milestones.flush_ns?;
-        let follows_at_flush = |(armed, let_go): &&(Timestamp, Option<Timestamp>)| {
-            *armed <= flush && let_go.is_none_or(|let_go| let_go >= flush)
-        };
-        if engine.evidence.iter().any(|span| follows_at_flush(&span)) {
+    let late = flushed(engine).filter_map(|((_, until), flush)| {
+        let follows = |(armed, let_go): &Span| *armed <= flush && let_go.is_none_or(|let_go| let_go >= flush);
+        if engine.evidence.iter().any(follows) {
             return None;
         }
         let armed = engine.evidence.iter().map(|(armed, _)| *armed);

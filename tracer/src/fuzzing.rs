@@ -75,16 +75,8 @@ fn agree(entry: &Result<Entry, LogError>, line: &[u8]) {
 
 /// Prints a report in one format, which one by `which`.
 fn print(report: &Report, which: usize) {
-    const FORMATS: [Format; 6] = [
-        Format::Text,
-        Format::Json,
-        Format::Junit,
-        Format::Markdown,
-        Format::Html,
-        Format::Perfetto,
-    ];
     let style = Style {
-        format: FORMATS[which % FORMATS.len()],
+        format: Format::ALL[which % Format::ALL.len()],
         utc: which & 1 == 1,
     };
     assert!(

@@ -17,15 +17,6 @@ use tracer_core::time::Timestamp;
 
 const SHIPPED: &[u8] = include_bytes!("../../demo/restart.jsonl");
 
-const FORMATS: [Format; 6] = [
-    Format::Text,
-    Format::Json,
-    Format::Junit,
-    Format::Markdown,
-    Format::Html,
-    Format::Perfetto,
-];
-
 /// The recording with each of its entries changed.
 fn changed(recording: &[u8], change: impl Fn(&mut Entry)) -> Vec<u8> {
     let reader = Reader::new(recording).unwrap();
@@ -62,7 +53,7 @@ fn report(recording: &[u8]) -> Report {
 }
 
 fn printed(report: &Report) {
-    for format in FORMATS {
+    for format in Format::ALL {
         assert!(!render(report, Style { format, utc: true }).is_empty());
     }
 }

@@ -197,8 +197,7 @@ fn reconciliation(checks: &mut Checks, outcome: &Outcome) {
         .any(|finding| finding.kind == "counters_differ");
     let fits = |one: &Reconciliation| {
         let near = |kernel: u64, [least, most]: [u64; 2]| {
-            let unseen = kernel.saturating_sub(most);
-            least <= kernel && unseen * UNSEEN <= kernel.max(UNSEEN)
+            least <= kernel && is_few(kernel.saturating_sub(most), kernel, UNSEEN)
         };
         let explained = near(one.datapath_missed, one.seen_missed) && near(one.datapath_lost, one.seen_lost);
         one.agrees || told && explained
@@ -213,6 +212,11 @@ fn reconciliation(checks: &mut Checks, outcome: &Outcome) {
             Err(format!("{list:?}"))
         },
     );
+}
+
+/// Whether no more than one in so many is missing (one, where there are not so many).
+pub fn is_few(missing: u64, of: u64, one_in: u64) -> bool {
+    missing * one_in <= of.max(one_in)
 }
 
 /// Nanoseconds as milliseconds, for people.

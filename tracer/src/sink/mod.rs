@@ -35,6 +35,18 @@ pub enum Format {
     Perfetto,
 }
 
+impl Format {
+    /// Each of them.
+    pub const ALL: [Self; 6] = [
+        Self::Text,
+        Self::Json,
+        Self::Junit,
+        Self::Markdown,
+        Self::Html,
+        Self::Perfetto,
+    ];
+}
+
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Checks;
+use super::{Checks, is_few};
 use crate::guest::restart::Way;
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -58,7 +58,7 @@ pub fn may_be_untold(report: &Report, told: u64, lost: u64) -> bool {
         .coverage
         .iter()
         .any(|finding| finding.kind == "skips_untold");
-    says && told < lost && (lost - told) * UNTOLD <= lost.max(UNTOLD)
+    says && told < lost && is_few(lost - told, lost, UNTOLD)
 }
 
 /// The kinds of findings that make the verdicts of a report weaker.

@@ -14,7 +14,7 @@ use super::rights::evidence;
 use super::{restart, restart_in};
 use crate::guest::command::output;
 use crate::guest::restart::Order;
-use crate::judge::UNSEEN;
+use crate::judge::{UNSEEN, is_few};
 use crate::report::{Pod, Report, Restart};
 
 /// The bug is told of every Pod, with its losses.
@@ -41,7 +41,7 @@ pub fn lost(pod: &Pod) -> [u64; 2] {
 /// Whether two recorders count the same, but for what the kernel passed over for one of them: each hit of a probe that
 /// comes while its CPU is inside another one, which a second recorder doubles.
 fn near(one: u64, other: u64) -> bool {
-    one.abs_diff(other) * UNSEEN <= one.max(other).max(UNSEEN)
+    is_few(one.abs_diff(other), one.max(other), UNSEEN)
 }
 
 /// Whether two recorders tell the same losses.
