@@ -19,6 +19,8 @@ pub struct Daemon {
     processes: BTreeMap<Pid, Known>,
     serving: Option<Pid>,
     last_exit: Option<Timestamp>,
+    /// Since when commands are seen (again).
+    watched: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -105,6 +107,20 @@ impl Daemon {
         earliest
     }
 
+    /// From now on it is seen who commands the kernel's datapath.
+    pub fn watched(&mut self, at: Timestamp) {
+        self.watched = Some(at);
+    }
+
+    /// Whether a process may be the one that serves, although it was not seen to command anything: nobody else was, it was there
+    /// before commands were seen, and it has left the work to no child.
+    pub fn may_serve(&self, pid: Pid) -> bool {
+        let unseen = |known: &Known| known.alive && known.born.is_some_and(|born| Some(born) < self.watched);
+        self.serving.is_none()
+            && self.processes.get(&pid).is_some_and(unseen)
+            && self.processes.values().all(|known| known.parent != pid)
+    }
+
     /// Whether a process is an ovs-vswitchd that we know.
     pub fn knows(&self, pid: Pid) -> bool {
         self.processes.contains_key(&pid)
@@ -157,6 +173,23 @@ mod tests {
         assert!(daemon.exited(Timestamp(100), Pid(11)));
         daemon.born(Timestamp(120), &process(12, 10));
         assert_eq!(daemon.commands(Pid(12)), Some(Timestamp(120)));
+    }
+
+    #[test]
+    fn one_that_came_up_unwatched_may_serve_but_no_parent_and_no_latecomer() {
+        let mut daemon = Daemon::default();
+        daemon.seen(&process(10, 1));
+        assert!(daemon.exited(Timestamp(100), Pid(10)));
+        daemon.born(Timestamp(120), &process(20, 5));
+        daemon.born(Timestamp(130), &process(21, 20));
+        assert!(!daemon.may_serve(Pid(21)), "its commands would have been seen");
+        daemon.watched(Timestamp(200));
+        assert!(daemon.may_serve(Pid(21)));
+        assert!(!daemon.may_serve(Pid(20)), "it has left the work to its child");
+        daemon.born(Timestamp(210), &process(30, 5));
+        assert!(!daemon.may_serve(Pid(30)));
+        daemon.commands(Pid(30));
+        assert!(!daemon.may_serve(Pid(21)), "another one serves");
     }
 
     #[test]

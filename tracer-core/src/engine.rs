@@ -159,8 +159,10 @@ impl Engine {
                 // Not loaded since before the capture is not unloaded.
                 let was_there = self.coverage.sees(name);
                 self.coverage.source(at, name, *ok, detail, name == "ebpf");
-                if name == "ebpf" && !ok && was_there {
-                    self.restarts.module_gone(at);
+                match (name.as_str(), ok) {
+                    ("ebpf", true) => self.restarts.daemon.watched(at),
+                    ("ebpf", false) if was_there => drop(self.restarts.module_gone(at)),
+                    _ => {}
                 }
             }
             EventKind::Evidence { armed: true } => self.evidence.push((at, None)),

@@ -150,6 +150,10 @@ impl Restarts {
 
     /// A process of OVS ended.
     pub fn exited(&mut self, at: Timestamp, process: &Process, signal: Option<i32>) -> Effect {
+        if self.daemon.may_serve(process.pid) {
+            // It came up while openvswitch was not watched, and has had nothing to command since.
+            self.commands(at, process.pid);
+        }
         if !self.daemon.exited(at, process.pid) {
             return Effect::None;
         }
@@ -408,6 +412,32 @@ mod tests {
         assert_eq!(restarts.flag_is(Timestamp(5), true), Effect::Began);
         assert_eq!(restarts.list[0].milestones.flag_set_ns, None);
         assert_eq!(restarts.list[0].kind(), Kind::FlagOnly);
+    }
+
+    /// As a node with Linux 6.1 told it: hooked again 1.8 s after the module was loaded, by when ovs-vswitchd had said all it had
+    /// to say; 310 ms later it is restarted.
+    #[test]
+    fn what_came_up_with_a_module_that_was_not_hooked_yet_can_be_restarted() {
+        let mut restarts = running();
+        restarts.flushed(Timestamp(146), DP, Pid(10));
+        restarts.datapath_gone(Timestamp(248), DP);
+        restarts.exited(Timestamp(287), &process(10), Some(0));
+        restarts.module_gone(Timestamp(621));
+        restarts.daemon.born(Timestamp(699), &process(20));
+        restarts.daemon.watched(Timestamp(2500));
+        assert_eq!(
+            restarts.exited(Timestamp(2810), &process(20), Some(0)),
+            Effect::Began
+        );
+        come_back(&mut restarts, 2822, 30);
+        restarts.flushed(Timestamp(3521), DP, Pid(30));
+        let kinds: Vec<Kind> = restarts.list.iter().map(Restart::kind).collect();
+        assert_eq!(kinds, [Kind::ModuleReload, Kind::Graceful]);
+        let [first, second] = [0, 1].map(|index| restarts.list[index].milestones.clone());
+        assert_eq!(first.vswitchd_start_ns, Some(Timestamp(699)));
+        assert_eq!(second.vswitchd_exit_ns, Some(Timestamp(2810)));
+        assert_eq!(second.vswitchd_start_ns, Some(Timestamp(2822)));
+        assert_eq!(second.flush_ns, Some(Timestamp(3521)));
     }
 
     #[test]
