@@ -45,9 +45,10 @@ pub fn conclude(engine: &Engine, provenance: &Provenance) -> Report {
     coverage.extend(followed_late(engine));
     coverage.extend(absence::findings(engine));
     let evidence = Evidence::gather(engine);
-    let restarts: Vec<Restart> = (0..engine.restarts.list.len())
+    let (restarts, too_early): (Vec<Restart>, Vec<Option<Finding>>) = (0..engine.restarts.list.len())
         .map(|index| restart(engine, &evidence, &coverage, index))
-        .collect();
+        .unzip();
+    coverage.extend(too_early.into_iter().flatten());
     let verdict = restarts
         .iter()
         .map(|restart| restart.verdict)
@@ -219,7 +220,12 @@ fn followed_late(engine: &Engine) -> Vec<Finding> {
     .collect()
 }
 
-fn restart(engine: &Engine, evidence: &Evidence<'_>, coverage: &[Finding], index: usize) -> Restart {
+fn restart(
+    engine: &Engine,
+    evidence: &Evidence<'_>,
+    coverage: &[Finding],
+    index: usize,
+) -> (Restart, Option<Finding>) {
     let state = &engine.restarts.list[index];
     let until = engine.restarts.list.get(index + 1).map(|next| next.began);
     let view = pods::View {
@@ -239,7 +245,8 @@ fn restart(engine: &Engine, evidence: &Evidence<'_>, coverage: &[Finding], index
         pods::had_it_waited(&view, &mut pods, last);
     }
     let verdict = pods::restart_verdict(&view, &pods);
-    Restart {
+    let too_early = pods::too_early(&view, &pods);
+    let restart = Restart {
         id: u32::try_from(index + 1).unwrap_or(u32::MAX),
         datapath: datapath(engine, state.dp),
         kind: state.kind(),
@@ -250,7 +257,8 @@ fn restart(engine: &Engine, evidence: &Evidence<'_>, coverage: &[Finding], index
         summary: summary(&view, &pods),
         pods,
         verdict,
-    }
+    };
+    (restart, too_early)
 }
 
 /// The flushed datapath, else the only one there is.

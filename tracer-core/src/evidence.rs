@@ -133,6 +133,20 @@ impl<'a> Evidence<'a> {
         })
     }
 
+    /// When the first of an endpoint's packets, both directions, was handed to userspace in a span of which it is too early to say
+    /// what became of them; `None`: none was.
+    pub fn waiting(&self, endpoint: &str, span: Span) -> Option<Timestamp> {
+        let tracks = self
+            .of(endpoint, Direction::FromPod)
+            .chain(self.of(endpoint, Direction::ToPod));
+        let forwarded = tracks.filter(|track| track.story.forwarded);
+        forwarded
+            .flat_map(|track| &track.story.waiting)
+            .copied()
+            .filter(|queued| within(*queued, span))
+            .min()
+    }
+
     /// Adds what became of an endpoint's packets that were lost since `flush`.
     pub fn again(&self, endpoint: &str, flush: Timestamp, until: Option<Timestamp>, to: &mut Forwarding) {
         for direction in [Direction::FromPod, Direction::ToPod] {

@@ -8,7 +8,7 @@ use crate::cause::{Facts, cause};
 use crate::class::Direction;
 use crate::count;
 use crate::counterfactual::{is_early, remainder};
-use crate::coverage::{RECORDS_LOST, touches, weakened};
+use crate::coverage::{RECORDS_LOST, finding, touches, weakened};
 use crate::engine::Engine;
 use crate::evidence::{Evidence, Span};
 use crate::forwarding::Forwarding;
@@ -18,6 +18,7 @@ use crate::report::{Cause, Exposed, Finding, Leak, Loss, Observed, Pod, Reason, 
 use crate::restart::Restart;
 use crate::time::Timestamp;
 use crate::topology::Endpoint;
+use crate::traffic::PATIENCE;
 use crate::window;
 
 /// Everything one restart's rows are drawn from.
@@ -85,6 +86,7 @@ struct Findings {
     observed: Observed,
     lost: BTreeMap<Reason, u64>,
     judged: bool,
+    unanswered: bool,
 }
 
 fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
@@ -94,10 +96,12 @@ fn findings(view: &View<'_>, interface: &str, endpoint: &Endpoint) -> Findings {
         to_pod: view.evidence.loss(interface, Direction::ToPod, view.span()),
         from_pod: view.evidence.loss(interface, Direction::FromPod, view.span()),
     };
+    let exposed = exposed(view, interface, standing, state)
+        .map(|exposed| window::of_port(&exposed, endpoint.since, endpoint.until));
     Findings {
         standing,
-        exposed: exposed(view, interface, standing, state)
-            .map(|exposed| window::of_port(&exposed, endpoint.since, endpoint.until)),
+        unanswered: unanswered(view, interface, exposed.as_ref()).is_some(),
+        exposed,
         converged: state.and_then(Convergence::converged),
         dropped: state.is_some_and(|state| state.first_drop.is_some()),
         lost: lost(&observed),
@@ -223,6 +227,35 @@ fn lost(observed: &Observed) -> BTreeMap<Reason, u64> {
     lost
 }
 
+/// When the first of an endpoint's packets was handed to userspace that had not come back by the end, a second at most after the
+/// window closed: whether they are lost is not known yet.
+fn unanswered(view: &View<'_>, interface: &str, exposed: Option<&Exposed>) -> Option<Timestamp> {
+    let Exposed { start_ns, end_ns, .. } = exposed?;
+    let until = end_ns.map(|end| end.plus(PATIENCE));
+    view.evidence.waiting(interface, (*start_ns, until))
+}
+
+/// That it is too early to say of packets of some Pods what became of them.
+pub fn too_early(view: &View<'_>, pods: &[Pod]) -> Option<Finding> {
+    let named = pods.iter().filter(|pod| pod.namespace.is_some());
+    let queued: Vec<Timestamp> = named
+        .filter_map(|pod| unanswered(view, &pod.interface, pod.exposed.as_ref()))
+        .collect();
+    let from = queued.iter().min().copied()?;
+    let detail = format!(
+        "packets of {} Pods that had been handed to userspace less than a second before had not come back yet, and are in no figure: \
+         a capture that goes on for a second more knows whether they were lost",
+        queued.len()
+    );
+    Some(finding(
+        "unanswered",
+        Some(from),
+        Some(view.engine.now),
+        detail,
+        true,
+    ))
+}
+
 /// Traffic was forwarded although the endpoint's flows were absent: a megaflow that outputs came first. Only a
 /// bridge that is not `secure` forwards by itself (`connmgr_flushed`, ofproto/connmgr.c).
 fn leak(view: &View<'_>, endpoint: &Endpoint, found: &Findings) -> Option<Leak> {
@@ -270,7 +303,7 @@ fn verdict(view: &View<'_>, found: &Findings) -> Verdict {
         _ => Verdict::Fail,
     };
     match by_window {
-        Verdict::Pass if weakened(view.coverage, from, to) => Verdict::Inconclusive,
+        Verdict::Pass if found.unanswered || weakened(view.coverage, from, to) => Verdict::Inconclusive,
         Verdict::Fail if incomplete => Verdict::Inconclusive,
         other => other,
     }

@@ -141,13 +141,17 @@ impl Track {
             .filter(|((_, _, fate, _), _)| matches!(fate, PacketFate::Delivered(_)))
             .map(|((first, ..), extent)| (*first, extent.last))
             .collect();
-        let (waits, dropped, since) = self.queue(now);
+        let (waits, dropped, waiting) = self.queue();
+        let since = waiting.iter().map(known).max().unwrap_or_default();
+        let (given_up, waiting): (Vec<Loss>, Vec<Loss>) =
+            waiting.into_iter().partition(|loss| known(loss) <= now);
         let mut losses: Vec<Loss> = self
             .runs
             .iter()
             .filter(|(id, _)| !id.3)
             .filter_map(|(id, extent)| Loss::of(id, extent))
             .chain(dropped)
+            .chain(given_up)
             .collect();
         losses.sort_by_key(|loss| (loss.first, loss.last));
         let mut story = self.settled.clone();
@@ -156,6 +160,7 @@ impl Track {
         story.first_delivered = story.first_delivered.into_iter().chain(first).min();
         story.holes.extend(holes(&losses, &deliveries));
         story.waits.extend(waits);
+        story.waiting = waiting.iter().map(|loss| loss.first).collect();
         (story, since)
     }
 
@@ -163,8 +168,8 @@ impl Track {
     /// newest: what was translated while flows were absent is older than what was translated with them. Those to be
     /// dropped, by an explicit action, are the oldest, and were lost from when they were queued. One that came back, was
     /// recirculated and missed again is waiting still, since it was queued first: when it met the datapath anew is not when it
-    /// was sent. And from when on it is known of each that is left that it was dropped.
-    fn queue(&self, now: Timestamp) -> (Vec<Wait>, Vec<Loss>, Timestamp) {
+    /// was sent. And those that have not come back.
+    fn queue(&self) -> (Vec<Wait>, Vec<Loss>, VecDeque<Loss>) {
         let mut queued: VecDeque<Loss> = VecDeque::new();
         let mut waits = Vec::new();
         let mut losses = Vec::new();
@@ -193,12 +198,13 @@ impl Track {
             }
         }
         queued.extend(waiting.map(|(id, extent)| Loss::new(id, extent, Reason::UserspaceDrop)));
-        let known = |loss: &Loss| loss.last.plus(PATIENCE);
-        let since = queued.iter().map(known).max().unwrap_or_default();
-        queued.retain(|loss| known(loss) <= now);
-        losses.extend(queued);
-        (waits, losses, since)
+        (waits, losses, queued)
     }
+}
+
+/// From when on it is known of packets that have not come back that they were dropped.
+fn known(loss: &Loss) -> Timestamp {
+    loss.last.plus(PATIENCE)
 }
 
 /// Joins losses that no delivery separates, and brackets each hole by the deliveries around it.

@@ -102,6 +102,8 @@ pub struct Story {
     pub holes: Vec<Hole>,
     /// Waits, in time order.
     pub waits: Vec<Wait>,
+    /// When packets were handed to userspace of which it is too early to say what became of them.
+    pub waiting: Vec<Timestamp>,
 }
 
 impl Traffic {
