@@ -4,12 +4,12 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// How many kinds of upcalls are counted apart.
-pub const MAX_UPCALL_KEYS: u32 = 4096;
-/// How many datapaths are counted apart.
-pub const MAX_DATAPATHS: u32 = 64;
+use crate::slot::Slot;
 
-/// One kind of upcall.
+/// How many kinds of upcalls are counted apart, counting each once a CPU.
+pub const MAX_UPCALL_KEYS: u32 = 16_384;
+
+/// One kind of upcall on one CPU.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -23,6 +23,10 @@ pub struct UpcallKey {
     pub command: u32,
     /// What `ovs_dp_upcall` returned.
     pub result: i32,
+    /// The CPU.
+    pub cpu: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// How often on one CPU, and when.
@@ -46,14 +50,16 @@ pub struct UpcallCount {
     pub earlier_tick: u32,
 }
 
-/// Upcalls of a datapath on one CPU since the programs were loaded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// A slot of the table of upcalls: empty as long as `count.count` is 0.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct UpcallTotals {
-    /// Upcalls of every kind.
-    pub upcalls: u64,
-    /// Miss upcalls, whatever came of them.
-    pub missed: u64,
-    /// Upcalls (miss and action) that failed.
-    pub failed: u64,
+pub struct UpcallSlot {
+    /// How often.
+    pub count: UpcallCount,
+    /// Of which kind: written before `count`, and read after it.
+    pub key: UpcallKey,
+}
+
+impl Slot for UpcallSlot {
+    type Key = UpcallKey;
 }

@@ -12,24 +12,44 @@ pub mod latency;
 pub mod offsets;
 pub mod record;
 pub mod run;
+pub mod slot;
 
 /// Names of the maps and of the read-only globals, as userspace asks for them.
 pub mod names {
+    /// The maps of a table whose values are in slots.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Table {
+        /// Hash: key → number of the slot.
+        pub index: &'static str,
+        /// Array of [`crate::slot::Slot`].
+        pub slots: &'static str,
+        /// Queue of [`crate::slot::Span`]: slots that nobody has.
+        pub vacant: &'static str,
+    }
+
     /// Ring buffer of records.
     pub const RECORDS: &str = "RECORDS";
-    /// Per-CPU array of one [`crate::hook::Lost`]: records that did not fit.
+    /// Array of one [`crate::hook::Lost`] for each CPU: records that did not fit.
     pub const LOST: &str = "LOST";
-    /// Per-CPU hash: [`crate::counters::UpcallKey`] → [`crate::counters::UpcallCount`].
-    pub const UPCALLS: &str = "UPCALLS";
-    /// Per-CPU hash: datapath ifindex → [`crate::counters::UpcallTotals`].
-    pub const UPCALL_TOTALS: &str = "UPCALL_TOTALS";
-    /// Per-CPU array of one [`crate::latency::Waits`].
+    /// Table: [`crate::counters::UpcallKey`] → [`crate::counters::UpcallCount`].
+    pub const UPCALLS: Table = Table {
+        index: "UPCALLS",
+        slots: "UPCALL_SLOTS",
+        vacant: "UPCALL_VACANT",
+    };
+    /// Array of one [`crate::latency::Waits`] for each CPU.
     pub const WAITS: &str = "WAITS";
-    /// Array of one [`crate::run::Control`]: a section of the object.
-    pub const CONTROL: &str = ".data.control";
-    /// Hash: [`crate::run::RunKey`] → [`crate::run::Run`].
-    pub const RUNS: &str = "RUNS";
-    /// When the fate of each traffic last changed, as [`RUNS`] without the CPU.
+    /// Array of one number: userspace's tick.
+    pub const TICK: &str = "TICK";
+    /// Array of one number: a section of the object ([`crate::run::FOLLOWED`]).
+    pub const SESSION: &str = ".data.session";
+    /// Table: [`crate::run::RunKey`] → [`crate::run::Run`].
+    pub const RUNS: Table = Table {
+        index: "RUNS",
+        slots: "RUN_SLOTS",
+        vacant: "RUN_VACANT",
+    };
+    /// When the fate of each traffic last changed, by the key of [`RUNS`] without the CPU.
     pub const CHANGES: &str = "CHANGES";
     /// Read-only global of type [`crate::offsets::Offsets`].
     pub const OFFSETS: &str = "OFFSETS";

@@ -4,6 +4,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::slot::Slot;
+
 /// Runs of one key on one CPU that may end within a [`FLAP_WINDOW`] and still be sent.
 pub const MAX_FLAPS: u32 = 64;
 /// One second, in nanoseconds.
@@ -82,7 +84,7 @@ pub struct Run {
     pub detail: i32,
     /// 1: they came back from userspace.
     pub executed: u32,
-    /// [`Control::session`] when it began.
+    /// The session when it began.
     pub session: u32,
     /// When the fate of any traffic had last changed when it was last compared.
     pub generation: u64,
@@ -102,16 +104,20 @@ pub struct Run {
     pub begun: u32,
 }
 
-/// What userspace tells the programs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// A slot of the table of runs: empty as long as `run.packets` is 0.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Control {
-    /// The number of the current tick.
-    pub tick: u32,
-    /// While this stays the same, addresses of datapaths and ports mean the same ones, and packets are followed
-    /// throughout ([`FOLLOWED`]) or not at all.
-    pub session: u32,
+pub struct RunSlot {
+    /// The run.
+    pub run: Run,
+    /// Of which traffic: written before `run`, and read after it.
+    pub key: RunKey,
 }
 
-/// The bit of [`Control::session`] that tells whether packets are followed.
+impl Slot for RunSlot {
+    type Key = RunKey;
+}
+
+/// The bit of a session (`u32`, [`crate::names::SESSION`]) that tells whether packets are followed. While the session stays the
+/// same, addresses of datapaths and ports mean the same ones, and packets are followed throughout or not at all.
 pub const FOLLOWED: u32 = 1;

@@ -6,7 +6,7 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use tracer_common::hook::Hook;
 use tracer_common::record::{Header, Kind, MAX_ACTIONS};
 
-use crate::kernel::{Address, now};
+use crate::kernel::{self, Address, now};
 use crate::maps::{LOST, RECORDS, SCRATCH, SCRATCH_LEN};
 
 #[repr(C)]
@@ -34,8 +34,8 @@ pub fn header(kind: Kind, dp: u32) -> Header {
 /// Counts a record of `hook` that could not be sent.
 #[inline(always)]
 pub fn lost(hook: Hook) {
-    if let Some(counts) = LOST.get_ptr_mut(0) {
-        // SAFETY: this CPU's own slot, and a hook's number is less than the length.
+    if let Some(counts) = LOST.get_ptr_mut(kernel::cpu()) {
+        // SAFETY: this CPU's own element, and a hook's number is less than the length.
         unsafe { *counts.cast::<u64>().add(hook as usize) += 1 }
     }
 }

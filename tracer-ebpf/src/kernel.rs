@@ -2,7 +2,7 @@
 //!
 //! May not know: records, maps other than the offsets.
 
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_probe_read_kernel_buf};
 use tracer_common::offsets::UNKNOWN;
 use tracer_common::record::FlowKey;
@@ -23,6 +23,13 @@ pub(crate) use offset;
 pub fn now() -> u64 {
     // SAFETY: the helper has no preconditions.
     unsafe { bpf_ktime_get_ns() }
+}
+
+/// This CPU's number.
+#[inline(always)]
+pub fn cpu() -> u32 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_get_smp_processor_id() }
 }
 
 /// An address in kernel memory; it need not be valid.

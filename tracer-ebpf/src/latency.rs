@@ -12,7 +12,7 @@ use tracer_common::hook::Hook;
 use tracer_common::latency::{BUCKETS, bucket};
 
 use crate::emit;
-use crate::kernel::{Address, now, offset};
+use crate::kernel::{self, Address, now, offset};
 use crate::maps::{WAITING, WAITS};
 use crate::netlink::Attribute;
 
@@ -82,10 +82,10 @@ pub fn answered(ctx: &ProbeContext) {
     let Some(waiting) = WAITING.get_ptr_mut(fingerprint) else {
         return;
     };
-    let Some(waits) = WAITS.get_ptr_mut(0) else {
+    let Some(waits) = WAITS.get_ptr_mut(kernel::cpu()) else {
         return;
     };
-    // SAFETY: an element of a hash that is not freed before this program ends; and this CPU's own slot.
+    // SAFETY: an element of a hash that is not freed before this program ends; and this CPU's own element.
     let (waiting, waits) = unsafe { (&mut *waiting, &mut *waits) };
     if waiting.ambiguous == 0 {
         let wait = now().wrapping_sub(waiting.since);

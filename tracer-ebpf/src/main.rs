@@ -19,6 +19,7 @@ mod netlink;
 mod packet;
 mod process;
 mod run;
+mod table;
 mod traffic;
 mod upcall;
 mod vport;

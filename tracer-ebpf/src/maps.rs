@@ -8,18 +8,20 @@
 use core::cell::UnsafeCell;
 
 use aya_ebpf::Global;
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
-use tracer_common::counters::{MAX_DATAPATHS, MAX_UPCALL_KEYS, UpcallCount, UpcallKey, UpcallTotals};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, Queue, RingBuf};
+use tracer_common::counters::{MAX_UPCALL_KEYS, UpcallKey, UpcallSlot};
 use tracer_common::hook::Lost;
 use tracer_common::latency::Waits;
 use tracer_common::offsets::Offsets;
 use tracer_common::record::{FlowInsert, Header, MAX_ACTIONS};
-use tracer_common::run::{Control, Run, RunKey};
+use tracer_common::run::{RunKey, RunSlot};
 
 use crate::call::{Call, CallKey};
 use crate::latency::Waiting;
 use crate::packet::{CameIn, Current, Rewritten};
+use crate::table::Table;
 use crate::upcall::Upcall;
 
 /// Where the kernel keeps what is read; userspace fills it in before the programs are loaded.
@@ -30,23 +32,34 @@ pub static OFFSETS: Global<Offsets> = Global::new(Offsets::unknown());
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
-/// Records that did not fit, by hook.
+/// Records that did not fit, by hook: one element for each CPU, as userspace sets it at load time. (A per-CPU array
+/// cannot be mapped.)
 #[map]
-pub static LOST: PerCpuArray<Lost> = PerCpuArray::with_max_entries(1, 0);
+pub static LOST: Array<Lost> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Upcalls by kind.
-#[map]
-pub static UPCALLS: PerCpuHashMap<UpcallKey, UpcallCount> =
-    PerCpuHashMap::with_max_entries(MAX_UPCALL_KEYS, 0);
+#[inline(always)]
+pub fn upcalls() -> Table<UpcallSlot> {
+    Table {
+        index: &UPCALLS,
+        slots: &UPCALL_SLOTS,
+        vacant: &UPCALL_VACANT,
+        taken: &UPCALL_TAKEN,
+    }
+}
 
-/// Upcalls by datapath.
 #[map]
-pub static UPCALL_TOTALS: PerCpuHashMap<u32, UpcallTotals> =
-    PerCpuHashMap::with_max_entries(MAX_DATAPATHS, 0);
+static UPCALLS: HashMap<UpcallKey, u32> = HashMap::with_max_entries(MAX_UPCALL_KEYS, 0);
+#[map]
+static UPCALL_SLOTS: Array<UpcallSlot> = Array::with_max_entries(MAX_UPCALL_KEYS, BPF_F_MMAPABLE);
+#[map]
+static UPCALL_VACANT: Queue<u64> = Queue::with_max_entries(MAX_UPCALL_KEYS, 0);
+#[map]
+static UPCALL_TAKEN: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
-/// How long upcalls waited for their answer.
+/// How long upcalls waited for their answer: one element for each CPU, as [`LOST`].
 #[map]
-pub static WAITS: PerCpuArray<Waits> = PerCpuArray::with_max_entries(1, 0);
+pub static WAITS: Array<Waits> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Packets that wait for userspace, by fingerprint. What is dropped there is never taken out: the oldest make room.
 #[map]
@@ -76,23 +89,27 @@ impl<T: Copy> Shared<T> {
     }
 }
 
-/// What userspace tells, as a map of its own: userspace writes all of it.
-#[unsafe(link_section = ".data.control")]
+/// The session, as a map of its own: userspace writes it by a system call, once a restart.
+#[unsafe(link_section = ".data.session")]
 #[unsafe(no_mangle)]
-static CONTROL: Shared<Control> = Shared(UnsafeCell::new(Control { tick: 0, session: 0 }));
+static SESSION: Shared<u32> = Shared(UnsafeCell::new(0));
 
-/// `Control::session`.
+/// [`tracer_common::run::FOLLOWED`] and what else `names::SESSION` says.
 #[inline(always)]
 pub fn session() -> u32 {
-    // SAFETY: as in `Shared::read`, of a member.
-    unsafe { core::ptr::read_volatile(&raw const (*CONTROL.0.get()).session) }
+    SESSION.read()
 }
 
-/// `Control::tick`.
+/// The number of userspace's current tick, which it writes by way of memory.
+#[map]
+static TICK: Array<u32> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The same.
 #[inline(always)]
 pub fn tick() -> u32 {
-    // SAFETY: as in `Shared::read`, of a member.
-    unsafe { core::ptr::read_volatile(&raw const (*CONTROL.0.get()).tick) }
+    // SAFETY: written whole, by single instructions.
+    TICK.get_ptr(0)
+        .map_or(0, |tick| unsafe { core::ptr::read_volatile(tick) })
 }
 
 /// The upcall that this CPU is in: softirqs are off from its entry to its return.
@@ -112,8 +129,24 @@ pub static SCRATCH: PerCpuArray<[u64; SCRATCH_LEN / 8]> = PerCpuArray::with_max_
 
 /// Runs; userspace sets how many there can be at load time. The CPU is part of the key: other than in a per-CPU
 /// map, memory goes by the keys there are and not by the CPUs there might be, and each value has one writer.
+#[inline(always)]
+pub fn runs() -> Table<RunSlot> {
+    Table {
+        index: &RUNS,
+        slots: &RUN_SLOTS,
+        vacant: &RUN_VACANT,
+        taken: &RUN_TAKEN,
+    }
+}
+
 #[map]
-pub static RUNS: HashMap<RunKey, Run> = HashMap::with_max_entries(16_384, 0);
+static RUNS: HashMap<RunKey, u32> = HashMap::with_max_entries(16_384, 0);
+#[map]
+static RUN_SLOTS: Array<RunSlot> = Array::with_max_entries(16_384, BPF_F_MMAPABLE);
+#[map]
+static RUN_VACANT: Queue<u64> = Queue::with_max_entries(16_384, 0);
+#[map]
+static RUN_TAKEN: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// When the fate of each traffic last changed on any CPU; the CPU of the key is 0.
 #[map]

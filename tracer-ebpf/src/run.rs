@@ -2,14 +2,13 @@
 //!
 //! May not know: hooks, how a fate is told.
 
-use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use tracer_common::hook::Hook;
 use tracer_common::record::{Kind, RunEnded};
-use tracer_common::run::{FLAP_WINDOW, MAX_FLAPS, Run, RunKey, fate};
+use tracer_common::run::{FLAP_WINDOW, MAX_FLAPS, Run, RunKey, RunSlot, fate};
 
 use crate::emit::{self, Draft};
 use crate::kernel::{self, Address};
-use crate::maps::{CHANGES, GENERATION, RUNS};
+use crate::maps::{CHANGES, GENERATION, runs};
 
 /// What became of a packet.
 #[derive(Clone, Copy)]
@@ -33,19 +32,24 @@ pub struct Booking {
 /// Books a packet of `key`, whose `cpu` is set to this one.
 #[inline(always)]
 pub fn book(key: &mut RunKey, booking: Booking) {
-    // SAFETY: the helper has no preconditions.
-    let (cpu, now) = (unsafe { bpf_get_smp_processor_id() }, booking.at);
-    key.cpu = cpu;
-    let Some(run) = RUNS.get_ptr_mut(*key) else {
+    let now = booking.at;
+    key.cpu = kernel::cpu();
+    let Some(slot) = runs().find(key) else {
         changed(key, now);
         let run = begin(key, booking, now);
-        if RUNS.insert(*key, run, 0).is_err() {
+        let fill = |slot: &mut RunSlot| {
+            // SAFETY: plain memory; before the run, in which userspace sees whether there is one.
+            unsafe { core::ptr::write_volatile(&raw mut slot.key, *key) };
+            slot.run.window = now;
+            replace(&mut slot.run, run);
+        };
+        if !runs().insert(key, fill) {
             emit::lost(Hook::Execute);
         }
         return;
     };
     // SAFETY: only programs on this CPU write to this key, one at a time.
-    let run = unsafe { &mut *run };
+    let run = unsafe { &mut (*slot).run };
     let same = run.subject == booking.subject
         && run.fate == booking.fate
         && run.executed == booking.executed

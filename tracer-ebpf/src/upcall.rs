@@ -3,13 +3,13 @@
 //! May not know: other hooks, megaflows.
 
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
-use tracer_common::counters::{UpcallCount, UpcallKey, UpcallTotals};
+use tracer_common::counters::{UpcallCount, UpcallKey, UpcallSlot};
 use tracer_common::hook::Hook;
 
 use crate::emit;
 use crate::kernel::{self, Address, now, offset};
 use crate::latency;
-use crate::maps::{self, UPCALL, UPCALL_TOTALS, UPCALLS};
+use crate::maps::{self, UPCALL, upcalls};
 use crate::packet;
 
 /// `OVS_PACKET_CMD_MISS`.
@@ -54,6 +54,8 @@ pub fn began(ctx: &ProbeContext) {
         port_no: port_no.map_or(u32::from(u16::MAX), u32::from),
         command: command.map_or(0, u32::from),
         result: 0,
+        cpu: kernel::cpu(),
+        reserved: 0,
     };
     // SAFETY: this CPU's own slot.
     unsafe {
@@ -91,7 +93,6 @@ pub fn ended(ctx: &RetProbeContext) {
     if upcall.key.command == MISS && upcall.key.result == 0 {
         latency::queued(upcall.skb);
     }
-    count_total(&upcall.key);
     count(&upcall.key);
     packet::upcalled(packet::Upcall {
         datapath: upcall.datapath,
@@ -104,52 +105,33 @@ pub fn ended(ctx: &RetProbeContext) {
 }
 
 #[inline(always)]
-fn count_total(key: &UpcallKey) {
-    let missed = u64::from(key.command == MISS);
-    let failed = u64::from(key.result != 0);
-    if let Some(totals) = UPCALL_TOTALS.get_ptr_mut(key.dp) {
-        // SAFETY: this CPU's own slot.
-        unsafe {
-            (*totals).upcalls += 1;
-            (*totals).missed += missed;
-            (*totals).failed += failed;
-        }
-    } else if UPCALL_TOTALS
-        .insert(
-            key.dp,
-            UpcallTotals {
-                upcalls: 1,
-                missed,
-                failed,
-            },
-            0,
-        )
-        .is_err()
-    {
-        emit::lost(Hook::Upcall);
-    }
-}
-
-#[inline(always)]
 fn count(key: &UpcallKey) {
     let now = now();
     let tick = maps::tick();
-    let Some(counted) = UPCALLS.get_ptr_mut(key) else {
-        let first = UpcallCount {
-            count: 1,
-            last: now,
-            first: now,
-            earlier_first: 0,
-            tick,
-            earlier_tick: tick,
+    let Some(slot) = upcalls().find(key) else {
+        let fill = |slot: &mut UpcallSlot| {
+            let first = UpcallCount {
+                count: 0,
+                last: now,
+                first: now,
+                earlier_first: 0,
+                tick,
+                earlier_tick: tick,
+            };
+            // SAFETY: plain memory; in this order, because userspace sees by the count whether there is one.
+            unsafe {
+                core::ptr::write_volatile(&raw mut slot.key, *key);
+                core::ptr::write_volatile(&raw mut slot.count, first);
+                core::ptr::write_volatile(&raw mut slot.count.count, 1);
+            }
         };
-        if UPCALLS.insert(key, first, 0).is_err() {
+        if !upcalls().insert(key, fill) {
             emit::lost(Hook::Upcall);
         }
         return;
     };
-    // SAFETY: this CPU's own slot.
-    let counted = unsafe { &mut *counted };
+    // SAFETY: only programs on this CPU write to this key, one at a time.
+    let counted = unsafe { &mut (*slot).count };
     if counted.tick != tick || counted.count == 0 {
         counted.earlier_first = counted.first;
         counted.earlier_tick = counted.tick;

@@ -5,49 +5,47 @@
 use aya::Ebpf;
 use aya::maps::{Array, MapData};
 use tracer_common::{names, run};
-use zerocopy::IntoBytes;
 
+use super::mapped::Mapped;
 use super::object;
 
 /// The programs' view of userspace.
 pub(super) struct Control {
-    map: Array<MapData, [u8; size_of::<run::Control>()]>,
-    told: run::Control,
+    session: Array<MapData, u32>,
+    ticks: Mapped<u32>,
+    /// The session that was told last.
+    told: u32,
+    tick: u32,
 }
 
 impl Control {
     /// Takes it out of `ebpf`.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = object::take_map(ebpf, names::CONTROL)?;
         Ok(Self {
-            map: Array::try_from(map)?,
-            told: run::Control::default(),
+            session: Array::try_from(object::take_map(ebpf, names::SESSION)?)?,
+            ticks: Mapped::new(object::take_map(ebpf, names::TICK)?)?,
+            told: 0,
+            tick: 0,
         })
     }
 
     /// Begins the next tick; the number of the one that is over.
-    pub(super) fn next_tick(&mut self) -> anyhow::Result<u32> {
-        let ended = self.told.tick;
-        self.told.tick = ended.wrapping_add(1);
-        self.tell()?;
-        Ok(ended)
+    pub(super) fn next_tick(&mut self) -> u32 {
+        let ended = self.tick;
+        self.tick = ended.wrapping_add(1);
+        self.ticks.write(0, &self.tick);
+        ended
     }
 
     /// From here on packets are followed, or not.
     pub(super) fn follow_packets(&mut self, followed: bool) -> anyhow::Result<()> {
-        let next = (self.told.session | run::FOLLOWED).wrapping_add(1);
-        self.told.session = if followed { next | run::FOLLOWED } else { next };
-        self.tell()
+        let next = (self.told | run::FOLLOWED).wrapping_add(1);
+        self.told = if followed { next | run::FOLLOWED } else { next };
+        Ok(self.session.set(0, self.told, 0)?)
     }
 
     /// Datapaths or ports have changed: another may be at the address of one that is gone.
     pub(super) fn renew(&mut self) -> anyhow::Result<()> {
-        self.follow_packets(self.told.session & run::FOLLOWED != 0)
-    }
-
-    fn tell(&mut self) -> anyhow::Result<()> {
-        let mut bytes = [0; size_of::<run::Control>()];
-        bytes.copy_from_slice(self.told.as_bytes());
-        Ok(self.map.set(0, bytes, 0)?)
+        self.follow_packets(self.told & run::FOLLOWED != 0)
     }
 }

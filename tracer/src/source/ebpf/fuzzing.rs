@@ -5,9 +5,9 @@
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
-use tracer_common::counters::{UpcallCount, UpcallKey};
+use tracer_common::counters::UpcallSlot;
 use tracer_common::latency;
-use tracer_common::run::{Run, RunKey};
+use tracer_common::run::RunSlot;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use super::actions::Dialect;
@@ -46,24 +46,24 @@ pub fn counters(bytes: &[u8]) {
     }
 }
 
+/// Of so many slots.
+const SLOTS: u32 = 64;
+
 fn runs(mut bytes: &[u8]) {
     let mut told = Told::default();
     let mut events = Vec::new();
-    while let Ok((key, rest)) = RunKey::read_from_prefix(bytes)
-        && let Ok((run, rest)) = Run::read_from_prefix(rest)
-    {
-        told.update(key, run, &mut events);
+    while let Ok((RunSlot { run, key }, rest)) = RunSlot::read_from_prefix(bytes) {
+        told.update(key.cpu % SLOTS, key, run, &mut events);
         bytes = rest;
     }
 }
 
-/// Each reading has two CPUs.
+/// Each reading has two slots.
 fn upcalls(mut bytes: &[u8]) {
     let mut seen = Seen::default();
-    while let Ok((key, rest)) = UpcallKey::read_from_prefix(bytes)
-        && let Ok((cpus, rest)) = <[UpcallCount; 2]>::read_from_prefix(rest)
-    {
-        if let Some(upcalls) = seen.update(key, cpus.into_iter(), cpus[0].earlier_tick) {
+    while let Ok((read, rest)) = <[UpcallSlot; 2]>::read_from_prefix(bytes) {
+        let slots = read.map(|slot| (slot.key.cpu % SLOTS, slot));
+        for upcalls in seen.update(&slots, slots[0].1.count.earlier_tick) {
             assert!(upcalls.count > 0 && upcalls.first <= upcalls.last);
         }
         bytes = rest;

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::maps::{MapData, RingBuf};
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
@@ -15,14 +15,15 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until};
 use tracer_common::hook::{Hook, Lost};
-use tracer_common::names;
 use tracer_common::offsets::Offsets;
+use tracer_common::{counters, names};
 use tracer_core::event::{self, Event};
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::IntoBytes;
 
 use super::hooks::{Link, Spec};
+use super::mapped::Mapped;
 use super::offsets::Layout;
-use super::{blank, decode, object, parting, remedy};
+use super::{blank, decode, object, parting, remedy, table};
 
 /// What an object is loaded with.
 pub(super) struct Loader<'a> {
@@ -51,11 +52,52 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// How much an object has room for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Size of its ring: a power of two, and at least a page.
+    pub(super) ring_bytes: u32,
+    /// How many traffic keys are told apart, counting each once a CPU.
+    pub(super) runs: u32,
+    /// How many kinds of upcalls are, likewise.
+    pub(super) upcalls: u32,
+}
+
+impl Sizes {
+    /// Of an object whose programs are on openvswitch.
+    pub(super) const fn of_datapath(ring_bytes: u32, runs: u32) -> Self {
+        Self {
+            ring_bytes,
+            runs,
+            upcalls: counters::MAX_UPCALL_KEYS,
+        }
+    }
+}
+
+impl Loader<'_> {
+    fn set(&mut self, sizes: Sizes) -> anyhow::Result<()> {
+        let cpus = object::cpus()?;
+        self.loader
+            .map_max_entries(names::RECORDS, sizes.ring_bytes)
+            .map_max_entries(names::CHANGES, sizes.runs)
+            .map_max_entries(names::LOST, cpus)
+            .map_max_entries(names::WAITS, cpus);
+        for (table, keys) in [(names::RUNS, sizes.runs), (names::UPCALLS, sizes.upcalls)] {
+            self.loader
+                .map_max_entries(table.index, keys)
+                .map_max_entries(table.slots, table::slots(keys))
+                .map_max_entries(table.vacant, table::slots(keys));
+        }
+        Ok(())
+    }
+}
+
 /// A loaded object.
 pub(super) struct Instance {
     ebpf: Option<Ebpf>,
     ring: AsyncFd<RingBuf<MapData>>,
-    lost: PerCpuArray<MapData, [u8; size_of::<Lost>()]>,
+    /// By CPU.
+    lost: Mapped<Lost>,
     lost_seen: Lost,
     /// Until when the ring is left alone, once it was read to its end.
     rests: Option<Instant>,
@@ -66,14 +108,12 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Loads the object; nothing is attached yet.
-    pub(super) fn load(loader: &mut Loader<'_>, ring_bytes: u32, max_runs: u32) -> anyhow::Result<Self> {
+    pub(super) fn load(loader: &mut Loader<'_>, sizes: Sizes) -> anyhow::Result<Self> {
         let bytes = object::bytes()?;
         parting::loaded();
+        loader.set(sizes)?;
         let mut ebpf = loader
             .loader
-            .map_max_entries(names::RECORDS, ring_bytes)
-            .map_max_entries(names::RUNS, max_runs)
-            .map_max_entries(names::CHANGES, max_runs)
             .load(bytes)
             .map_err(|error| anyhow!(remedy::of_object(&error)))?;
         let logger = loader
@@ -82,7 +122,7 @@ impl Instance {
             .transpose()?;
         let mut take = |name| object::take_map(&mut ebpf, name);
         let ring = RingBuf::try_from(take(names::RECORDS)?)?;
-        let lost = PerCpuArray::try_from(take(names::LOST)?)?;
+        let lost = Mapped::new(take(names::LOST)?)?;
         Ok(Self {
             ebpf: Some(ebpf),
             ring: register(ring).context("the ring cannot be polled")?,
@@ -149,24 +189,18 @@ impl Instance {
     }
 
     /// Records that did not fit since the last call, by hook.
-    pub(super) fn newly_lost(&mut self) -> anyhow::Result<BTreeMap<&'static str, u64>> {
+    pub(super) fn newly_lost(&mut self) -> BTreeMap<&'static str, u64> {
         let mut now = Lost::default();
-        for cpu in self
-            .lost
-            .get(&0, 0)?
-            .iter()
-            .filter_map(|bytes| Lost::read_from_bytes(bytes).ok())
-        {
+        for cpu in self.lost.all() {
             for (sum, count) in now.iter_mut().zip(cpu) {
                 *sum += count;
             }
         }
         let before = std::mem::replace(&mut self.lost_seen, now);
         let new = Hook::ALL.iter().zip(now.iter().zip(before));
-        Ok(new
-            .map(|(hook, (now, before))| (hook.name(), now.saturating_sub(before)))
+        new.map(|(hook, (now, before))| (hook.name(), now.saturating_sub(before)))
             .filter(|(_, count)| *count > 0)
-            .collect())
+            .collect()
     }
 
     /// Passes on what the programs have to say about themselves.

@@ -16,6 +16,7 @@ mod evidence;
 pub(crate) mod fuzzing;
 mod hooks;
 mod instance;
+mod mapped;
 mod members;
 mod module;
 mod names;
@@ -27,6 +28,7 @@ mod reload;
 mod remedy;
 mod runs;
 mod skipped;
+mod table;
 mod upcalls;
 mod waits;
 mod watched;
@@ -44,7 +46,7 @@ use tracer_core::time::Timestamp;
 use self::datapath::Datapath;
 pub use self::evidence::Evidence;
 use self::evidence::Watchfulness;
-use self::instance::{Instance, Loader};
+use self::instance::{Instance, Loader, Sizes};
 use self::offsets::Layout;
 pub use self::parting::leave;
 pub use self::remedy::missing_rights;
@@ -89,8 +91,12 @@ impl Default for Config {
     }
 }
 
-/// The ring of process records: a handful in a restart.
-const PROCESS_RING_BYTES: u32 = 64 << 10;
+/// Of process records there is a handful in a restart, and nothing is counted.
+const OF_PROCESSES: Sizes = Sizes {
+    ring_bytes: 64 << 10,
+    runs: 1,
+    upcalls: 1,
+};
 
 /// Everything is attached; [`Attached::run`] makes events of it.
 pub struct Attached {
@@ -111,7 +117,7 @@ pub fn attach(config: Config) -> anyhow::Result<Attached> {
     let module = module::loaded();
     let layout = Layout::of_running_kernel(module.map(|_| module::NAME))?;
     let mut loader = Loader::new(&layout.offsets, config.verbose)?;
-    let mut processes = Instance::load(&mut loader, PROCESS_RING_BYTES, 1)?;
+    let mut processes = Instance::load(&mut loader, OF_PROCESSES)?;
     let attached = processes.attach(hooks::PROCESSES, &layout)?;
     let mut hooks: Vec<_> = attached.into_iter().map(|(hook, _)| hook).collect();
     let (datapath, datapath_hooks) = Datapath::attach(&config, module, &layout, &mut loader)?;
@@ -211,7 +217,7 @@ impl Attached {
     /// Everything that is read by time, after everything that is in the rings.
     fn tick(&mut self) -> anyhow::Result<Vec<Event>> {
         let mut batch = self.processes.drain();
-        batch.extend(stamped(losses(&mut self.processes)?));
+        batch.extend(stamped(losses(&mut self.processes)));
         batch.extend(self.datapath.read()?);
         batch.extend(self.datapath.follow_module(&self.config)?);
         Ok(batch)
@@ -248,7 +254,7 @@ impl Attached {
     /// What was seen and counted to the last. The programs are taken out of the kernel meanwhile, which takes long.
     fn let_go(&mut self) -> anyhow::Result<Vec<Event>> {
         let mut last = self.processes.drain();
-        last.extend(stamped(losses(&mut self.processes)?));
+        last.extend(stamped(losses(&mut self.processes)));
         last.extend(self.datapath.last()?);
         self.take_programs();
         Ok(last)
@@ -319,9 +325,9 @@ fn stamped(kinds: impl IntoIterator<Item = EventKind>) -> impl Iterator<Item = E
 }
 
 /// What an object lost since it was last asked.
-fn losses(instance: &mut Instance) -> anyhow::Result<Vec<EventKind>> {
+fn losses(instance: &mut Instance) -> Vec<EventKind> {
     instance.flush_log();
-    let mut lost = instance.newly_lost()?;
+    let mut lost = instance.newly_lost();
     let unreadable = std::mem::take(&mut instance.unreadable);
     if unreadable > 0 {
         lost.insert("record that cannot be read", unreadable);
@@ -330,7 +336,7 @@ fn losses(instance: &mut Instance) -> anyhow::Result<Vec<EventKind>> {
         hook: hook.to_owned(),
         count,
     });
-    Ok(lost.collect())
+    lost.collect()
 }
 
 async fn send(events: &EventSender, batch: impl IntoIterator<Item = Event>) {

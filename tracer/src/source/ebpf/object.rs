@@ -2,7 +2,7 @@
 //!
 //! May not know: what is in it.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use aya::Ebpf;
 use aya::maps::Map;
 
@@ -17,6 +17,12 @@ const OBJECT: Option<&[u8]> = None;
 /// The object, aligned as the loader needs it.
 pub(super) fn bytes() -> anyhow::Result<&'static [u8]> {
     OBJECT.context("this build carries no eBPF programs: build with `cargo xtask build`")
+}
+
+/// How many CPUs there might be: their numbers are lower.
+pub(super) fn cpus() -> anyhow::Result<u32> {
+    let cpus = aya::util::nr_cpus().map_err(|(file, error)| anyhow!("reading {file}: {error}"))?;
+    Ok(u32::try_from(cpus)?)
 }
 
 /// Takes a map out of the loaded object; its name is one of `tracer_common::names`.

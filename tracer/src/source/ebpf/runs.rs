@@ -2,33 +2,40 @@
 //!
 //! May not know: when packets are followed.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, MapError};
 use tracer_common::names;
-use tracer_common::run::{self, RunKey, family, fate};
+use tracer_common::run::{self, RunKey, RunSlot, family, fate};
 use tracer_core::event::EventKind;
 use tracer_core::id::{DpIfindex, Mac, PortNo};
 use tracer_core::packet::{Destination, PacketFate, Run, TrafficKey};
 use tracer_core::time::Timestamp;
-use zerocopy::{FromBytes, IntoBytes};
 
 use super::object;
+use super::table::{Kept, Table};
+
+type KeyBytes = [u8; size_of::<RunKey>()];
 
 /// When the fate of each traffic last changed: only the programs look into it.
-type Changes = HashMap<MapData, [u8; size_of::<RunKey>()], u64>;
-
-type Map = HashMap<MapData, [u8; size_of::<RunKey>()], [u8; size_of::<run::Run>()]>;
+type Changes = HashMap<MapData, KeyBytes, u64>;
 
 /// How often a value is read again that was replaced while it was copied.
 const ATTEMPTS: u32 = 4;
 
+impl Kept for RunSlot {
+    type Bytes = KeyBytes;
+
+    fn key(&self) -> Option<KeyBytes> {
+        (self.run.packets > 0).then_some(zerocopy::transmute!(self.key))
+    }
+}
+
 /// The runs of one loaded object.
 pub(super) struct Runs {
-    map: Map,
+    table: Table<RunSlot>,
     changes: Changes,
     told: Told,
 }
@@ -36,88 +43,86 @@ pub(super) struct Runs {
 impl Runs {
     /// Takes the runs out of `ebpf`.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let mut take = |name| object::take_map(ebpf, name);
         Ok(Self {
-            map: Map::try_from(take(names::RUNS)?)?,
-            changes: Changes::try_from(take(names::CHANGES)?)?,
+            table: Table::take(ebpf, names::RUNS)?,
+            changes: Changes::try_from(object::take_map(ebpf, names::CHANGES)?)?,
             told: Told::default(),
         })
     }
 
     /// How many runs were there when they were last read.
     pub(super) fn count(&self) -> usize {
-        self.told.0.len()
+        self.told.count
     }
 
     /// Open runs that are new or went on since the last call, and what was lost of them.
-    pub(super) fn read(&mut self) -> anyhow::Result<Vec<EventKind>> {
+    pub(super) fn read(&mut self) -> Vec<EventKind> {
         let mut events = Vec::new();
-        for key in self.map.keys() {
-            let key = key?;
-            let Some(run) = self.read_one(&key)? else {
-                continue;
-            };
-            if let Ok(key) = RunKey::read_from_bytes(key.as_bytes()) {
-                self.told.update(key, run, &mut events);
+        let whole = |slot: &u32, table: &Table<RunSlot>| {
+            let attempts = (0..ATTEMPTS).filter_map(|_| table.read_one(*slot));
+            // Else it will be there at the next reading, or come through the ring.
+            attempts.filter(is_whole).take(1).next()
+        };
+        let slots: Vec<(u32, RunSlot)> = self.table.read().collect();
+        for (slot, kept) in slots {
+            let kept = Some(kept).filter(is_whole).or_else(|| whole(&slot, &self.table));
+            if let Some(RunSlot { run, key }) = kept {
+                self.told.update(slot, key, run, &mut events);
             }
         }
-        Ok(events)
+        events
     }
 
     /// Forgets runs whose last packet was before `before`: to be called while packets are not followed, because a
     /// program that is writing to a value does not notice that it is taken away.
     pub(super) fn forget(&mut self, before: Timestamp) -> anyhow::Result<()> {
-        let keys: Vec<_> = self.map.keys().collect::<Result<_, _>>()?;
-        for key in keys {
-            let Some(run) = self.read_one(&key)? else {
-                continue;
-            };
-            if run.last < before.0 {
-                self.map.remove(&key)?;
-                if let Ok(key) = RunKey::read_from_bytes(key.as_bytes()) {
-                    self.told.0.remove(&key);
-                    self.forget_change(key)?;
-                }
-            }
+        let idle: Vec<(u32, RunKey)> = self
+            .table
+            .read()
+            .filter(|(_, kept)| is_whole(kept) && kept.run.last < before.0)
+            .map(|(slot, kept)| (slot, kept.key))
+            .collect();
+        for (slot, key) in &idle {
+            self.told.forget(*slot);
+            self.forget_change(*key)?;
         }
-        Ok(())
+        self.table
+            .remove(idle.into_iter().map(|(slot, _)| slot).collect())
     }
 
     /// A run of the same traffic on another CPU that stays just ends with its next packet.
     fn forget_change(&mut self, key: RunKey) -> anyhow::Result<()> {
-        let traffic: [u8; size_of::<RunKey>()] = zerocopy::transmute!(RunKey { cpu: 0, ..key });
+        let traffic: KeyBytes = zerocopy::transmute!(RunKey { cpu: 0, ..key });
         match self.changes.remove(&traffic) {
             Err(MapError::SyscallError(error)) if error.io_error.kind() == ErrorKind::NotFound => Ok(()),
             other => Ok(other?),
         }
     }
-
-    fn read_one(&self, key: &[u8; size_of::<RunKey>()]) -> anyhow::Result<Option<run::Run>> {
-        for _ in 0..ATTEMPTS {
-            let bytes = match self.map.get(key, 0) {
-                Ok(bytes) => bytes,
-                Err(MapError::KeyNotFound) => return Ok(None),
-                Err(error) => return Err(error.into()),
-            };
-            match run::Run::read_from_bytes(bytes.as_bytes()) {
-                Ok(run) if run.begun == run.ended => return Ok(Some(run)),
-                _ => {}
-            }
-        }
-        // It will be there at the next reading, or come through the ring.
-        Ok(None)
-    }
 }
 
-/// What was told of each key.
+/// Whether it was not being replaced while it was copied.
+fn is_whole(kept: &RunSlot) -> bool {
+    kept.run.begun == kept.run.ended
+}
+
+/// What was told of each slot: its run's first packet, how many there were, and how many of its runs could not be sent.
 #[derive(Default)]
-pub(super) struct Told(BTreeMap<RunKey, (u64, u64, u32)>);
+pub(super) struct Told {
+    slots: Vec<(u64, u64, u32)>,
+    /// Of how many anything was told.
+    count: usize,
+}
 
 impl Told {
-    /// What is new in a run as it is now.
-    pub(super) fn update(&mut self, key: RunKey, run: run::Run, events: &mut Vec<EventKind>) {
+    /// What is new in the run of a slot as it is now.
+    pub(super) fn update(&mut self, slot: u32, key: RunKey, run: run::Run, events: &mut Vec<EventKind>) {
+        let index = slot as usize;
+        if index >= self.slots.len() {
+            self.slots.resize(index + 1, <(u64, u64, u32)>::default());
+        }
         let now = (run.first, run.packets, run.lost);
-        let before = self.0.insert(key, now).unwrap_or_default();
+        let before = std::mem::replace(&mut self.slots[index], now);
+        self.count += usize::from(before.1 == 0 && now.1 > 0);
         if (before.0, before.1) != (now.0, now.1) {
             events.extend(packets(&key, &run, false).map(EventKind::Packets));
         }
@@ -127,6 +132,13 @@ impl Told {
                 runs: u64::from(lost),
                 key: Some(traffic_key(&key, run.dp)),
             });
+        }
+    }
+
+    fn forget(&mut self, slot: u32) {
+        if let Some(told) = self.slots.get_mut(slot as usize) {
+            self.count -= usize::from(told.1 > 0);
+            *told = <(u64, u64, u32)>::default();
         }
     }
 }
@@ -247,20 +259,24 @@ mod tests {
     fn only_runs_that_went_on_are_told() {
         let mut told = Told::default();
         let mut events = Vec::new();
-        told.update(KEY, run(), &mut events);
+        told.update(3, KEY, run(), &mut events);
         assert_eq!(events.len(), 1);
-        told.update(KEY, run(), &mut events);
-        assert_eq!(events.len(), 1);
+        told.update(3, KEY, run(), &mut events);
+        assert_eq!((events.len(), told.count), (1, 1));
         let more = run::Run {
             packets: 4,
             last: 300,
             lost: 2,
             ..run()
         };
-        told.update(KEY, more, &mut events);
+        told.update(3, KEY, more, &mut events);
         let key = Some(traffic_key(&KEY, 4));
         assert_eq!(events.len(), 3);
         assert_eq!(events[2], EventKind::PacketsLost { runs: 2, key });
+        told.forget(3);
+        assert_eq!(told.count, 0);
+        told.update(3, KEY, run(), &mut events);
+        assert_eq!((events.len(), told.count), (4, 1), "another run's");
     }
 
     #[test]

@@ -6,96 +6,79 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aya::Ebpf;
-use aya::maps::{MapData, PerCpuHashMap};
-use tracer_common::counters::{self, UpcallCount, UpcallKey};
+use tracer_common::counters::{UpcallCount, UpcallKey, UpcallSlot};
 use tracer_common::names;
 use tracer_core::event::{UpcallCommand, UpcallTotals, Upcalls};
 use tracer_core::id::{DpIfindex, PortNo};
 use tracer_core::time::Timestamp;
-use zerocopy::{FromBytes, IntoBytes};
 
 use super::control::Control;
-use super::object;
+use super::table::{Kept, Table};
 
-type Counts = PerCpuHashMap<MapData, [u8; size_of::<UpcallKey>()], [u8; size_of::<UpcallCount>()]>;
-type Totals = PerCpuHashMap<MapData, u32, [u8; size_of::<counters::UpcallTotals>()]>;
+impl Kept for UpcallSlot {
+    type Bytes = [u8; size_of::<UpcallKey>()];
+
+    fn key(&self) -> Option<Self::Bytes> {
+        (self.count.count > 0).then_some(zerocopy::transmute!(self.key))
+    }
+}
 
 /// Reads how many upcalls the hooks have counted since they were attached. Clones read the same counters, and go
 /// on reading after openvswitch was reloaded.
 #[derive(Clone, Default)]
 pub struct UpcallReader {
-    totals: Arc<Mutex<Option<Totals>>>,
+    table: Arc<Mutex<Option<Table<UpcallSlot>>>>,
 }
 
 impl UpcallReader {
     /// Upcalls of a datapath so far; `None`: they are not counted (now).
     pub fn totals(&self, dp: DpIfindex) -> Option<UpcallTotals> {
-        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        // The kernel makes the entry at a datapath's first upcall.
-        let found = sum(totals.as_ref()?, dp.0).unwrap_or_default();
-        Some(UpcallTotals {
-            missed: found.missed,
-            failed: found.failed,
-        })
+        let all = self.read()?;
+        let mut totals = UpcallTotals::default();
+        for UpcallSlot { count, key } in all
+            .iter()
+            .map(|(_, slot)| slot)
+            .filter(|slot| slot.key.dp == dp.0)
+        {
+            if command(key.command) == Some(UpcallCommand::Miss) {
+                totals.missed += count.count;
+            }
+            if key.result != 0 {
+                totals.failed += count.count;
+            }
+        }
+        Some(totals)
     }
 
-    /// Upcalls of all datapaths and kinds so far.
-    fn upcalls(&self) -> u64 {
-        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(totals) = totals.as_ref() else {
-            return 0;
-        };
-        let datapaths = totals.keys().filter_map(Result::ok);
-        datapaths
-            .filter_map(|dp| sum(totals, dp))
-            .map(|totals| totals.upcalls)
-            .sum()
+    fn read(&self) -> Option<Vec<(u32, UpcallSlot)>> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.as_mut().map(|table| table.read().collect())
     }
 
-    fn take(&self) -> Option<Totals> {
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn take(&self) -> Option<Table<UpcallSlot>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn replace(&self, totals: Option<Totals>) {
-        *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+    fn replace(&self, table: Option<Table<UpcallSlot>>) {
+        *self.table.lock().unwrap_or_else(PoisonError::into_inner) = table;
     }
-}
-
-fn sum(totals: &Totals, dp: u32) -> Option<counters::UpcallTotals> {
-    let per_cpu = totals.get(&dp, 0).ok()?;
-    let mut sum = counters::UpcallTotals::default();
-    for cpu in per_cpu
-        .iter()
-        .filter_map(|bytes| counters::UpcallTotals::read_from_bytes(bytes).ok())
-    {
-        sum.upcalls += cpu.upcalls;
-        sum.missed += cpu.missed;
-        sum.failed += cpu.failed;
-    }
-    Some(sum)
 }
 
 /// The counters of one loaded object.
 pub(super) struct Counters {
-    counts: Counts,
     reader: UpcallReader,
     /// What was read last.
     seen: Seen,
-    upcalls: u64,
 }
 
 impl Counters {
     /// Takes the counters out of `ebpf`.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let mut take = |name| object::take_map(ebpf, name);
         let counters = Self {
-            counts: Counts::try_from(take(names::UPCALLS)?)?,
             reader: UpcallReader::default(),
             seen: Seen::default(),
-            upcalls: 0,
         };
-        let totals = Totals::try_from(take(names::UPCALL_TOTALS)?)?;
-        counters.reader.replace(Some(totals));
+        counters.reader.replace(Some(Table::take(ebpf, names::UPCALLS)?));
         Ok(counters)
     }
 
@@ -106,24 +89,10 @@ impl Counters {
     }
 
     /// Upcalls since the last call.
-    pub(super) fn read(&mut self, control: &mut Control) -> anyhow::Result<Vec<Upcalls>> {
-        let upcalls = self.reader.upcalls();
-        if upcalls == self.upcalls {
-            return Ok(Vec::new());
-        }
-        self.upcalls = upcalls;
-        let ended = control.next_tick()?;
-        let mut changed = Vec::new();
-        for entry in &self.counts {
-            let (key, per_cpu) = entry?;
-            if let Ok(key) = UpcallKey::read_from_bytes(key.as_bytes()) {
-                let per_cpu = per_cpu
-                    .iter()
-                    .filter_map(|bytes| UpcallCount::read_from_bytes(bytes).ok());
-                changed.extend(self.seen.update(key, per_cpu, ended));
-            }
-        }
-        Ok(changed)
+    pub(super) fn read(&mut self, control: &mut Control) -> Vec<Upcalls> {
+        let ended = control.next_tick();
+        let now = self.reader.read().unwrap_or_default();
+        self.seen.update(&now, ended)
     }
 }
 
@@ -133,45 +102,50 @@ impl Drop for Counters {
     }
 }
 
-/// What was read of each kind, by CPU.
+/// What was read of each slot.
 #[derive(Default)]
-pub(super) struct Seen(BTreeMap<UpcallKey, Vec<UpcallCount>>);
+pub(super) struct Seen(Vec<UpcallCount>);
+
+/// How many on all CPUs, the first and the last of them.
+type News = (u64, u64, u64);
 
 impl Seen {
-    /// What is new in `now`, read after tick `ended` was over.
-    pub(super) fn update(
-        &mut self,
-        key: UpcallKey,
-        now: impl Iterator<Item = UpcallCount>,
-        ended: u32,
-    ) -> Option<Upcalls> {
-        let now: Vec<_> = now.collect();
-        let before = self.0.insert(key, now.clone()).unwrap_or_default();
-        let mut new: Option<(u64, u64, u64)> = None;
-        for (cpu, now) in now.iter().enumerate() {
-            let before = before.get(cpu).copied().unwrap_or_default();
+    /// What is new in `now`, read after tick `ended` was over, by slot.
+    pub(super) fn update(&mut self, now: &[(u32, UpcallSlot)], ended: u32) -> Vec<Upcalls> {
+        let mut news: BTreeMap<UpcallKey, News> = BTreeMap::new();
+        for (slot, UpcallSlot { count: now, key }) in now {
+            let before = self.replace(*slot, *now);
             let count = now.count.saturating_sub(before.count);
             if count > 0 {
                 let first = first_since(before, *now, ended);
-                let (sum, earliest, latest) = new.unwrap_or((0, first, now.last));
-                new = Some((
-                    u64::saturating_add(sum, count),
-                    earliest.min(first),
-                    latest.max(now.last),
-                ));
+                let all_cpus = UpcallKey { cpu: 0, ..*key };
+                let (sum, earliest, latest) = news.entry(all_cpus).or_insert((0, first, now.last));
+                *sum = sum.saturating_add(count);
+                (*earliest, *latest) = ((*earliest).min(first), (*latest).max(now.last));
             }
         }
-        let (count, first, last) = new?;
-        Some(Upcalls {
-            dp: DpIfindex(key.dp),
-            port_no: PortNo(key.port_no),
-            command: command(key.command)?,
-            result: key.result,
-            count,
-            first: Timestamp(first),
-            last: Timestamp(last),
-        })
+        news.into_iter().filter_map(upcalls).collect()
     }
+
+    fn replace(&mut self, slot: u32, now: UpcallCount) -> UpcallCount {
+        let index = slot as usize;
+        if index >= self.0.len() {
+            self.0.resize(index + 1, UpcallCount::default());
+        }
+        std::mem::replace(&mut self.0[index], now)
+    }
+}
+
+fn upcalls((key, (count, first, last)): (UpcallKey, News)) -> Option<Upcalls> {
+    Some(Upcalls {
+        dp: DpIfindex(key.dp),
+        port_no: PortNo(key.port_no),
+        command: command(key.command)?,
+        result: key.result,
+        count,
+        first: Timestamp(first),
+        last: Timestamp(last),
+    })
 }
 
 /// The first upcall on a CPU after those of `before`. Upcalls between the start of a tick and the reading of the
@@ -197,12 +171,17 @@ fn command(command: u32) -> Option<UpcallCommand> {
 mod tests {
     use super::*;
 
-    const KEY: UpcallKey = UpcallKey {
-        dp: 4,
-        port_no: 2,
-        command: 1,
-        result: -111,
-    };
+    fn slot(cpu: u32, count: UpcallCount) -> (u32, UpcallSlot) {
+        let key = UpcallKey {
+            dp: 4,
+            port_no: 2,
+            command: 1,
+            result: -111,
+            cpu,
+            reserved: 0,
+        };
+        (cpu * 7, UpcallSlot { count, key })
+    }
 
     fn count(count: u64, tick: u32, first: u64, last: u64) -> UpcallCount {
         UpcallCount {
@@ -215,31 +194,24 @@ mod tests {
         }
     }
 
+    fn told(upcalls: &[Upcalls]) -> Vec<(u64, u64, u64)> {
+        let told = upcalls.iter();
+        told.map(|told| (told.count, told.first.0, told.last.0)).collect()
+    }
+
     #[test]
     fn cpus_are_merged_and_only_news_is_told() {
         let mut seen = Seen::default();
-        let told = seen
-            .update(KEY, [count(2, 0, 10, 20), count(1, 0, 5, 5)].into_iter(), 0)
-            .unwrap();
+        let first = [slot(0, count(2, 0, 10, 20)), slot(1, count(1, 0, 5, 5))];
+        let upcalls = seen.update(&first, 0);
+        assert_eq!(told(&upcalls), [(3, 5, 20)]);
         assert_eq!(
-            (told.count, told.first, told.last),
-            (3, Timestamp(5), Timestamp(20))
-        );
-        assert_eq!(
-            (told.dp, told.port_no, told.result),
+            (upcalls[0].dp, upcalls[0].port_no, upcalls[0].result),
             (DpIfindex(4), PortNo(2), -111)
         );
-        assert_eq!(
-            seen.update(KEY, [count(2, 0, 10, 20), count(1, 0, 5, 5)].into_iter(), 1),
-            None
-        );
-        let told = seen
-            .update(KEY, [count(2, 0, 10, 20), count(4, 2, 50, 70)].into_iter(), 2)
-            .unwrap();
-        assert_eq!(
-            (told.count, told.first, told.last),
-            (3, Timestamp(50), Timestamp(70))
-        );
+        assert_eq!(seen.update(&first, 1), []);
+        let then = [slot(0, count(2, 0, 10, 20)), slot(1, count(4, 2, 50, 70))];
+        assert_eq!(told(&seen.update(&then, 2)), [(3, 50, 70)]);
     }
 
     #[test]
@@ -254,22 +226,14 @@ mod tests {
             tick: 1,
             earlier_tick: 0,
         };
-        let told = seen.update(KEY, [first].into_iter(), 0).unwrap();
-        assert_eq!(
-            (told.count, told.first, told.last),
-            (3, Timestamp(10), Timestamp(30))
-        );
+        assert_eq!(told(&seen.update(&[slot(0, first)], 0)), [(3, 10, 30)]);
         // One more in tick 1 at 40: `first` of that tick was told before.
         let second = UpcallCount {
             count: 4,
             last: 40,
             ..first
         };
-        let told = seen.update(KEY, [second].into_iter(), 1).unwrap();
-        assert_eq!(
-            (told.count, told.first, told.last),
-            (1, Timestamp(30), Timestamp(40))
-        );
+        assert_eq!(told(&seen.update(&[slot(0, second)], 1)), [(1, 30, 40)]);
     }
 
     #[test]

@@ -3,40 +3,36 @@
 //! May not know: records, hooks, what is a long wait.
 
 use aya::Ebpf;
-use aya::maps::{MapData, PerCpuArray};
 use tracer_common::latency::{self, BUCKETS};
 use tracer_common::names;
 use tracer_core::event::{EventKind, LatencyCount};
-use zerocopy::{FromBytes, FromZeros};
+use zerocopy::FromZeros;
 
+use super::mapped::Mapped;
 use super::object;
 
 /// The histogram of one loaded object.
 pub(super) struct Waits {
-    map: PerCpuArray<MapData, [u8; size_of::<latency::Waits>()]>,
+    /// By CPU.
+    counts: Mapped<latency::Waits>,
     seen: Vec<latency::Waits>,
 }
 
 impl Waits {
     /// Takes the histogram out of `ebpf`.
     pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let map = object::take_map(ebpf, names::WAITS)?;
         Ok(Self {
-            map: PerCpuArray::try_from(map)?,
+            counts: Mapped::new(object::take_map(ebpf, names::WAITS)?)?,
             seen: Vec::new(),
         })
     }
 
     /// What was counted since the last call; `None`: nothing.
-    pub(super) fn read(&mut self) -> anyhow::Result<Option<EventKind>> {
-        let per_cpu = self.map.get(&0, 0)?;
-        let now: Vec<latency::Waits> = per_cpu
-            .iter()
-            .filter_map(|bytes| latency::Waits::read_from_bytes(bytes).ok())
-            .collect();
+    pub(super) fn read(&mut self) -> Option<EventKind> {
+        let now: Vec<latency::Waits> = self.counts.all().collect();
         let news = since(&self.seen, &now);
         self.seen = now;
-        Ok(news)
+        news
     }
 }
 
