@@ -74,7 +74,7 @@ pub struct Run {
     pub last: u64,
     /// Packets so far.
     pub packets: u64,
-    /// Their bytes.
+    /// Their bytes; 0 where they were delivered.
     pub bytes: u64,
     /// The address of the port they were sent to, or the errno: what, with `fate`, one run has in common.
     pub subject: u64,

@@ -67,7 +67,7 @@ pub struct Run {
     pub last: Timestamp,
     /// How many so far (cumulative: a later event of the same run replaces this one).
     pub packets: u64,
-    /// Their bytes so far, L2 header included.
+    /// Their bytes so far, L2 header included; 0 where they were delivered.
     pub bytes: u64,
     /// Whether another fate has ended it.
     pub closed: bool,

@@ -32,9 +32,7 @@ pub struct Current {
     datapath: Address,
     /// By which address it goes; its copies go by others.
     skb: u64,
-    /// Its bytes as it came in.
-    len: u32,
-    /// `Control::session` when it came in.
+    /// `maps::session()` when it came in.
     session: u32,
     /// 1: its fate is not known yet.
     pending: u32,
@@ -42,7 +40,6 @@ pub struct Current {
     executed: u32,
     /// 1: the list of actions that it met last does nothing but send it to userspace.
     only_userspace: u32,
-    reserved: u32,
     /// Where its flow key is read to.
     window: Window,
 }
@@ -105,12 +102,11 @@ pub fn executed(ctx: &ProbeContext) {
         current.session = session;
         current.datapath = Address(dp);
         current.skb = skb;
-        current.len = length(Address(skb));
         current.came_in(from_userspace);
     } else if !current.is(session, current.window.in_port()) {
         return;
     }
-    current.meets(Address(actions));
+    current.meets(Address(skb), Address(actions));
 }
 
 #[inline(always)]
@@ -141,7 +137,7 @@ impl Current {
 
     /// The packet meets a list of actions: what it begins with may be all that is to be known.
     #[inline(always)]
-    fn meets(&mut self, actions: Address) {
+    fn meets(&mut self, skb: Address, actions: Address) {
         let Some((len, first)) = beginning(actions) else {
             return emit::lost(Hook::Execute);
         };
@@ -150,12 +146,12 @@ impl Current {
         let first_len = ((first & 0xffff) + 3) & !3;
         self.only_userspace = u32::from(first_kind == ACTION_USERSPACE && first_len >= len);
         if len == 0 || first_kind == ACTION_DROP {
-            self.ends(fate::DROP_FLOW, 0, now());
+            self.ends(fate::DROP_FLOW, 0, length(skb), now());
         }
     }
 
     #[inline(always)]
-    fn ends(&mut self, fate: u32, subject: u64, at: u64) {
+    fn ends(&mut self, fate: u32, subject: u64, len: u32, at: u64) {
         if self.pending != 0 {
             self.pending = 0;
             let booking = Booking {
@@ -164,7 +160,7 @@ impl Current {
                 subject,
                 executed: self.executed,
                 session: self.session,
-                len: self.len,
+                len,
                 at,
             };
             run::book(&mut self.key, booking);
@@ -202,7 +198,8 @@ pub fn sent(ctx: &ProbeContext) {
         return;
     };
     if skb == current.skb || came_in_at(Address(skb)) == Some(current.key.in_port) {
-        current.ends(fate::DELIVERED, vport, now());
+        // Nobody asks how long delivered packets are, and to read it takes as long as to look up their run.
+        current.ends(fate::DELIVERED, vport, 0, now());
     }
 }
 
@@ -273,10 +270,10 @@ pub fn upcalled(upcall: Upcall) {
         if upcall.result == 0 {
             current.remember();
         }
-        current.ends(fate, errno, upcall.began);
+        current.ends(fate, errno, length(upcall.skb), upcall.began);
     } else if current.only_userspace != 0 {
         // Else it is a copy that goes to userspace.
-        current.ends(fate, errno, upcall.began);
+        current.ends(fate, errno, length(upcall.skb), upcall.began);
     }
 }
 

@@ -21,9 +21,9 @@ pub struct Booking {
     pub subject: u64,
     /// 1: it came back from userspace.
     pub executed: u32,
-    /// `Control::session`.
+    /// `maps::session()`.
     pub session: u32,
-    /// Its bytes.
+    /// Its bytes, where it was not delivered.
     pub len: u32,
     /// When it met its fate: before userspace could have answered it.
     pub at: u64,

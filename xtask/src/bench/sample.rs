@@ -55,7 +55,7 @@ pub enum Tracer {
     Always,
     /// bpftrace with counts per port at the two functions that ovsgap hooks
     Bpftrace,
-    /// bpftrace with packets, bytes and last time of each traffic, at the same two functions
+    /// bpftrace with packets and last time of each traffic, at the same two functions
     BpftraceKeys,
     /// bpftrace with empty probes at the same two functions
     Hooks,

@@ -187,6 +187,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "jsonschema",
             "libfuzzer-sys",
             "log",
+            "memmap2",
             "netlink-bindings",
             "netlink-sys",
             "nix",

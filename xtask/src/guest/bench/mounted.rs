@@ -40,8 +40,8 @@ kprobe:openvswitch:ovs_vport_send { @sent[((struct vport *)arg0)->port_no] = cou
 kprobe:openvswitch:ovs_dp_upcall { @key[cpu] = ((struct sw_flow_key *)arg2)->phy.in_port; }
 kretprobe:openvswitch:ovs_dp_upcall /(int32)retval < 0/ { @failed[@key[cpu]] = count(); }
 ";
-/// Keeps of each traffic over IPv4 what ovsgap keeps of the current run: packets, bytes and last time, by the address and
-/// ports with which it came in. It does not tell a change of fate, and does not know a packet that comes back from userspace.
+/// Keeps of each traffic over IPv4 what ovsgap keeps of the current run: packets and last time, and the bytes of what is dropped, by the
+/// address and ports with which it came in. It does not tell a change of fate, and does not know a packet that comes back from userspace.
 const KEYS: &str = r"
 kprobe:openvswitch:ovs_execute_actions {
   $acts = (struct sw_flow_actions *)arg2;
@@ -50,16 +50,15 @@ kprobe:openvswitch:ovs_execute_actions {
   $dst = bswap($key->tp.dst);
   $port = $src < $dst ? $src : $dst;
   $of = ($key->phy.in_port, $key->eth.type, $key->ipv4.addr.dst, $key->ip.proto, $port);
-  $len = ((struct sk_buff *)arg1)->len;
   if ($acts->actions_len == 0) {
-    @dropped[$of] = count(); @dropped_bytes[$of] = sum($len); @dropped_last[$of] = nsecs;
+    @dropped[$of] = count(); @dropped_bytes[$of] = sum(((struct sk_buff *)arg1)->len); @dropped_last[$of] = nsecs;
   } else {
-    @of[cpu] = $of; @len[cpu] = $len;
+    @of[cpu] = $of;
   }
 }
 kprobe:openvswitch:ovs_vport_send {
   $of = @of[cpu];
-  @sent[$of] = count(); @sent_bytes[$of] = sum(@len[cpu]); @sent_last[$of] = nsecs;
+  @sent[$of] = count(); @sent_last[$of] = nsecs;
 }
 ";
 /// The cost of being called, without doing anything.
