@@ -5,7 +5,7 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracer_core::event::{Event, EventKind};
 use tracer_core::judge::Judge;
 use tracer_core::log::{self, Entry, Header};
@@ -14,6 +14,7 @@ use tracer_core::time::{MILLISECOND, Timestamp};
 
 use crate::outlet::Outlet;
 use crate::ready::Ready;
+use crate::source::EventReceiver;
 
 /// What the loop tells while it runs.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +49,7 @@ impl Outcome {
 /// loses no more than a tick. A log that cannot be written does not end the capture: the report is still made.
 pub async fn run(
     header: Header,
-    mut events: mpsc::Receiver<Event>,
+    mut events: EventReceiver,
     log: Option<Outlet>,
     mut ready: Ready,
     progress: watch::Sender<Progress>,
@@ -155,6 +156,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::source::channel;
 
     #[test]
     fn reports_are_made_twice_a_second() {
@@ -173,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_does_not_end_the_capture() {
-        let (sender, receiver) = mpsc::channel(16);
+        let (sender, receiver) = channel(16);
         for at in 0..10 {
             sender
                 .send(Event {

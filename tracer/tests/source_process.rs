@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use tokio::sync::mpsc;
-use tracer::source::{clock, process};
+use tracer::source::{channel, clock, process};
 use tracer_core::event::{Event, EventKind, Process};
 use tracer_core::id::Pid;
 
 async fn seen(proc: &Path) -> Vec<EventKind> {
-    let (sender, mut events) = mpsc::channel(16);
+    let (sender, mut events) = channel(16);
     process::run(
         process::Config {
             proc: proc.to_owned(),
@@ -85,7 +84,7 @@ async fn a_missing_procfs_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn time_passes_ten_times_a_second_until_nobody_listens() {
-    let (sender, mut events) = mpsc::channel(1);
+    let (sender, mut events) = channel(1);
     let source = tokio::spawn(clock::run(clock::Config::default(), sender));
     let began = tokio::time::Instant::now();
     let first = events.recv().await.unwrap();

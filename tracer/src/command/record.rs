@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::process::Child;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracer_core::event::EventKind;
 use tracer_core::report::{Finding, Report};
@@ -24,10 +24,10 @@ use crate::pipeline::{self, Outcome, Progress};
 use crate::ready::Ready;
 use crate::settled::settled;
 use crate::sink::live::Live;
-use crate::source::{clock, ebpf};
+use crate::source::{channel, clock, ebpf};
 
-/// Events that may wait for the pipeline before sources are held back.
-const WAITING: usize = 1 << 16;
+/// Messages of events that may wait for the pipeline before sources are held back.
+const WAITING: usize = 1 << 10;
 
 /// How long the sources may take to tell what there is before the command starts all the same.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -102,7 +102,7 @@ impl Trace<'_> {
     /// Attaches, runs the command, waits until what it restarted is over, lets go.
     pub async fn run(self, interrupts: &mut Interrupts) -> anyhow::Result<Outcome> {
         outlet::check(self.path)?;
-        let (events, received) = mpsc::channel(WAITING);
+        let (events, received) = channel(WAITING);
         let (progress, mut seen) = watch::channel(Progress::default());
         let header = capture::header();
         let ready = Ready::watching(self.plan.bridges.clone());

@@ -19,13 +19,13 @@ use crate::cli::Watch;
 use crate::historian::export::Scribe;
 use crate::historian::{Historian, Order};
 use crate::ready::Ready;
-use crate::source::clock;
+use crate::source::{channel, clock};
 use crate::tui::Tui;
 use crate::tui::theme::Theme;
 use crate::words::Words;
 
-/// Events that may wait for the historian before sources are held back.
-const WAITING: usize = 1 << 16;
+/// Orders, and messages of events, that may wait for the historian before sources are held back.
+const WAITING: usize = 1 << 10;
 
 /// Places in a recording to which going back is at once.
 const STOPS: u64 = 48;
@@ -92,7 +92,7 @@ pub fn historian(name: String, input: impl BufRead) -> anyhow::Result<Historian>
 async fn live(args: &Watch, verbose: u8, theme: Theme, words: &Words) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let plan = plan(&args.node, verbose)?;
-    let (events, mut seen) = mpsc::channel(WAITING);
+    let (events, mut seen) = channel(WAITING);
     let header = capture::header();
     let mut historian = Historian::live(header.clone(), Ready::watching(plan.bridges.clone()));
     if let Some(path) = &args.output {

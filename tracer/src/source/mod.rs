@@ -2,9 +2,7 @@
 //!
 //! May not know: reports, sinks, restarts. Dropping the receiver ends a source.
 
-use tokio::sync::mpsc;
-use tracer_core::event::Event;
-
+mod channel;
 pub mod clock;
 pub mod datapath;
 mod dial;
@@ -17,5 +15,4 @@ mod readiness;
 pub mod replay;
 pub mod rundir;
 
-/// Where a source puts what it saw.
-pub type EventSender = mpsc::Sender<Event>;
+pub use channel::{EventReceiver, EventSender, Gone, channel};

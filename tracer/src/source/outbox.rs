@@ -44,13 +44,12 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc;
-
+    use super::super::channel;
     use super::*;
 
     #[tokio::test]
     async fn events_received_at_once_keep_their_order() {
-        let (sender, mut receiver) = mpsc::channel(8);
+        let (sender, mut receiver) = channel(8);
         let mut outbox = Outbox::new(sender);
         let at = Timestamp(1000);
         let order = [

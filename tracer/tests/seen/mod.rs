@@ -1,19 +1,18 @@
 //! What a source under test has said.
 
-use tokio::sync::mpsc;
-use tracer::source::EventSender;
-use tracer_core::event::{Event, EventKind};
+use tracer::source::{EventReceiver, EventSender, channel};
+use tracer_core::event::EventKind;
 use tracer_core::time::Timestamp;
 
 /// The receiving end of a source.
 pub struct Seen {
-    events: mpsc::Receiver<Event>,
+    events: EventReceiver,
     last: Timestamp,
 }
 
 /// A sender for a source, and what it will have said.
 pub fn seen() -> (EventSender, Seen) {
-    let (sender, events) = mpsc::channel(4);
+    let (sender, events) = channel(4);
     (
         sender,
         Seen {

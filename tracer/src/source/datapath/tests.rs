@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use tokio::net::UnixDatagram;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracer_core::event::Event;
 use tracer_core::id::PortNo;
 
 use super::codec::{Body, CONTROL};
 use super::table::Table;
 use super::*;
+use crate::source::{EventReceiver, channel};
 
 const DP: DpIfindex = DpIfindex(2);
 const DATAPATH_FAMILY: u16 = 32;
@@ -81,7 +82,7 @@ type Answers = Arc<Mutex<Vec<(Asked, Vec<Vec<u8>>)>>>;
 
 /// The source at work on a kernel that answers from the fixtures, unless told otherwise.
 struct Bench {
-    events: mpsc::Receiver<Event>,
+    events: EventReceiver,
     notices: UnixDatagram,
     /// Answers to be given once instead, in order for each question.
     answers: Answers,
@@ -100,7 +101,7 @@ impl Bench {
         let answers: Answers = Arc::new(Mutex::new(answers));
         let asked = Arc::default();
         tokio::spawn(kernel(requests, Arc::clone(&answers), Arc::clone(&asked)));
-        let (sender, events) = mpsc::channel(4);
+        let (sender, events) = channel(4);
         let (stop, stopped) = watch::channel(false);
         let calls = Mutex::new(0);
         let upcalls = Box::new(move |_| {
@@ -354,7 +355,7 @@ async fn a_refusal_is_told_with_a_remedy_and_tried_again() {
 
 #[tokio::test]
 async fn lost_notices_are_told_and_what_exists_is_read_anew() {
-    let (sender, mut events) = mpsc::channel(64);
+    let (sender, mut events) = channel(64);
     let (requests, asking) = UnixDatagram::pair().unwrap();
     let (_notices, listening) = UnixDatagram::pair().unwrap();
     tokio::spawn(kernel(requests, Arc::default(), Arc::default()));
@@ -408,7 +409,7 @@ async fn the_source_ends_when_nobody_listens() {
 
 #[tokio::test]
 async fn without_a_socket_the_reason_is_told_and_the_end_awaited() {
-    let (sender, mut events) = mpsc::channel(4);
+    let (sender, mut events) = channel(4);
     let (stop, stopped) = watch::channel(false);
     let config = Config {
         upcalls: None,

@@ -340,8 +340,6 @@ fn losses(instance: &mut Instance) -> Vec<EventKind> {
 }
 
 async fn send(events: &EventSender, batch: impl IntoIterator<Item = Event>) {
-    for event in batch {
-        // That the receiver is gone is seen where it is waited for.
-        let _gone = events.send(event).await;
-    }
+    // That the receiver is gone is seen where it is waited for.
+    let _gone = events.send_all(batch).await;
 }
