@@ -6,8 +6,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::slot::Slot;
 
-/// How many kinds of upcalls are counted apart, counting each once a CPU.
-pub const MAX_UPCALL_KEYS: u32 = 16_384;
+/// How many kinds of upcalls are counted apart on each CPU that there might be: three of each port (missed, asked for, refused), of 500.
+pub const UPCALL_KEYS: u32 = 1536;
+/// And on all CPUs, at least.
+pub const LEAST_UPCALL_KEYS: u32 = 4096;
+/// And at most: on so many CPUs not all ports have all kinds.
+pub const MOST_UPCALL_KEYS: u32 = 65_536;
 
 /// One kind of upcall on one CPU.
 #[derive(

@@ -11,7 +11,7 @@ use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, Queue, RingBuf};
-use tracer_common::counters::{MAX_UPCALL_KEYS, UpcallKey, UpcallSlot};
+use tracer_common::counters::{LEAST_UPCALL_KEYS, UpcallKey, UpcallSlot};
 use tracer_common::hook::Lost;
 use tracer_common::latency::Waits;
 use tracer_common::offsets::Offsets;
@@ -49,11 +49,11 @@ pub fn upcalls() -> Table<UpcallSlot> {
 }
 
 #[map]
-static UPCALLS: HashMap<UpcallKey, u32> = HashMap::with_max_entries(MAX_UPCALL_KEYS, 0);
+static UPCALLS: HashMap<UpcallKey, u32> = HashMap::with_max_entries(LEAST_UPCALL_KEYS, 0);
 #[map]
-static UPCALL_SLOTS: Array<UpcallSlot> = Array::with_max_entries(MAX_UPCALL_KEYS, BPF_F_MMAPABLE);
+static UPCALL_SLOTS: Array<UpcallSlot> = Array::with_max_entries(LEAST_UPCALL_KEYS, BPF_F_MMAPABLE);
 #[map]
-static UPCALL_VACANT: Queue<u64> = Queue::with_max_entries(MAX_UPCALL_KEYS, 0);
+static UPCALL_VACANT: Queue<u64> = Queue::with_max_entries(LEAST_UPCALL_KEYS, 0);
 #[map]
 static UPCALL_TAKEN: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 

@@ -30,11 +30,11 @@ impl Control {
     }
 
     /// Begins the next tick; the number of the one that is over.
-    pub(super) fn next_tick(&mut self) -> u32 {
+    pub(super) fn next_tick(&mut self) -> anyhow::Result<u32> {
         let ended = self.tick;
         self.tick = ended.wrapping_add(1);
-        self.ticks.write(0, &self.tick);
-        ended
+        self.ticks.write(0, &self.tick)?;
+        Ok(ended)
     }
 
     /// From here on packets are followed, or not.

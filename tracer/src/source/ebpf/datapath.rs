@@ -88,7 +88,7 @@ impl Datapath {
             return Ok(Vec::new());
         };
         let mut events = watched.drain()?;
-        events.extend(stamped(watched.read_if_due(now())));
+        events.extend(stamped(watched.read_if_due(now())?));
         watched.make_room(now())?;
         Ok(events)
     }
@@ -149,7 +149,7 @@ impl Datapath {
 fn last(watched: &mut Watched) -> anyhow::Result<Vec<Event>> {
     let mut events = unfollowed(watched);
     events.extend(watched.drain()?);
-    events.extend(stamped(watched.last(now())));
+    events.extend(stamped(watched.last(now())?));
     Ok(events)
 }
 

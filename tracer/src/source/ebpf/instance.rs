@@ -65,12 +65,13 @@ pub(super) struct Sizes {
 
 impl Sizes {
     /// Of an object whose programs are on openvswitch.
-    pub(super) const fn of_datapath(ring_bytes: u32, runs: u32) -> Self {
-        Self {
+    pub(super) fn of_datapath(ring_bytes: u32, runs: u32) -> anyhow::Result<Self> {
+        let upcalls = object::cpus()?.saturating_mul(counters::UPCALL_KEYS);
+        Ok(Self {
             ring_bytes,
             runs,
-            upcalls: counters::MAX_UPCALL_KEYS,
-        }
+            upcalls: upcalls.clamp(counters::LEAST_UPCALL_KEYS, counters::MOST_UPCALL_KEYS),
+        })
     }
 }
 
@@ -189,18 +190,19 @@ impl Instance {
     }
 
     /// Records that did not fit since the last call, by hook.
-    pub(super) fn newly_lost(&mut self) -> BTreeMap<&'static str, u64> {
+    pub(super) fn newly_lost(&mut self) -> anyhow::Result<BTreeMap<&'static str, u64>> {
         let mut now = Lost::default();
-        for cpu in self.lost.all() {
+        for cpu in self.lost.all()? {
             for (sum, count) in now.iter_mut().zip(cpu) {
                 *sum += count;
             }
         }
         let before = std::mem::replace(&mut self.lost_seen, now);
         let new = Hook::ALL.iter().zip(now.iter().zip(before));
-        new.map(|(hook, (now, before))| (hook.name(), now.saturating_sub(before)))
+        Ok(new
+            .map(|(hook, (now, before))| (hook.name(), now.saturating_sub(before)))
             .filter(|(_, count)| *count > 0)
-            .collect()
+            .collect())
     }
 
     /// Passes on what the programs have to say about themselves.

@@ -10,43 +10,49 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use aya::maps::{Map, MapData};
 use memmap2::{MmapOptions, MmapRaw};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// The kernel's elements begin at multiples of so many bytes (`array_map_alloc()` in `kernel/bpf/arraymap.c`).
 const ALIGNMENT: usize = size_of::<u64>();
+/// So many bytes are mapped at a time, once something in them is asked for: all that is mapped is resident (`remap_vmalloc_range()`). A
+/// multiple of every page's size.
+const WINDOW: usize = 64 << 10;
+/// Words in a window.
+const WORDS: usize = WINDOW / ALIGNMENT;
 
 /// An array of a loaded object.
 #[derive(Debug)]
 pub(super) struct Mapped<T> {
-    memory: MmapRaw,
-    entries: u32,
     /// Programs that are loaded later are told of it by its descriptor.
-    _array: MapData,
+    array: MapData,
+    entries: u32,
+    /// From its beginning on.
+    windows: Vec<MmapRaw>,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T: FromBytes + IntoBytes + Immutable> Mapped<T> {
-    const WORDS: usize = size_of::<T>().div_ceil(ALIGNMENT);
+    /// Words of an element.
+    const LENGTH: usize = size_of::<T>().div_ceil(ALIGNMENT);
 
-    /// Maps an array made with `BPF_F_MMAPABLE` whose elements are `T`.
+    /// An array made with `BPF_F_MMAPABLE` whose elements are `T`.
     pub(super) fn new(map: Map) -> anyhow::Result<Self> {
         let Map::Array(array) = map else {
             bail!("it is no array");
         };
         let entries = array.info().context("asking for its size")?.max_entries();
-        let memory = MmapOptions::new()
-            .len(entries as usize * Self::WORDS * ALIGNMENT)
-            .map_raw(array.fd().as_fd().as_raw_fd())
-            .context("the kernel does not share its memory")?;
-        Ok(Self {
-            memory,
+        let mut mapped = Self {
+            array,
             entries,
-            _array: array,
+            windows: Vec::new(),
             of: PhantomData,
-        })
+        };
+        // That it can be mapped at all is to be known at the start.
+        mapped.reach(0)?;
+        Ok(mapped)
     }
 
     /// How many elements there are.
@@ -54,44 +60,67 @@ impl<T: FromBytes + IntoBytes + Immutable> Mapped<T> {
         self.entries
     }
 
-    /// All elements, as far as they are there: see [`Self::read`].
-    pub(super) fn all(&self) -> impl Iterator<Item = T> {
-        (0..self.entries).filter_map(|index| self.read(index))
+    /// All elements: see [`Self::read`].
+    pub(super) fn all(&mut self) -> anyhow::Result<Vec<T>> {
+        (0..self.entries).map(|index| self.read(index)).collect()
     }
 
-    fn words(&self, index: u32) -> &[AtomicU64] {
-        if index >= self.entries {
-            return &[];
+    /// Maps what is not yet mapped of all up to an element; the place of its first word.
+    fn reach(&mut self, index: u32) -> anyhow::Result<usize> {
+        ensure!(index < self.entries, "there is no element {index}");
+        let first = index as usize * Self::LENGTH;
+        while self.windows.len() * WORDS < first + Self::LENGTH {
+            let before = self.windows.len() * WINDOW;
+            let rest = self.entries as usize * Self::LENGTH * ALIGNMENT - before;
+            let window = MmapOptions::new()
+                .offset(before as u64)
+                .len(rest.min(WINDOW))
+                .map_raw(self.array.fd().as_fd().as_raw_fd());
+            self.windows
+                .push(window.context("the kernel does not share the memory of what its programs count")?);
+        }
+        Ok(first)
+    }
+
+    fn word(&self, place: usize) -> Option<&AtomicU64> {
+        let window = self.windows.get(place / WORDS)?;
+        let within = place % WORDS;
+        if (within + 1) * ALIGNMENT > window.len() {
+            return None;
         }
         #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins at a page")]
-        let first = self.memory.as_ptr().cast::<AtomicU64>();
+        let first = window.as_ptr().cast::<AtomicU64>();
         #[expect(unsafe_code, reason = "memory that the kernel shares")]
-        // SAFETY: inside the mapping by the check above, aligned, and there until this is dropped; whatever is written
-        // there meanwhile, any bytes are words, and all access is by atomic ones.
-        unsafe {
-            std::slice::from_raw_parts(first.add(index as usize * Self::WORDS), Self::WORDS)
-        }
+        // SAFETY: inside the mapping by the check above, aligned, and there until this is dropped; whatever is written there meanwhile,
+        // any bytes are a word, and all access is by atomic ones.
+        Some(unsafe { &*first.add(within) })
     }
 
     /// An element, copied front to back. A program may be writing to it: each word is whole, and no later word is older than
     /// an earlier one.
-    pub(super) fn read(&self, index: u32) -> Option<T> {
-        let words = self.words(index);
-        let mut copy = (!words.is_empty()).then(T::new_zeroed)?;
-        for (to, from) in copy.as_mut_bytes().chunks_mut(ALIGNMENT).zip(words) {
-            let word = from.load(Ordering::Acquire).to_ne_bytes();
-            to.iter_mut().zip(word).for_each(|(to, from)| *to = from);
+    pub(super) fn read(&mut self, index: u32) -> anyhow::Result<T> {
+        let first = self.reach(index)?;
+        let mut copy = T::new_zeroed();
+        for (to, place) in copy.as_mut_bytes().chunks_mut(ALIGNMENT).zip(first..) {
+            let word = self.word(place).map_or(0, |word| word.load(Ordering::Acquire));
+            to.iter_mut()
+                .zip(word.to_ne_bytes())
+                .for_each(|(to, from)| *to = from);
         }
-        Some(copy)
+        Ok(copy)
     }
 
     /// Replaces an element, word by word.
-    pub(super) fn write(&mut self, index: u32, value: &T) {
-        for (to, from) in self.words(index).iter().zip(value.as_bytes().chunks(ALIGNMENT)) {
-            let mut word = [0; ALIGNMENT];
-            word.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-            to.store(u64::from_ne_bytes(word), Ordering::Relaxed);
+    pub(super) fn write(&mut self, index: u32, value: &T) -> anyhow::Result<()> {
+        let first = self.reach(index)?;
+        for (from, place) in value.as_bytes().chunks(ALIGNMENT).zip(first..) {
+            let mut bytes = [0; ALIGNMENT];
+            bytes.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            if let Some(word) = self.word(place) {
+                word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+            }
         }
         fence(Ordering::Release);
+        Ok(())
     }
 }

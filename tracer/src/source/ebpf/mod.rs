@@ -217,7 +217,7 @@ impl Attached {
     /// Everything that is read by time, after everything that is in the rings.
     fn tick(&mut self) -> anyhow::Result<Vec<Event>> {
         let mut batch = self.processes.drain();
-        batch.extend(stamped(losses(&mut self.processes)));
+        batch.extend(stamped(losses(&mut self.processes)?));
         batch.extend(self.datapath.read()?);
         batch.extend(self.datapath.follow_module(&self.config)?);
         Ok(batch)
@@ -254,7 +254,7 @@ impl Attached {
     /// What was seen and counted to the last. The programs are taken out of the kernel meanwhile, which takes long.
     fn let_go(&mut self) -> anyhow::Result<Vec<Event>> {
         let mut last = self.processes.drain();
-        last.extend(stamped(losses(&mut self.processes)));
+        last.extend(stamped(losses(&mut self.processes)?));
         last.extend(self.datapath.last()?);
         self.take_programs();
         Ok(last)
@@ -325,9 +325,9 @@ fn stamped(kinds: impl IntoIterator<Item = EventKind>) -> impl Iterator<Item = E
 }
 
 /// What an object lost since it was last asked.
-fn losses(instance: &mut Instance) -> Vec<EventKind> {
+fn losses(instance: &mut Instance) -> anyhow::Result<Vec<EventKind>> {
     instance.flush_log();
-    let mut lost = instance.newly_lost();
+    let mut lost = instance.newly_lost()?;
     let unreadable = std::mem::take(&mut instance.unreadable);
     if unreadable > 0 {
         lost.insert("record that cannot be read", unreadable);
@@ -336,7 +336,7 @@ fn losses(instance: &mut Instance) -> Vec<EventKind> {
         hook: hook.to_owned(),
         count,
     });
-    lost.collect()
+    Ok(lost.collect())
 }
 
 async fn send(events: &EventSender, batch: impl IntoIterator<Item = Event>) {

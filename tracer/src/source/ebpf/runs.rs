@@ -56,21 +56,25 @@ impl Runs {
     }
 
     /// Open runs that are new or went on since the last call, and what was lost of them.
-    pub(super) fn read(&mut self) -> Vec<EventKind> {
+    pub(super) fn read(&mut self) -> anyhow::Result<Vec<EventKind>> {
         let mut events = Vec::new();
-        let whole = |slot: &u32, table: &Table<RunSlot>| {
-            let attempts = (0..ATTEMPTS).filter_map(|_| table.read_one(*slot));
-            // Else it will be there at the next reading, or come through the ring.
-            attempts.filter(is_whole).take(1).next()
-        };
-        let slots: Vec<(u32, RunSlot)> = self.table.read().collect();
-        for (slot, kept) in slots {
-            let kept = Some(kept).filter(is_whole).or_else(|| whole(&slot, &self.table));
-            if let Some(RunSlot { run, key }) = kept {
+        for (slot, kept) in self.table.read()? {
+            if let Some(RunSlot { run, key }) = self.whole(slot, kept)? {
                 self.told.update(slot, key, run, &mut events);
             }
         }
-        events
+        Ok(events)
+    }
+
+    /// A run that may have been replaced while it was copied; `None`: it will be there at the next reading, or come through the ring.
+    fn whole(&mut self, slot: u32, mut kept: RunSlot) -> anyhow::Result<Option<RunSlot>> {
+        for _ in 0..ATTEMPTS {
+            if is_whole(&kept) {
+                return Ok(Some(kept));
+            }
+            kept = self.table.read_one(slot)?;
+        }
+        Ok(None)
     }
 
     /// Forgets runs whose last packet was before `before`: to be called while packets are not followed, because a
@@ -78,7 +82,8 @@ impl Runs {
     pub(super) fn forget(&mut self, before: Timestamp) -> anyhow::Result<()> {
         let idle: Vec<(u32, RunKey)> = self
             .table
-            .read()
+            .read()?
+            .into_iter()
             .filter(|(_, kept)| is_whole(kept) && kept.run.last < before.0)
             .map(|(slot, kept)| (slot, kept.key))
             .collect();

@@ -60,21 +60,25 @@ impl<S: Kept> Table<S> {
     }
 
     /// All that is kept, by the number of its slot. What a program is just putting there may be missing, or half of it there.
-    pub(super) fn read(&mut self) -> impl Iterator<Item = (u32, S)> {
+    pub(super) fn read(&mut self) -> anyhow::Result<Vec<(u32, S)>> {
         let Self {
             slots,
             reach,
             removed,
             ..
         } = self;
-        let used = |slot: u32| slots.read(slot).is_some_and(|slot| slot.key().is_some());
-        let end = reach.end(used);
-        let there = (0..end).filter(|slot| removed.binary_search(slot).is_err());
-        there.filter_map(|slot| Some((slot, slots.read(slot).filter(|kept| kept.key().is_some())?)))
+        let mut kept = Vec::new();
+        for slot in 0..reach.end(|slot| Ok(slots.read(slot)?.key().is_some()))? {
+            let read = slots.read(slot)?;
+            if read.key().is_some() && removed.binary_search(&slot).is_err() {
+                kept.push((slot, read));
+            }
+        }
+        Ok(kept)
     }
 
     /// One of them, as it is now.
-    pub(super) fn read_one(&self, slot: u32) -> Option<S> {
+    pub(super) fn read_one(&mut self, slot: u32) -> anyhow::Result<S> {
         self.slots.read(slot)
     }
 
@@ -82,13 +86,13 @@ impl<S: Kept> Table<S> {
     /// inside one then.
     pub(super) fn remove(&mut self, removed: Vec<u32>) -> anyhow::Result<()> {
         for slot in &removed {
-            if let Some(key) = self.slots.read(*slot).and_then(|slot| slot.key()) {
+            if let Some(key) = self.slots.read(*slot)?.key() {
                 self.index.remove(&key)?;
             }
         }
         let free = std::mem::replace(&mut self.removed, removed);
         for slot in &free {
-            self.slots.write(*slot, &S::new_zeroed());
+            self.slots.write(*slot, &S::new_zeroed())?;
         }
         for span in joined(&free) {
             self.vacant.push(span.word(), 0)?;
@@ -145,15 +149,16 @@ impl Reach {
             })
     }
 
-    /// The end of the spans that have been taken, as far as their first slot is used. Each CPU may have taken one and not yet filled it.
-    fn end(&mut self, used: impl Fn(u32) -> bool) -> u32 {
-        loop {
-            let next = self.spans..self.spans.saturating_add(self.cpus);
-            let Some(taken) = next.rev().find(|span| used(self.first(*span))) else {
-                return self.first(self.spans);
-            };
-            self.spans = taken + 1;
+    /// The end of the spans that have been taken, as far as their first slot is `used`. Each CPU may have taken one and not yet filled it.
+    fn end(&mut self, mut used: impl FnMut(u32) -> anyhow::Result<bool>) -> anyhow::Result<u32> {
+        let mut next = self.spans;
+        while next < self.spans.saturating_add(self.cpus) && self.first(next) < self.entries {
+            if used(self.first(next))? {
+                self.spans = next + 1;
+            }
+            next += 1;
         }
+        Ok(self.first(self.spans))
     }
 }
 
@@ -182,11 +187,12 @@ mod tests {
     fn what_is_used_is_found_also_behind_a_span_that_is_not_filled_yet() {
         let mut reach = Reach::new(64, 2);
         assert_eq!(reach.span, 8);
-        assert_eq!(reach.end(|_| false), 0);
-        assert_eq!(reach.end(|slot| slot == 8), 16);
-        assert_eq!(reach.end(|slot| slot < 40), 40);
-        assert_eq!(reach.end(|_| false), 40, "once taken, for ever");
-        assert_eq!(reach.end(|slot| slot < 64), 64);
+        let mut end = |used: fn(u32) -> bool| reach.end(|slot| Ok(used(slot))).unwrap();
+        assert_eq!(end(|_| false), 0);
+        assert_eq!(end(|slot| slot == 8), 16);
+        assert_eq!(end(|slot| slot < 40), 40);
+        assert_eq!(end(|_| false), 40, "once taken, for ever");
+        assert_eq!(end(|slot| slot < 64), 64);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct UpcallReader {
 impl UpcallReader {
     /// Upcalls of a datapath so far; `None`: they are not counted (now).
     pub fn totals(&self, dp: DpIfindex) -> Option<UpcallTotals> {
-        let all = self.read()?;
+        let all = self.read().ok()??;
         let mut totals = UpcallTotals::default();
         for UpcallSlot { count, key } in all
             .iter()
@@ -50,9 +50,9 @@ impl UpcallReader {
         Some(totals)
     }
 
-    fn read(&self) -> Option<Vec<(u32, UpcallSlot)>> {
+    fn read(&self) -> anyhow::Result<Option<Vec<(u32, UpcallSlot)>>> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.as_mut().map(|table| table.read().collect())
+        table.as_mut().map(Table::read).transpose()
     }
 
     fn take(&self) -> Option<Table<UpcallSlot>> {
@@ -89,10 +89,10 @@ impl Counters {
     }
 
     /// Upcalls since the last call.
-    pub(super) fn read(&mut self, control: &mut Control) -> Vec<Upcalls> {
-        let ended = control.next_tick();
-        let now = self.reader.read().unwrap_or_default();
-        self.seen.update(&now, ended)
+    pub(super) fn read(&mut self, control: &mut Control) -> anyhow::Result<Vec<Upcalls>> {
+        let ended = control.next_tick()?;
+        let now = self.reader.read()?.unwrap_or_default();
+        Ok(self.seen.update(&now, ended))
     }
 }
 

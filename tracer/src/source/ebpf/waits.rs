@@ -28,11 +28,11 @@ impl Waits {
     }
 
     /// What was counted since the last call; `None`: nothing.
-    pub(super) fn read(&mut self) -> Option<EventKind> {
-        let now: Vec<latency::Waits> = self.counts.all().collect();
+    pub(super) fn read(&mut self) -> anyhow::Result<Option<EventKind>> {
+        let now = self.counts.all()?;
         let news = since(&self.seen, &now);
         self.seen = now;
-        news
+        Ok(news)
     }
 }
 

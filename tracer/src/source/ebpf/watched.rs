@@ -50,7 +50,7 @@ impl Watched {
         layout: &Layout,
         loader: &mut Loader<'_>,
     ) -> anyhow::Result<(Self, Vec<Hook>)> {
-        let mut instance = Instance::load(loader, Sizes::of_datapath(config.ring_bytes, config.max_runs))?;
+        let mut instance = Instance::load(loader, Sizes::of_datapath(config.ring_bytes, config.max_runs)?)?;
         let ebpf = instance.ebpf()?;
         let control = Control::take(ebpf)?;
         let counters = Counters::take(ebpf)?;
@@ -119,34 +119,34 @@ impl Watched {
     }
 
     /// Reads the counters, where they are due.
-    pub(super) fn read_if_due(&mut self, now: Timestamp) -> Vec<EventKind> {
+    pub(super) fn read_if_due(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
         if now < self.counters_due {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let most = if self.follows_packets() { READING } else { 0 };
         self.counters_due = now.plus(most);
         self.read(now)
     }
 
-    fn read(&mut self, now: Timestamp) -> Vec<EventKind> {
-        let upcalls = self.counters.read(&mut self.control);
+    fn read(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
+        let upcalls = self.counters.read(&mut self.control)?;
         // While packets are not followed, failed upcalls are all that makes runs.
         let runs_changed = self.follows_packets() || upcalls.iter().any(|upcalls| upcalls.result != 0);
         let mut kinds: Vec<_> = upcalls.into_iter().map(EventKind::Upcalls).collect();
-        kinds.extend(self.waits.read());
-        kinds.extend(losses(&mut self.instance).into_iter().map(packets_lost));
+        kinds.extend(self.waits.read()?);
+        kinds.extend(losses(&mut self.instance)?.into_iter().map(packets_lost));
         kinds.extend(self.skipped.read_if_due(now));
         if runs_changed && now >= self.runs_due {
-            kinds.extend(self.read_runs(now));
+            kinds.extend(self.read_runs(now)?);
         }
-        kinds
+        Ok(kinds)
     }
 
-    fn read_runs(&mut self, now: Timestamp) -> Vec<EventKind> {
-        let kinds = self.runs.read();
+    fn read_runs(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
+        let kinds = self.runs.read()?;
         let count = u64::try_from(self.runs.count()).unwrap_or(u64::MAX);
         self.runs_due = now.plus(count.saturating_mul(TIME_PER_RUN));
-        kinds
+        Ok(kinds)
     }
 
     /// Whether packets are followed.
@@ -187,7 +187,7 @@ impl Watched {
 
     /// What the hooks on every packet counted, once more, after they are gone.
     pub(super) fn last_of_packets(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
-        let kinds = self.read_runs(now);
+        let kinds = self.read_runs(now)?;
         self.runs.forget(Timestamp(now.0.saturating_sub(IDLE)))?;
         Ok(kinds)
     }
@@ -207,13 +207,13 @@ impl Watched {
     }
 
     /// Reads what the programs counted, when they count no more.
-    pub(super) fn last(&mut self, now: Timestamp) -> Vec<EventKind> {
+    pub(super) fn last(&mut self, now: Timestamp) -> anyhow::Result<Vec<EventKind>> {
         self.packets.clear();
         self.runs_due = Timestamp(0);
-        let mut kinds = self.read(now);
-        kinds.extend(self.read_runs(now));
+        let mut kinds = self.read(now)?;
+        kinds.extend(self.read_runs(now)?);
         kinds.extend(self.skipped());
-        kinds
+        Ok(kinds)
     }
 }
 
