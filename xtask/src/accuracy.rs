@@ -40,9 +40,10 @@ between two that are neighbours. So a bound is exact to one packet of its traffi
 * TCP sends little into a hole: its bounds are as wide as its retransmission timer.
 * A packet that a megaflow of before sends to a port that has another Pod's number by now (ports made again while ovs-vswitchd is away) counts as delivered: the datapath did
   deliver it, to the wrong Pod.
-* The kernel passes over hits of a hook that came while their CPU was inside another one, or while ovsgap read a map there. Since Linux 6.7 it tells how many, and the
+* The kernel passes over hits of a hook that came while their CPU was inside another one, or while some tool read a map of its programs there by a system call (ovsgap reads its own from memory). Since Linux 6.7 it tells how many, and the
   report says `hits_skipped`: it may then tell fewer packets than were lost, and no more. Earlier kernels do not tell (`skips_untold`): there one in a hundred may be missing.
 * Where the flush follows ovs-vswitchd's exit at once, the hooks on packets may come after it: what was lost until then is in no figure, and the report says so (`evidence_late`).
+* What ovs-vswitchd drops of what it was handed is known by nothing but that a second passes without an answer: a capture that ends earlier counts fewer, and says so (`unanswered`).
 * What finds no datapath (`exit --cleanup`, a module that is reloaded) is seen by nobody but the prober; the window covers it.
 
 To see it again: `cargo xtask test --all --write-accuracy` (every scenario, some 20 minutes), or with `--only NAME,…` and `--distro`; what a run left is in
