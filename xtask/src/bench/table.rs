@@ -61,8 +61,15 @@ fn upcalls(samples: &Samples) -> String {
         return String::new();
     }
     let mut text = String::from("\n");
-    text += &row(&["tracer", "instructions an upcall", "without", "more", "by"]);
-    text += &rule(5);
+    text += &row(&[
+        "tracer",
+        "instructions an upcall",
+        "without",
+        "more",
+        "by",
+        "in its own process",
+    ]);
+    text += &rule(6);
     for sample in all.iter().flat_map(|(_, samples)| samples) {
         let without = sample.without.unwrap_or_default();
         text += &row(&[
@@ -71,9 +78,16 @@ fn upcalls(samples: &Samples) -> String {
             &without.to_string(),
             &sample.value.saturating_sub(without).to_string(),
             &format!("{:.3}", ratio(sample.value, without)),
+            &of_process(samples, &sample.of),
         ]);
     }
     text
+}
+
+/// What a tracer's process takes of it, by its own processor time.
+fn of_process(samples: &Samples, tracer: &str) -> String {
+    let own = samples.median(tracer, "upcall_own_ns");
+    own.map_or_else(|| "–".to_owned(), |own| own.to_string())
 }
 
 /// What single programs take of each `what`: how many there were, how often each ran meanwhile, and how long.
@@ -307,6 +321,7 @@ mod tests {
                 sample("ovs_vport_send", "program_ns", 5000, None),
                 sample("sched_process_exec", "program_runs", 1, None),
                 sample("always", "upcall_ns", 60_000, Some(50_000)),
+                sample("always", "upcall_own_ns", 1500, None),
                 sample("always", "counted_upcalls", 10, None),
                 sample("ovs_dp_upcall", "storm_runs", 10, None),
                 sample("ovs_dp_upcall", "storm_ns", 7000, None),
@@ -321,7 +336,7 @@ mod tests {
         assert!(text.contains("| ovs_vport_send | 1.00 | 100 |"), "{text}");
         assert!(!text.contains("sched_process_exec"));
         assert!(
-            text.contains("| always | 60000 | 50000 | 10000 | 1.200 |"),
+            text.contains("| always | 60000 | 50000 | 10000 | 1.200 | 1500 |"),
             "{text}"
         );
         assert!(text.contains("| ovs_dp_upcall | 1.00 | 700 |"), "{text}");

@@ -13,6 +13,7 @@ use super::new_flows::Storm;
 use super::output::Output;
 use super::{Bench, programs};
 use crate::bench::sample::Tracer;
+use crate::guest::clock::MILLISECOND;
 use crate::guest::node::Node;
 
 /// Who looks on, where none is named.
@@ -64,8 +65,16 @@ pub fn counted(bench: &Bench, node: &Node, out: &mut Output) -> Result<()> {
     let before = mean(&storm.alone()?);
     for kind in ALL {
         let running = Running::start(kind)?;
-        let with = mean(&storm.alone()?);
-        out.sample(kind.name(), "upcall_ns", 1, with, Some(before))?;
+        let cpu_ms = running.cost()?.cpu_ms;
+        let upcalls = storm.alone()?;
+        let own_ns = (running.cost()?.cpu_ms - cpu_ms) * MILLISECOND;
+        out.sample(kind.name(), "upcall_ns", 1, mean(&upcalls), Some(before))?;
+        out.figure(
+            kind.name(),
+            "upcall_own_ns",
+            1,
+            own_ns / u64::try_from(upcalls.len())?.max(1),
+        )?;
         if kind == Tracer::Always {
             let stats = enable_stats(Stats::RunTime)?;
             let upcalls = storm.alone()?.len();
