@@ -12,7 +12,8 @@ use crate::report::Restart;
 /// How a cell is read.
 pub const LEGEND: &str = "A cell: the cause that the report had to name (expected→told where it named another), packets lost between Pods by the \
 prober (truth→told where the report says another figure), then ✓ where every check holds and the report says that nothing \
-escaped it, the name of what it says that it could not see (its verdict is then never `pass`; but for `skips_untold`, which such kernels' reports always say), or ✗ and how many checks do not hold.";
+escaped it, the name of what it says that it could not see (its verdict is then never `pass`; but for `skips_untold`, which such kernels' reports always say), `open` where packets were still being \
+lost when the capture ended, so that which of the prober's last belong to it is not known, or ✗ and how many checks do not hold.";
 
 /// The head row and one row a restart; a restart that was not run on a distribution has an empty cell there.
 pub fn rows(outcomes: &[(Distro, Vec<Outcome>)]) -> Vec<Vec<String>> {
@@ -50,7 +51,9 @@ fn mark(outcome: &Outcome) -> String {
         unseen.insert("skips_untold");
     }
     match (failed, unseen.is_empty()) {
-        (0, true) => "✓".to_owned(),
+        (0, true) if truth == told => "✓".to_owned(),
+        // Of a hole that ends all packets are counted, or a check does not hold.
+        (0, true) => "open".to_owned(),
         (0, false) => unseen.into_iter().collect::<Vec<_>>().join("+"),
         (failed, _) => format!("✗ {failed}"),
     }

@@ -82,18 +82,33 @@ impl<T: FromBytes + IntoBytes + Immutable> Mapped<T> {
         Ok(first)
     }
 
-    fn word(&self, place: usize) -> Option<&AtomicU64> {
-        let window = self.windows.get(place / WORDS)?;
-        let within = place % WORDS;
-        if (within + 1) * ALIGNMENT > window.len() {
-            return None;
-        }
+    /// The words of a window; none where it is not mapped.
+    fn window(&self, window: usize) -> &[AtomicU64] {
+        let Some(window) = self.windows.get(window) else {
+            return &[];
+        };
         #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins at a page")]
         let first = window.as_ptr().cast::<AtomicU64>();
         #[expect(unsafe_code, reason = "memory that the kernel shares")]
-        // SAFETY: inside the mapping by the check above, aligned, and there until this is dropped; whatever is written there meanwhile,
-        // any bytes are a word, and all access is by atomic ones.
-        Some(unsafe { &*first.add(within) })
+        // SAFETY: as long as the mapping, aligned, and there until this is dropped; whatever is written there meanwhile, any bytes are
+        // words, and all access is by atomic ones.
+        unsafe {
+            std::slice::from_raw_parts(first, window.len() / ALIGNMENT)
+        }
+    }
+
+    /// The words from a place on that are mapped.
+    fn words(&self, first: usize) -> impl Iterator<Item = &AtomicU64> {
+        let (window, within) = (first / WORDS, first % WORDS);
+        let here = self.window(window).get(within..).unwrap_or_default();
+        here.iter().chain(self.window(window + 1))
+    }
+
+    /// One word of an element: whether the whole is worth to be read.
+    pub(super) fn peek(&mut self, index: u32, word: usize) -> anyhow::Result<u64> {
+        let first = self.reach(index)?;
+        let word = self.words(first + word).next();
+        Ok(word.map_or(0, |word| word.load(Ordering::Relaxed)))
     }
 
     /// An element, copied front to back. A program may be writing to it: each word is whole, and no later word is older than
@@ -101,11 +116,9 @@ impl<T: FromBytes + IntoBytes + Immutable> Mapped<T> {
     pub(super) fn read(&mut self, index: u32) -> anyhow::Result<T> {
         let first = self.reach(index)?;
         let mut copy = T::new_zeroed();
-        for (to, place) in copy.as_mut_bytes().chunks_mut(ALIGNMENT).zip(first..) {
-            let word = self.word(place).map_or(0, |word| word.load(Ordering::Acquire));
-            to.iter_mut()
-                .zip(word.to_ne_bytes())
-                .for_each(|(to, from)| *to = from);
+        for (to, word) in copy.as_mut_bytes().chunks_mut(ALIGNMENT).zip(self.words(first)) {
+            let word = word.load(Ordering::Acquire).to_ne_bytes();
+            to.copy_from_slice(&word[..to.len()]);
         }
         Ok(copy)
     }
@@ -113,12 +126,10 @@ impl<T: FromBytes + IntoBytes + Immutable> Mapped<T> {
     /// Replaces an element, word by word.
     pub(super) fn write(&mut self, index: u32, value: &T) -> anyhow::Result<()> {
         let first = self.reach(index)?;
-        for (from, place) in value.as_bytes().chunks(ALIGNMENT).zip(first..) {
+        for (from, word) in value.as_bytes().chunks(ALIGNMENT).zip(self.words(first)) {
             let mut bytes = [0; ALIGNMENT];
-            bytes.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-            if let Some(word) = self.word(place) {
-                word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
-            }
+            bytes[..from.len()].copy_from_slice(from);
+            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
         fence(Ordering::Release);
         Ok(())

@@ -3,6 +3,7 @@
 //! May not know: when packets are followed.
 
 use std::io::ErrorKind;
+use std::mem::offset_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aya::Ebpf;
@@ -27,6 +28,7 @@ const ATTEMPTS: u32 = 4;
 
 impl Kept for RunSlot {
     type Bytes = KeyBytes;
+    const COUNT: usize = offset_of!(Self, run.packets) / size_of::<u64>();
 
     fn key(&self) -> Option<KeyBytes> {
         (self.run.packets > 0).then_some(zerocopy::transmute!(self.key))

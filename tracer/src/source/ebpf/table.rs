@@ -15,6 +15,8 @@ use super::object;
 pub(super) trait Kept: Slot + FromBytes + IntoBytes + Immutable {
     /// Its key, as the kernel's hash has it.
     type Bytes: aya::Pod;
+    /// Which of its words is 0 as long as nothing is kept in it.
+    const COUNT: usize;
 
     /// The key; `None`: nothing is kept in it (yet).
     fn key(&self) -> Option<Self::Bytes>;
@@ -68,9 +70,12 @@ impl<S: Kept> Table<S> {
             ..
         } = self;
         let mut kept = Vec::new();
-        for slot in 0..reach.end(|slot| Ok(slots.read(slot)?.key().is_some()))? {
+        for slot in 0..reach.end(|slot| Ok(slots.peek(slot, S::COUNT)? != 0))? {
+            if slots.peek(slot, S::COUNT)? == 0 || removed.binary_search(&slot).is_ok() {
+                continue;
+            }
             let read = slots.read(slot)?;
-            if read.key().is_some() && removed.binary_search(&slot).is_err() {
+            if read.key().is_some() {
                 kept.push((slot, read));
             }
         }

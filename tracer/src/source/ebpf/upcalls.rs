@@ -3,6 +3,7 @@
 //! May not know: records, hooks.
 
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aya::Ebpf;
@@ -17,6 +18,7 @@ use super::table::{Kept, Table};
 
 impl Kept for UpcallSlot {
     type Bytes = [u8; size_of::<UpcallKey>()];
+    const COUNT: usize = offset_of!(Self, count.count) / size_of::<u64>();
 
     fn key(&self) -> Option<Self::Bytes> {
         (self.count.count > 0).then_some(zerocopy::transmute!(self.key))
