@@ -232,9 +232,15 @@ pub fn write_entry(output: &mut impl Write, seq: u64, event: &Event) -> io::Resu
     )
 }
 
+/// Most lines are no longer, in bytes.
+const LINE: usize = 512;
+
+/// In one piece: serde writes in pieces of a few bytes, and what each takes of `output` may be more than to make it.
 fn write_line(output: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *output, value)?;
-    output.write_all(b"\n")
+    let mut line = Vec::with_capacity(LINE);
+    serde_json::to_writer(&mut line, value)?;
+    line.push(b'\n');
+    output.write_all(&line)
 }
 
 #[cfg(test)]

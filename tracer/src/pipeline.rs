@@ -121,18 +121,12 @@ fn forget(progress: &watch::Sender<Progress>) {
 
 struct Recorder {
     log: Option<Outlet>,
-    /// A line being put together, in many small pieces.
-    line: Vec<u8>,
     error: Option<io::Error>,
 }
 
 impl Recorder {
     fn new(log: Option<Outlet>, header: &Header) -> Self {
-        let mut recorder = Self {
-            log,
-            line: Vec::new(),
-            error: None,
-        };
+        let mut recorder = Self { log, error: None };
         recorder.attempt(|log| log::write_header(log, header));
         recorder
     }
@@ -140,13 +134,7 @@ impl Recorder {
     /// After the first error nothing more is written: what follows a hole could not be trusted.
     fn write(&mut self, seq: u64, event: &Event) {
         if self.error.is_none() {
-            let mut line = std::mem::take(&mut self.line);
-            line.clear();
-            self.attempt(|log| {
-                log::write_entry(&mut line, seq, event)?;
-                log.write_all(&line)
-            });
-            self.line = line;
+            self.attempt(|log| log::write_entry(log, seq, event));
         }
     }
 

@@ -16,7 +16,7 @@ use tracer_core::packet::{Destination, PacketFate, Run, TrafficKey};
 use tracer_core::time::Timestamp;
 
 use super::object;
-use super::table::{Kept, Table};
+use super::table::{BySlot, Kept, Table};
 
 type KeyBytes = [u8; size_of::<RunKey>()];
 
@@ -30,8 +30,8 @@ impl Kept for RunSlot {
     type Bytes = KeyBytes;
     const COUNT: usize = offset_of!(Self, run.packets) / size_of::<u64>();
 
-    fn key(&self) -> Option<KeyBytes> {
-        (self.run.packets > 0).then_some(zerocopy::transmute!(self.key))
+    fn key(&self) -> KeyBytes {
+        zerocopy::transmute!(self.key)
     }
 }
 
@@ -54,7 +54,7 @@ impl Runs {
 
     /// How many runs were there when they were last read.
     pub(super) fn count(&self) -> usize {
-        self.told.count
+        self.told.count()
     }
 
     /// Open runs that are new or went on since the last call, and what was lost of them.
@@ -114,22 +114,13 @@ fn is_whole(kept: &RunSlot) -> bool {
 
 /// What was told of each slot: its run's first packet, how many there were, and how many of its runs could not be sent.
 #[derive(Default)]
-pub(super) struct Told {
-    slots: Vec<(u64, u64, u32)>,
-    /// Of how many anything was told.
-    count: usize,
-}
+pub(super) struct Told(BySlot<(u64, u64, u32)>);
 
 impl Told {
     /// What is new in the run of a slot as it is now.
     pub(super) fn update(&mut self, slot: u32, key: RunKey, run: run::Run, events: &mut Vec<EventKind>) {
-        let index = slot as usize;
-        if index >= self.slots.len() {
-            self.slots.resize(index + 1, <(u64, u64, u32)>::default());
-        }
         let now = (run.first, run.packets, run.lost);
-        let before = std::mem::replace(&mut self.slots[index], now);
-        self.count += usize::from(before.1 == 0 && now.1 > 0);
+        let before = self.0.replace(slot, now);
         if (before.0, before.1) != (now.0, now.1) {
             events.extend(packets(&key, &run, false).map(EventKind::Packets));
         }
@@ -143,10 +134,12 @@ impl Told {
     }
 
     fn forget(&mut self, slot: u32) {
-        if let Some(told) = self.slots.get_mut(slot as usize) {
-            self.count -= usize::from(told.1 > 0);
-            *told = <(u64, u64, u32)>::default();
-        }
+        self.0.replace(slot, <(u64, u64, u32)>::default());
+    }
+
+    /// Of how many slots anything was told.
+    fn count(&self) -> usize {
+        self.0.iter().filter(|(_, packets, _)| *packets > 0).count()
     }
 }
 
@@ -269,7 +262,7 @@ mod tests {
         told.update(3, KEY, run(), &mut events);
         assert_eq!(events.len(), 1);
         told.update(3, KEY, run(), &mut events);
-        assert_eq!((events.len(), told.count), (1, 1));
+        assert_eq!((events.len(), told.count()), (1, 1));
         let more = run::Run {
             packets: 4,
             last: 300,
@@ -281,9 +274,9 @@ mod tests {
         assert_eq!(events.len(), 3);
         assert_eq!(events[2], EventKind::PacketsLost { runs: 2, key });
         told.forget(3);
-        assert_eq!(told.count, 0);
+        assert_eq!(told.count(), 0);
         told.update(3, KEY, run(), &mut events);
-        assert_eq!((events.len(), told.count), (4, 1), "another run's");
+        assert_eq!((events.len(), told.count()), (4, 1), "another run's");
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub(super) trait Kept: Slot + FromBytes + IntoBytes + Immutable {
     /// Which of its words is 0 as long as nothing is kept in it.
     const COUNT: usize;
 
-    /// The key; `None`: nothing is kept in it (yet).
-    fn key(&self) -> Option<Self::Bytes>;
+    /// The key.
+    fn key(&self) -> Self::Bytes;
 }
 
 /// Into so many spans the share of each CPU that there might be is divided: a quarter of the slots at most lies idle with CPUs that have
@@ -74,10 +74,7 @@ impl<S: Kept> Table<S> {
             if slots.peek(slot, S::COUNT)? == 0 || removed.binary_search(&slot).is_ok() {
                 continue;
             }
-            let read = slots.read(slot)?;
-            if read.key().is_some() {
-                kept.push((slot, read));
-            }
+            kept.push((slot, slots.read(slot)?));
         }
         Ok(kept)
     }
@@ -91,9 +88,7 @@ impl<S: Kept> Table<S> {
     /// inside one then.
     pub(super) fn remove(&mut self, removed: Vec<u32>) -> anyhow::Result<()> {
         for slot in &removed {
-            if let Some(key) = self.slots.read(*slot)?.key() {
-                self.index.remove(&key)?;
-            }
+            self.index.remove(&self.slots.read(*slot)?.key())?;
         }
         let free = std::mem::replace(&mut self.removed, removed);
         for slot in &free {
@@ -103,6 +98,26 @@ impl<S: Kept> Table<S> {
             self.vacant.push(span.word(), 0)?;
         }
         Ok(())
+    }
+}
+
+/// What is remembered of each slot; of one that nothing was remembered of, the default.
+#[derive(Debug, Default)]
+pub(super) struct BySlot<T>(Vec<T>);
+
+impl<T: Clone + Default> BySlot<T> {
+    /// Remembers `now`; what was remembered before.
+    pub(super) fn replace(&mut self, slot: u32, now: T) -> T {
+        let index = slot as usize;
+        if index >= self.0.len() {
+            self.0.resize(index + 1, T::default());
+        }
+        std::mem::replace(&mut self.0[index], now)
+    }
+
+    /// All that is remembered.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
     }
 }
 

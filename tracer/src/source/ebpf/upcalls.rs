@@ -14,14 +14,14 @@ use tracer_core::id::{DpIfindex, PortNo};
 use tracer_core::time::Timestamp;
 
 use super::control::Control;
-use super::table::{Kept, Table};
+use super::table::{BySlot, Kept, Table};
 
 impl Kept for UpcallSlot {
     type Bytes = [u8; size_of::<UpcallKey>()];
     const COUNT: usize = offset_of!(Self, count.count) / size_of::<u64>();
 
-    fn key(&self) -> Option<Self::Bytes> {
-        (self.count.count > 0).then_some(zerocopy::transmute!(self.key))
+    fn key(&self) -> Self::Bytes {
+        zerocopy::transmute!(self.key)
     }
 }
 
@@ -106,7 +106,7 @@ impl Drop for Counters {
 
 /// What was read of each slot.
 #[derive(Default)]
-pub(super) struct Seen(Vec<UpcallCount>);
+pub(super) struct Seen(BySlot<UpcallCount>);
 
 /// How many on all CPUs, the first and the last of them.
 type News = (u64, u64, u64);
@@ -116,7 +116,7 @@ impl Seen {
     pub(super) fn update(&mut self, now: &[(u32, UpcallSlot)], ended: u32) -> Vec<Upcalls> {
         let mut news: BTreeMap<UpcallKey, News> = BTreeMap::new();
         for (slot, UpcallSlot { count: now, key }) in now {
-            let before = self.replace(*slot, *now);
+            let before = self.0.replace(*slot, *now);
             let count = now.count.saturating_sub(before.count);
             if count > 0 {
                 let first = first_since(before, *now, ended);
@@ -127,14 +127,6 @@ impl Seen {
             }
         }
         news.into_iter().filter_map(upcalls).collect()
-    }
-
-    fn replace(&mut self, slot: u32, now: UpcallCount) -> UpcallCount {
-        let index = slot as usize;
-        if index >= self.0.len() {
-            self.0.resize(index + 1, UpcallCount::default());
-        }
-        std::mem::replace(&mut self.0[index], now)
     }
 }
 
