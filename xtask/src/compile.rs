@@ -2,11 +2,12 @@
 //!
 //! May not know: the lab. A static binary starts on every userland, however old its libc.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use crate::cargo::cargo;
 use crate::host;
 use crate::paths::Paths;
 use crate::progress;
@@ -48,13 +49,6 @@ fn binary(paths: &Paths, name: &str) -> PathBuf {
         .join(TARGET)
         .join("release")
         .join(name)
-}
-
-/// A cargo command in the workspace.
-pub fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root);
-    command
 }
 
 fn static_build(paths: &Paths, package: &str) -> Result<Command> {

@@ -13,11 +13,15 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::cargo::cargo;
 use crate::host;
 use crate::paths::Paths;
-use crate::{compile, progress};
+use crate::progress;
 
+mod outcome;
 mod page;
+
+use outcome::{LONGEST_INPUT, Outcome};
 
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
@@ -44,10 +48,6 @@ const LONGEST: u32 = 10;
 /// The fuzzer may take so much memory, in MiB, its own included (some 100): more is a blow-up.
 const MEMORY: u32 = 1024;
 
-/// The longest input of a target, in bytes, where what it does with one grows with its length: 64 events are more than tell a
-/// restart, and judging so many takes a tenth of a millisecond.
-const LONGEST_INPUT: &[(&str, u32)] = &[("judge", 256), ("log", 2304), ("ovsdb", 1536)];
-
 /// What is asked for.
 #[derive(Debug, clap::Args)]
 pub struct Fuzz {
@@ -63,45 +63,6 @@ pub struct Fuzz {
     logs: Option<PathBuf>,
     /// Which targets (folders of tracer/fuzz/corpus); none: all
     targets: Vec<String>,
-}
-
-/// What came of one target.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Outcome {
-    target: String,
-    inputs: u64,
-    millis: u128,
-    /// Places in the program that were reached, and combinations of how often.
-    edges: u64,
-    features: u64,
-    /// Inputs that reach what no other does.
-    corpus: u64,
-    /// The most memory it had.
-    mebibytes: u64,
-    /// The input that broke it, where one did.
-    broken: Option<PathBuf>,
-}
-
-impl Outcome {
-    /// Both of two processes, as if one had come after the other. What both have reached is not known to be more than what
-    /// one of them has.
-    fn and(self, other: Self) -> Self {
-        Self {
-            target: self.target,
-            inputs: self.inputs + other.inputs,
-            millis: self.millis + other.millis,
-            edges: self.edges.max(other.edges),
-            features: self.features.max(other.features),
-            corpus: self.corpus.max(other.corpus),
-            mebibytes: self.mebibytes.max(other.mebibytes),
-            broken: self.broken.or(other.broken),
-        }
-    }
-
-    /// Inputs in a second.
-    fn rate(&self) -> u128 {
-        u128::from(self.inputs) * 1000 / self.millis.max(1)
-    }
 }
 
 /// Fuzzes the targets (none: all) with so many inputs each; returns how many broke.
@@ -195,7 +156,7 @@ fn build(paths: &Paths, choosing: bool) -> Result<PathBuf> {
     } else {
         (paths.target.join("fuzz"), Some(OPERANDS))
     };
-    let mut command = compile::cargo(&paths.root);
+    let mut command = cargo(&paths.root);
     command.args([
         "build",
         "--release",
@@ -388,5 +349,13 @@ mod tests {
         );
         let broken = Some(PathBuf::from("x"));
         assert!(line(&Outcome { broken, ..outcome }).ends_with("BROKEN by x"));
+    }
+
+    #[test]
+    fn every_target_says_what_it_reads() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tracer/fuzz/corpus");
+        let mut read: Vec<String> = page::READ.iter().map(|(name, _)| (*name).to_owned()).collect();
+        read.sort();
+        assert_eq!(names(&corpus).unwrap(), read);
     }
 }

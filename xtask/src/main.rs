@@ -6,6 +6,7 @@ mod accuracy;
 mod apt;
 mod bench;
 mod boots;
+mod cargo;
 mod cli;
 mod compile;
 mod demo;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 
 use crate::boots::{self, Boots};
+use crate::cargo::cargo;
 use crate::judge::{Check, judge};
 use crate::lab::distro::Distro;
 use crate::outcome::Outcome;
@@ -40,7 +41,7 @@ impl Count {
 /// Format, lint, unit tests, tidiness.
 pub fn sources(paths: &Paths, count: &mut Count) -> Result<()> {
     host::require(paths, host::TERMINAL)?;
-    let of_cargo = |arguments: &[&str]| bounded(compile::cargo(&paths.root).args(arguments));
+    let of_cargo = |arguments: &[&str]| bounded(cargo(&paths.root).args(arguments));
     step(
         paths,
         count,

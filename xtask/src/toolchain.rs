@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::apt;
-use crate::compile::cargo;
+use crate::cargo::cargo;
 use crate::host;
 use crate::paths::Paths;
 use crate::progress;

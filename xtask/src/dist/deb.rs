@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::{Packing, VERSION, collect, told};
+use super::packing::{Packing, VERSION, collect, told};
 
 /// A file of the stage and its place in the package.
 const PLACES: [(&str, &str); 4] = [

@@ -4,18 +4,17 @@
 //! May not know: how the program is built, what is in a Debian package.
 
 mod deb;
+mod packing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::paths::Paths;
-use crate::{compile, host, progress};
-
-/// The version of the whole workspace.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use crate::{compile, host};
+use packing::{Packing, VERSION, collect, told};
 
 /// What packing needs.
 const NEEDS: &[host::Need] = &[
@@ -59,71 +58,55 @@ pub fn run(paths: &Paths) -> Result<Vec<PathBuf>> {
         stage: folder.join(&name),
         epoch: epoch(&paths.root)?,
     };
-    packing.gather(&built)?;
+    gather(&packing, &built)?;
     let package = deb::build(&packing, &folder)?;
     fs::copy(&package, packing.stage.join(file_name(&package)?))
         .context("adding the package to the archive")?;
     sums(&packing.stage)?;
-    let archive = packing.archive(&folder, &name)?;
+    let archive = archive(&packing, &folder, &name)?;
     fs::remove_dir_all(&packing.stage).context("removing what was packed")?;
     sums(&folder)?;
     Ok(vec![archive, package, folder.join("SHA256SUMS")])
 }
 
-/// What is packed, from where, and which time its files bear.
-struct Packing<'a> {
-    paths: &'a Paths,
-    /// The program and what belongs to it, as in the archive.
-    stage: PathBuf,
-    /// Seconds since 1970 of the commit: the same sources give the same bytes.
-    epoch: String,
+/// Puts the program and what it says of itself into the stage.
+fn gather(packing: &Packing<'_>, built: &Path) -> Result<()> {
+    let (completions, man) = (packing.stage.join("completions"), packing.stage.join("man"));
+    for folder in [&packing.stage, &completions, &man] {
+        fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    }
+    let program = packing.stage.join("ovsgap");
+    packing.step(
+        "stripping ovsgap",
+        Command::new("strip").arg("-o").arg(&program).arg(built),
+    )?;
+    for (shell, name) in SHELLS {
+        let script = told(Command::new(&program).args(["completions", shell]))?;
+        fs::write(completions.join(name), script).with_context(|| format!("writing {name}"))?;
+    }
+    packing.step(
+        "writing the man pages",
+        Command::new(&program).arg("man").arg(&man),
+    )?;
+    for document in DOCUMENTS {
+        fs::copy(packing.paths.root.join(document), packing.stage.join(document))
+            .with_context(|| format!("copying {document}"))?;
+    }
+    Ok(())
 }
 
-impl Packing<'_> {
-    /// Puts the program and what it says of itself into the stage.
-    fn gather(&self, built: &Path) -> Result<()> {
-        let (completions, man) = (self.stage.join("completions"), self.stage.join("man"));
-        for folder in [&self.stage, &completions, &man] {
-            fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-        }
-        let program = self.stage.join("ovsgap");
-        self.step(
-            "stripping ovsgap",
-            Command::new("strip").arg("-o").arg(&program).arg(built),
-        )?;
-        for (shell, name) in SHELLS {
-            let script = told(Command::new(&program).args(["completions", shell]))?;
-            fs::write(completions.join(name), script).with_context(|| format!("writing {name}"))?;
-        }
-        self.step(
-            "writing the man pages",
-            Command::new(&program).arg("man").arg(&man),
-        )?;
-        for document in DOCUMENTS {
-            fs::copy(self.paths.root.join(document), self.stage.join(document))
-                .with_context(|| format!("copying {document}"))?;
-        }
-        Ok(())
-    }
-
-    fn archive(&self, folder: &Path, name: &str) -> Result<PathBuf> {
-        let path = folder.join(format!("{name}.tar.gz"));
-        let mut tar = Command::new("tar");
-        tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
-            .arg(format!("--mtime=@{}", self.epoch))
-            .args(["--use-compress-program=gzip -9n", "-cf"])
-            .arg(&path)
-            .arg("-C")
-            .arg(folder)
-            .arg(name);
-        self.step("packing the archive", &mut tar)?;
-        Ok(path)
-    }
-
-    fn step(&self, name: &str, command: &mut Command) -> Result<()> {
-        command.env("SOURCE_DATE_EPOCH", &self.epoch);
-        progress::run(name, command, &progress::log_path(&self.paths.cache, "dist"))
-    }
+fn archive(packing: &Packing<'_>, folder: &Path, name: &str) -> Result<PathBuf> {
+    let path = folder.join(format!("{name}.tar.gz"));
+    let mut tar = Command::new("tar");
+    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
+        .arg(format!("--mtime=@{}", packing.epoch))
+        .args(["--use-compress-program=gzip -9n", "-cf"])
+        .arg(&path)
+        .arg("-C")
+        .arg(folder)
+        .arg(name);
+    packing.step("packing the archive", &mut tar)?;
+    Ok(path)
 }
 
 /// The sums of every file below a folder, in it.
@@ -133,36 +116,6 @@ fn sums(folder: &Path) -> Result<()> {
     files.sort();
     let sums = told(Command::new("sha256sum").current_dir(folder).args(&files))?;
     fs::write(folder.join("SHA256SUMS"), sums).context("writing SHA256SUMS")
-}
-
-/// Every file below a folder, as a path from `root`.
-fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    for entry in entries {
-        let path = entry
-            .with_context(|| format!("reading {}", folder.display()))?
-            .path();
-        if path.is_dir() {
-            collect(root, &path, files)?;
-        } else if let Ok(inner) = path.strip_prefix(root) {
-            files.push(inner.to_path_buf());
-        }
-    }
-    Ok(())
-}
-
-/// What a command says on standard output.
-fn told(command: &mut Command) -> Result<Vec<u8>> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("starting {program}"))?;
-    if !output.status.success() {
-        bail!(
-            "{program} failed ({}): {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(output.stdout)
 }
 
 /// When the commit was made; without git (a source archive), `SOURCE_DATE_EPOCH`.
