@@ -7,10 +7,10 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 
-use crate::lab::distro::Distro;
 use crate::outcome::Outcome;
 use crate::paths::Paths;
 use crate::table;
+use crate::vm::distro::Distro;
 
 /// Writes the page about what a run left.
 pub fn write(paths: &Paths, outcomes: &[(Distro, Vec<Outcome>)]) -> Result<()> {
@@ -32,7 +32,7 @@ acknowledgements, retransmissions and neighbour discovery by packet sockets on b
 * **window ends**: the end of the exposed window, from when a megaflow had forwarded each kind of the Pod's traffic again, as the
   receivers saw it (a window ends with the Pod's flows, if those are told first); and the cause.
 
-What is checked, of every traffic of every Pod and not only of the longest hole's (`xtask/src/judge/bounds.rs`): the count, and that each of the four
+What is checked, of every traffic of every Pod and not only of the longest hole's (`xtask/src/bounds.rs`): the count, and that each of the four
 times of the hole lies between the stamps of one packet (before and after the call that sent it, or until it arrived), with no packet known to lie
 between two that are neighbours. So a bound is exact to one packet of its traffic. What is not known to the packet:
 * A lost packet may meet the datapath up to 1 ms after the call that sent it (the rest of a softirq's work is left to a thread).

@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use lab::words::scenario::Scenario;
+use lab::words::wire::{PROGRAM, Verdict};
 
-use crate::lab::distro::Distro;
-use crate::lab::wire::Verdict;
 use crate::outcome::Outcome;
 use crate::paths::Paths;
-use crate::scenario::Scenario;
-use crate::{compile, lab};
+use crate::vm::distro::Distro;
+use crate::{compile, vm};
 
 /// How long a boot with scenarios may take, per scenario (15 s without KVM on an idle machine), and beside them.
 const PER_SCENARIO: u64 = 120;
@@ -75,8 +75,8 @@ impl Node<'_> {
         for folder in names().map(|name| self.out.join(name)).filter(|it| it.exists()) {
             fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
         }
-        let command = ["xtask", "guest", "scenario"].into_iter().chain(names());
-        let run = lab::Run {
+        let command = [PROGRAM, "scenario"].into_iter().chain(names());
+        let run = vm::Run {
             distro: self.distro,
             packages: Vec::new(),
             copy: vec![self.ovsgap.clone()],
@@ -88,7 +88,7 @@ impl Node<'_> {
             screen: None,
         };
         let about = || format!("running {}", names().collect::<Vec<_>>().join(", "));
-        let verdict = lab::run(self.paths, &self.guest, &run).with_context(about)?;
+        let verdict = vm::run(self.paths, &self.guest, &run).with_context(about)?;
         if verdict != Verdict::Code(0) {
             bail!(
                 "{}: the scenarios did not run to their end ({verdict:?}); logs of OVS are in {}",

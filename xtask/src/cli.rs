@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use lab::words::wire::Verdict;
 
-use crate::guest::cli::Guest;
-use crate::lab::distro::{Distro, Named};
-use crate::lab::{self, wire::Verdict};
 use crate::paths::Paths;
+use crate::vm;
+use crate::vm::distro::{Distro, Named};
 use crate::{accuracy, bench, demo, dist, fuzz, suite, support, tidy};
 
 /// Build, lab, demo and tests of ovsgap.
@@ -27,9 +27,6 @@ pub struct Cli {
 enum Command {
     /// Build the eBPF programs and the static ovsgap
     Build,
-    /// Inside a node: bring it up, restart it, run scenarios
-    #[command(subcommand)]
-    Guest(Guest),
     /// Restart Open vSwitch in a node with the wrong order of things and show what it did to the Pods
     Demo {
         /// What the node is made of
@@ -118,7 +115,6 @@ struct Vm {
 /// Runs what was asked for.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Command::Guest(guest) => crate::guest::cli::run(guest),
         Command::Build => {
             let binary = crate::compile::ovsgap(&Paths::find()?)?;
             eprintln!("built {}", binary.display());
@@ -213,7 +209,7 @@ fn run_vm(paths: &Paths, vm: Vm) -> Result<ExitCode> {
     } = vm;
     let guest = crate::compile::guest(paths)?;
     copy.extend(crate::compile::built_ovsgap(paths));
-    let run = lab::Run {
+    let run = vm::Run {
         distro,
         packages,
         copy,
@@ -224,7 +220,7 @@ fn run_vm(paths: &Paths, vm: Vm) -> Result<ExitCode> {
         argv: cmd,
         screen: None,
     };
-    let verdict = lab::run(paths, &guest, &run)?;
+    let verdict = vm::run(paths, &guest, &run)?;
     exit_code(verdict, timeout)
 }
 

@@ -1,11 +1,12 @@
 //! Builds what runs on a node: the eBPF object and static binaries.
 //!
-//! May not know: the lab. A static binary starts on every userland, however old its libc.
+//! May not know: what they do there. A static binary starts on every userland, however old its libc.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use lab::words::wire::PROGRAM;
 
 use crate::cargo::cargo;
 use crate::host;
@@ -18,18 +19,15 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The BPF virtual machine, little endian.
 const BPF_TARGET: &str = "bpfel-unknown-none";
 
-/// This crate as a static binary: the guest's init. The running program itself where it is static.
+/// What runs inside the node, as a static binary: init and its commands.
 pub fn guest(paths: &Paths) -> Result<PathBuf> {
-    if cfg!(target_feature = "crt-static") {
-        return std::env::current_exe().context("finding the running program");
-    }
-    let mut command = static_build(paths, "xtask")?;
+    let mut command = static_build(paths, "lab")?;
     progress::run(
         "building the node's init",
         &mut command,
-        &progress::log_path(&paths.cache, "build-xtask"),
+        &progress::log_path(&paths.cache, "build-lab"),
     )?;
-    Ok(binary(paths, "xtask"))
+    Ok(binary(paths, PROGRAM))
 }
 
 /// The static `ovsgap`, if it was built.

@@ -9,10 +9,11 @@ pub mod tui;
 use std::io::Write as _;
 
 use anyhow::{Result, bail};
+use lab::words::scenario;
 
-use crate::lab::distro::Distro;
 use crate::paths::Paths;
-use crate::{boots, compile, scenario, table};
+use crate::vm::distro::Distro;
+use crate::{boots, compile, table};
 
 /// Builds all, restarts OVS in a node, shows what came of it.
 pub fn run(paths: &Paths, distro: Distro) -> Result<()> {

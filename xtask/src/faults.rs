@@ -1,67 +1,34 @@
 //! What `cargo xtask test --faults` brings back from a node: which of ovsgap's own troubles it came through.
 //!
-//! May not know: how a trouble is made (that is the guest's), what a report should say.
+//! May not know: how a trouble is made (that is the node's), what a report should say.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use serde::{Deserialize, Serialize};
+use lab::words::trouble::{FILE, Found, USUAL};
+use lab::words::wire::{PROGRAM, Verdict};
 
-use crate::lab::distro::Distro;
-use crate::lab::wire::Verdict;
-use crate::lab::{self};
 use crate::paths::Paths;
-use crate::{compile, suite};
-
-/// The guest's file of findings, in `/out`.
-pub const FILE: &str = "faults.jsonl";
+use crate::vm::distro::Distro;
+use crate::{compile, suite, vm};
 
 /// How long a boot with all of them may take without KVM: each is a restart or two.
 const LONGEST_S: u64 = 2400;
 
-/// One trouble, and what went wrong in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// Which.
-    pub name: String,
-    /// What went wrong; `None`: it came through.
-    pub problem: Option<String>,
-    /// How long each end of a recorder took, from the trouble or the signal: to its report, to its own end; in ms.
-    #[serde(default)]
-    pub ends_ms: Vec<[u64; 2]>,
-    /// How long the whole trial took, in ms.
-    #[serde(default)]
-    pub took_ms: u64,
-}
-
-impl Found {
-    /// How long its recorders took to end, for people.
-    fn ends(&self) -> String {
-        let one = |[report, end]: &[u64; 2]| format!("report after {report} ms, end after {end} ms");
-        let ends: Vec<String> = self.ends_ms.iter().map(one).collect();
-        format!(
-            "{} ({}.{} s)",
-            ends.join("; "),
-            self.took_ms / 1000,
-            self.took_ms % 1000 / 100
-        )
-    }
+/// How long a trouble's recorders took to end, for people.
+fn ends(found: &Found) -> String {
+    let one = |[report, end]: &[u64; 2]| format!("report after {report} ms, end after {end} ms");
+    let ends: Vec<String> = found.ends_ms.iter().map(one).collect();
+    format!(
+        "{} ({}.{} s)",
+        ends.join("; "),
+        found.took_ms / 1000,
+        found.took_ms % 1000 / 100
+    )
 }
 
 /// Where they are made if nobody says otherwise: what lies between the oldest and the newest kernel treats them no worse.
 const ENDS: &[Distro] = &[Distro::Bullseye, Distro::Forky];
-
-/// Those of every run of all tests: one of each kind, in what the others of its kind go through, too.
-pub const USUAL: [&str; 8] = [
-    "a recorder that is killed in a window leaves a recording",
-    "a full disk ends the recording, not the report",
-    "a recording whose reader stands still ends, and so does ovsgap",
-    "a report whose reader stands still is in the recording",
-    "an OVSDB that sends garbage is told",
-    "an OpenFlow that sends one byte at a time is understood",
-    "little locked memory suffices, or is named",
-    "a module that comes back is watched again",
-];
 
 /// Runs a few of the troubles, as every run of all tests does.
 pub fn usual(paths: &Paths, count: &mut suite::Count) {
@@ -86,7 +53,7 @@ pub fn run(paths: &Paths, count: &mut suite::Count, distros: &[Distro], words: &
             } else {
                 "FAILED"
             };
-            eprintln!("{well}  {name}: {}", found.ends());
+            eprintln!("{well}  {name}: {}", ends(&found));
             count.take(&name, found.problem.map_or(Ok(()), Err));
         }
     }
@@ -98,8 +65,8 @@ fn in_node(paths: &Paths, distro: Distro, words: &[String], out: &Path) -> Resul
     if out.exists() {
         std::fs::remove_dir_all(out).with_context(|| format!("removing {}", out.display()))?;
     }
-    let command = ["xtask", "guest", "faults"].map(str::to_owned).into_iter();
-    let run = lab::Run {
+    let command = [PROGRAM, "faults"].map(str::to_owned).into_iter();
+    let run = vm::Run {
         distro,
         packages: Vec::new(),
         copy: vec![ovsgap],
@@ -110,7 +77,7 @@ fn in_node(paths: &Paths, distro: Distro, words: &[String], out: &Path) -> Resul
         argv: command.chain(words.iter().cloned()).collect(),
         screen: None,
     };
-    let verdict = lab::run(paths, &guest, &run)?;
+    let verdict = vm::run(paths, &guest, &run)?;
     if verdict != Verdict::Code(0) {
         bail!(
             "the faults did not run to their end ({verdict:?}); what there is is in {}",

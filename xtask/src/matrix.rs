@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use lab::words::report::Restart;
+
 use crate::judge::{self, weakening};
-use crate::lab::distro::Distro;
 use crate::outcome::Outcome;
-use crate::report::Restart;
+use crate::vm::distro::Distro;
 
 /// How a cell is read.
 pub const LEGEND: &str = "A cell: the cause that the report had to name (expected→told where it named another), packets lost between Pods by the \

@@ -7,15 +7,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use lab::words::packets::Packets;
+use lab::words::report::{Report, Restart};
+use lab::words::scenario::{Notes, Scenario};
+use lab::words::step::{NEXT, Step};
+use lab::words::truth::{Stream, Truth};
 use serde::de::DeserializeOwned;
 
-use crate::guest::restart::NEXT;
-use crate::guest::steps::Step;
-use crate::judge::bounds::{self, Hole};
-use crate::packets::Packets;
-use crate::report::{Report, Restart};
-use crate::scenario::{Notes, Scenario};
-use crate::truth::{Stream, Truth};
+use crate::bounds::{self, Hole};
 
 /// What one scenario left behind.
 #[derive(Clone, Debug)]
@@ -26,7 +25,7 @@ pub struct Outcome {
     pub truth: Truth,
     /// What was done, and when.
     pub steps: Vec<Step>,
-    /// What the guest noted.
+    /// What the node noted.
     pub notes: Notes,
     /// Every packet of each of the truth's streams.
     pub packets: Vec<Packets>,

@@ -6,14 +6,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
+use lab::words::scenario::{self, Scenario};
 
 use crate::boots::{self, Boots};
 use crate::cargo::cargo;
 use crate::judge::{Check, judge};
-use crate::lab::distro::Distro;
 use crate::outcome::Outcome;
 use crate::paths::Paths;
-use crate::scenario::{self, Scenario};
+use crate::vm::distro::Distro;
 use crate::{bench, compile, host, progress, table, tidy};
 
 /// How many checks there were.

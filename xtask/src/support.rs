@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use lab::words::report::Hook;
 
 use crate::judge::judge;
-use crate::lab::distro::Distro;
 use crate::matrix;
 use crate::outcome::{Dispatch, Outcome};
 use crate::paths::Paths;
-use crate::report::Hook;
 use crate::table;
+use crate::vm::distro::Distro;
 
 /// What a run left, distribution by distribution.
 type Run = [(Distro, Vec<Outcome>)];

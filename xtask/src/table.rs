@@ -4,10 +4,11 @@
 
 use std::fmt::Write as _;
 
-use crate::judge::millis;
+use lab::words::report::{Loss, Observed, Pod};
+use lab::words::scenario::Notes;
+
+use crate::millis::millis;
 use crate::outcome::{Direction, Outcome};
-use crate::report::{Loss, Observed, Pod};
-use crate::scenario::Notes;
 
 /// The table of one scenario.
 pub fn render(outcome: &Outcome) -> String {

@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: what ovsgap costs the node that it watches, beside other tracers, and the page about it.
 //!
-//! May not know: how a figure is taken (the guest does).
+//! May not know: how a figure is taken (the node does).
 
 mod page;
-pub mod sample;
+mod samples;
 pub mod sizes;
 mod spread;
 mod table;
@@ -14,13 +14,14 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum as _};
+use lab::words::sample::{FILE, Part, Tracer};
+use lab::words::size::{Size, Sizes};
+use lab::words::wire::{PROGRAM, Verdict};
 
-use crate::lab::distro::Distro;
-use crate::lab::wire::Verdict;
 use crate::paths::Paths;
-use crate::{compile, lab};
-use sample::{FILE, Part, Samples, Tracer};
-use sizes::{Size, Sizes};
+use crate::vm::distro::Distro;
+use crate::{compile, vm};
+use samples::Samples;
 
 /// What is measured, and for how long.
 #[derive(Args, Clone, Debug)]
@@ -134,9 +135,7 @@ fn in_node(paths: &Paths, bench: &Bench, part: Part, pods: Option<u16>) -> Resul
         fs::remove_dir_all(&out).with_context(|| format!("removing {}", out.display()))?;
     }
     let (rounds, millis) = defaults(part);
-    let mut argv: Vec<String> = ["xtask", "guest", "bench", part.name()]
-        .map(str::to_owned)
-        .to_vec();
+    let mut argv: Vec<String> = [PROGRAM, "bench", part.name()].map(str::to_owned).to_vec();
     argv.push(format!("--rounds={}", bench.rounds.unwrap_or(rounds)));
     argv.push(format!("--millis={}", bench.millis.unwrap_or(millis)));
     argv.extend(pods.map(|pods| format!("--pods={pods}")));
@@ -147,7 +146,7 @@ fn in_node(paths: &Paths, bench: &Bench, part: Part, pods: Option<u16>) -> Resul
             .map(|tracer| format!("--tracers={}", tracer.name())),
     );
     let others = matches!(part, Part::Instructions | Part::Rate);
-    let run = lab::Run {
+    let run = vm::Run {
         distro: bench.distro,
         packages: OTHERS
             .iter()
@@ -163,9 +162,9 @@ fn in_node(paths: &Paths, bench: &Bench, part: Part, pods: Option<u16>) -> Resul
         screen: None,
     };
     let verdict = if bench.counted || part == Part::Instructions {
-        lab::run_counted(paths, &guest, &run)?
+        vm::run_counted(paths, &guest, &run)?
     } else {
-        lab::run(paths, &guest, &run)?
+        vm::run(paths, &guest, &run)?
     };
     if verdict != Verdict::Code(0) {
         bail!(

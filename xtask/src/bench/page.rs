@@ -5,8 +5,8 @@
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use lab::words::sample::{Machine, Part};
 
-use super::sample::{Machine, Part};
 use crate::paths::Paths;
 
 /// Puts a part's text into the page.

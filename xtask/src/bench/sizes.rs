@@ -8,28 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
+use lab::words::size::{FILE, Sizes};
 
-use crate::lab::distro::Distro;
 use crate::paths::Paths;
-
-/// The guest's file of sizes, in `/out`.
-pub const FILE: &str = "programs.json";
-
-/// How large a program is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Size {
-    /// Instructions that the verifier went through, on all ways; 0 where the kernel does not tell (before Linux 5.16).
-    pub verified: u32,
-    /// Instructions after the kernel has put its own in.
-    pub translated: u32,
-    /// Bytes of machine code.
-    pub jited_bytes: u32,
-}
-
-/// Sizes of programs by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sizes(pub BTreeMap<String, Size>);
+use crate::vm::distro::Distro;
 
 /// Sizes by the suite whose kernel told them.
 type Budget = BTreeMap<String, Sizes>;
@@ -121,6 +103,8 @@ pub fn keep(paths: &Paths, distro: Distro, sizes: Sizes) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use lab::words::size::Size;
+
     use super::*;
 
     fn sizes(verified: u32, translated: u32) -> Sizes {

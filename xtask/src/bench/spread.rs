@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::sample::Sample;
+use lab::words::sample::Sample;
 
 /// Ratios of a figure to the same one without a tracer, over all rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,8 +60,8 @@ pub fn ratio(value: u64, by: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::Part;
     use super::*;
+    use lab::words::sample::Part;
 
     fn samples(values: &[u64]) -> Vec<Sample> {
         let sample = |value: &u64| Sample {

@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::sample::{Part, Sample, Samples};
+use lab::words::sample::{Part, Sample};
+
+use super::samples::Samples;
 use super::spread::{Spread, ratio};
 
 /// The tables of a part.

@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::kill_process;
 
 use super::terminal::{self, Raw};
-use crate::lab::Screen;
+use crate::vm::Screen;
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

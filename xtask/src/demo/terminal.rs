@@ -5,9 +5,8 @@
 use std::io::{self, Stdin, Write as _, stdin, stdout};
 
 use anyhow::{Context as _, Result};
+use lab::words::wire;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
-
-use crate::lab::wire;
 
 /// Back to the ordinary screen and its cursor, no mouse, no colours, no pasting in brackets: whatever a program that ended
 /// half-way has left.

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use lab::words::wire::{PROGRAM, Verdict};
 
 use super::pump::{End, Pump};
-use crate::lab::distro::Distro;
-use crate::lab::image;
-use crate::lab::wire::Verdict;
 use crate::paths::Paths;
-use crate::{compile, host, lab};
+use crate::vm::distro::Distro;
+use crate::vm::image;
+use crate::{compile, host, vm};
 
 /// How long the user may look, in seconds. The prober remembers every packet, so there must be an end.
 const TIME: u64 = 60 * 60;
@@ -36,7 +36,7 @@ pub fn run(paths: &Paths, distro: Distro) -> Result<ExitCode> {
         std::fs::remove_dir_all(&out).with_context(|| format!("removing {}", out.display()))?;
     }
     let pump = Pump::start()?;
-    let run = lab::Run {
+    let run = vm::Run {
         distro,
         packages: Vec::new(),
         copy: vec![ovsgap],
@@ -50,7 +50,7 @@ pub fn run(paths: &Paths, distro: Distro) -> Result<ExitCode> {
     eprintln!(
         "The screen comes up by itself; there, ? shows the keys, q ends it, and Ctrl-] ends it if all else fails."
     );
-    let ended = lab::run(paths, &guest, &run);
+    let ended = vm::run(paths, &guest, &run);
     // The terminal is the user's again before anything is said of the node.
     let end = pump.end()?;
     answer(paths, &out, end, ended)
@@ -61,7 +61,7 @@ fn command() -> Vec<String> {
         let value = std::env::var(name).ok()?;
         Some(format!("--set={name}={value}"))
     });
-    let command = ["xtask", "guest", "screen"].map(str::to_owned);
+    let command = [PROGRAM, "screen"].map(str::to_owned);
     command.into_iter().chain(known).collect()
 }
 

@@ -4,13 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{Checks, is_few};
-use crate::guest::restart::Way;
+use lab::words::few::is_few;
+use lab::words::report::Report;
+use lab::words::way::Way;
+
+use super::checks::Checks;
 use crate::outcome::Outcome;
-use crate::report::Report;
 
 /// Findings that a busy machine may bring to any restart: events that waited for a processor longer than they may be
-/// sorted by, what a softirq did that interrupted a probe (see [`super::UNSEEN`]), and hooks on packets that come after the flush
+/// sorted by, what a softirq did that interrupted a probe (see [`lab::words::few::UNSEEN`]), and hooks on packets that come after the flush
 /// where it follows the exit at once. They weaken the verdict, too.
 const BY_LOAD: [&str; 5] = [
     "late_events",

@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Checks;
+use lab::words::report::{Pod, Report};
+
+use super::checks::Checks;
 use crate::outcome::Outcome;
-use crate::report::{Pod, Report};
 
 /// The report's lines beside the golden ones.
 pub fn check(checks: &mut Checks, outcome: &Outcome) {
@@ -31,7 +32,7 @@ pub fn check(checks: &mut Checks, outcome: &Outcome) {
     let same =
         said.len() == should.len() && said.iter().zip(&should).all(|(told, golden)| fits(told, golden));
     checks.that(
-        "the report says what it always says (xtask/goldens)",
+        "the report says what it always says (lab/goldens)",
         if same && all_told {
             Ok(())
         } else {
@@ -94,7 +95,7 @@ fn whose(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Exposed, Finding, Restart};
+    use lab::words::report::{Exposed, Finding, Restart};
 
     #[test]
     fn what_differs_from_run_to_run_is_not_in_it() {

@@ -2,13 +2,15 @@
 //!
 //! May not know: milestones, causes. Pure.
 
-use super::Checks;
-use super::{bounds, coverage};
-use crate::guest::steps::Step;
+use lab::words::packets::Packet;
+use lab::words::report::{KeyLoss, Loss, Pod, Restart};
+use lab::words::step::Step;
+use lab::words::truth::Stream;
+
+use super::checks::Checks;
+use super::coverage;
+use crate::bounds;
 use crate::outcome::Outcome;
-use crate::packets::Packet;
-use crate::report::{KeyLoss, Loss, Pod, Restart};
-use crate::truth::Stream;
 
 /// How many keys the report lists for a Pod and direction.
 const LISTED: usize = 16;
@@ -216,7 +218,7 @@ pub fn steady(checks: &mut Checks, outcome: &Outcome) {
     let during = outcome.under_way();
     let policy = outcome
         .streams()
-        .filter(|(stream, _)| stream.port == crate::truth::POLICY_DROPS);
+        .filter(|(stream, _)| stream.port == lab::words::truth::POLICY_DROPS);
     let mut wrong = Vec::new();
     for (stream, packets) in policy {
         let told = outcome
@@ -245,7 +247,7 @@ pub fn steady(checks: &mut Checks, outcome: &Outcome) {
         .flat_map(|pod| [&pod.observed.to_pod, &pod.observed.from_pod])
         .flatten();
     let mut keys = losses.flat_map(|loss| &loss.keys);
-    if let Some(key) = keys.find(|key| key.key.port == crate::truth::POLICY_DROPS) {
+    if let Some(key) = keys.find(|key| key.key.port == lab::words::truth::POLICY_DROPS) {
         wrong.push(format!("{:?} counts as lost", key.key));
     }
     checks.that(

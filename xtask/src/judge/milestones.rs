@@ -2,10 +2,11 @@
 //!
 //! May not know: traffic. Pure.
 
-use super::{Checks, told};
-use crate::guest::restart::Way;
+use lab::words::report::Restart;
+use lab::words::way::Way;
+
+use super::checks::{Checks, told};
 use crate::outcome::Outcome;
-use crate::report::Restart;
 
 /// Kind and milestones beside the steps of the restart.
 pub fn check(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {

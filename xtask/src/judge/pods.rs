@@ -2,11 +2,14 @@
 //!
 //! May not know: milestones, other Pods. Pure.
 
-use super::{Checks, coverage, losses, millis, reload, told};
-use crate::guest::restart::{Order, Way};
+use lab::words::report::Pod;
+use lab::words::scenario::Scenario;
+use lab::words::way::{Order, Way};
+
+use super::checks::{Checks, told};
+use super::{coverage, losses, reload};
+use crate::millis::millis;
 use crate::outcome::Outcome;
-use crate::report::Pod;
-use crate::scenario::Scenario;
 
 /// How much later than the first packet that a megaflow forwarded a window may end: a megaflow's change is stamped when the
 /// call returns that made it, and packets may use it before that.

@@ -2,10 +2,12 @@
 //!
 //! May not know: other restarts, milestones. Pure.
 
-use super::bounds::Hole;
-use super::{Checks, millis};
+use lab::words::report::Pod;
+
+use super::checks::Checks;
+use crate::bounds::Hole;
+use crate::millis::millis;
 use crate::outcome::Outcome;
-use crate::report::Pod;
 
 /// How long after the call that sent it a lost packet may meet the datapath: see `bounds`.
 const MEET: u64 = 1_000_000;

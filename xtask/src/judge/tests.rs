@@ -2,11 +2,13 @@
 //!
 //! May not know: nodes.
 
+use lab::words::packets::Packets;
+use lab::words::report::{Exposed, KeyLoss, Loss, Observed, Pod, Reconciliation, Report};
+use lab::words::scenario::{DEMO, Notes, Scenario};
+use lab::words::step::Step;
+use lab::words::truth::{Key, POLICY_DROPS, Stream, Truth, lost_runs};
+
 use super::*;
-use crate::packets::Packets;
-use crate::report::{Exposed, KeyLoss, Loss, Observed, Pod, Reconciliation, Report};
-use crate::scenario::{DEMO, Notes, Scenario};
-use crate::truth::{Key, POLICY_DROPS, Stream, Truth, lost_runs};
 
 /// Nanoseconds in a millisecond.
 const MS: u64 = 1_000_000;
@@ -170,10 +172,10 @@ fn failures(outcome: &Outcome) -> Vec<String> {
 
 fn weakened_by(kind: &str) -> Outcome {
     let mut outcome = outcome(409_000_000);
-    outcome.report.coverage.push(crate::report::Finding {
+    outcome.report.coverage.push(lab::words::report::Finding {
         kind: kind.into(),
         weakens: true,
-        ..crate::report::Finding::default()
+        ..lab::words::report::Finding::default()
     });
     outcome
 }
@@ -197,7 +199,7 @@ fn a_finding_that_nothing_explains_fails_and_one_by_load_is_in_the_matrix() {
     skipped.report.verdict = "pass".into();
     assert!(failures(&skipped).contains(&"bug-300: what was not seen is not passed".to_owned()));
     let rows = crate::matrix::rows(&[(
-        crate::lab::distro::Distro::Forky,
+        crate::vm::distro::Distro::Forky,
         vec![weakened_by("hits_skipped")],
     )]);
     assert_eq!(rows[1], ["bug-300", "flag_before_flows 20 hits_skipped"]);
@@ -207,9 +209,9 @@ fn a_finding_that_nothing_explains_fails_and_one_by_load_is_in_the_matrix() {
 fn a_packet_that_a_kernel_may_have_passed_over_without_telling_is_named_in_the_matrix() {
     let untold = |lost: u64| {
         let mut outcome = outcome(409_000_000);
-        outcome.report.coverage.push(crate::report::Finding {
+        outcome.report.coverage.push(lab::words::report::Finding {
             kind: "skips_untold".into(),
-            ..crate::report::Finding::default()
+            ..lab::words::report::Finding::default()
         });
         let observed = &mut outcome.report.restarts[0].pods[0].observed;
         observed.to_pod.as_mut().unwrap().lost_packets = lost;
@@ -223,7 +225,7 @@ fn a_packet_that_a_kernel_may_have_passed_over_without_telling_is_named_in_the_m
     let mut told = untold(19);
     told.report.coverage.clear();
     assert!(failures(&told).contains(&counted));
-    let rows = crate::matrix::rows(&[(crate::lab::distro::Distro::Bullseye, vec![untold(19)])]);
+    let rows = crate::matrix::rows(&[(crate::vm::distro::Distro::Bullseye, vec![untold(19)])]);
     assert_eq!(rows[1], ["bug-300", "flag_before_flows 20→19 skips_untold"]);
 }
 
@@ -279,7 +281,7 @@ fn each_fault_fails_its_own_check() {
     assert_eq!(
         failures(&blind),
         [
-            "bug-300: the report says what it always says (xtask/goldens)",
+            "bug-300: the report says what it always says (lab/goldens)",
             "bug-300: pod-1 is in the report"
         ]
     );
@@ -315,7 +317,7 @@ fn each_fault_fails_its_own_check() {
     assert_eq!(
         failures(&nothing),
         [
-            "bug-300: the report says what it always says (xtask/goldens)",
+            "bug-300: the report says what it always says (lab/goldens)",
             "bug-300: each restart is reported"
         ]
     );
