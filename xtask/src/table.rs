@@ -27,7 +27,7 @@ pub fn render(outcome: &Outcome) -> String {
         )
 }
 
-/// What stands in a row of [`beside`] and of `docs/accuracy.md`.
+/// What stands in a row of [`rows`] and of `docs/accuracy.md`.
 pub const COLUMNS: [&str; 8] = [
     "Pod",
     "lost to it",
