@@ -1,14 +1,15 @@
 //! Calls of hooked functions, from entry to return: arguments are known at the one, the result at the other.
 //!
-//! May not know: what the calls do.
+//! Must not depend on: what the calls do.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::HashMap;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;
 
 use crate::emit;
 use crate::kernel::{Address, now};
-use crate::maps::CALLS;
 
 /// A thread inside a hooked function.
 #[derive(Clone, Copy)]
@@ -29,6 +30,10 @@ pub struct Call {
     /// When it was entered.
     pub entered: u64,
 }
+
+/// Calls of hooked functions that have not returned, by thread: they sleep and migrate.
+#[map]
+pub static CALLS: HashMap<CallKey, Call> = HashMap::with_max_entries(4096, 0);
 
 impl CallKey {
     /// The current thread inside `hook`.

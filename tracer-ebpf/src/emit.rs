@@ -1,13 +1,15 @@
 //! The ring: reserve, fill, submit, and counting what did not fit.
 //!
-//! May not know: what a record means. Nothing else touches the ring.
+//! Must not depend on: what a record means. Nothing else touches the ring.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::PerCpuArray;
 use tracer_common::hook::Hook;
-use tracer_common::record::{Header, Kind, MAX_ACTIONS};
+use tracer_common::record::{FlowInsert, Header, Kind, MAX_ACTIONS};
 
 use crate::kernel::{self, Address, now};
-use crate::maps::{LOST, RECORDS, SCRATCH, SCRATCH_LEN};
+use crate::maps::{LOST, RECORDS};
 
 #[repr(C)]
 struct Record<B> {
@@ -52,6 +54,13 @@ pub fn send<B: Copy + 'static>(hook: Hook, header: Header, body: B) {
         None => lost(hook),
     }
 }
+
+/// The longest record, too long for the stack.
+const SCRATCH_LEN: usize = size_of::<Header>() + size_of::<FlowInsert>() + MAX_ACTIONS;
+
+/// Where records of variable length are put together.
+#[map]
+static SCRATCH: PerCpuArray<[u64; SCRATCH_LEN / 8]> = PerCpuArray::with_max_entries(1, 0);
 
 /// A record being put together in this CPU's scratch, because the stack could not hold it.
 pub struct Draft<B: 'static>(&'static mut Record<B>);

@@ -1,6 +1,6 @@
 //! Megaflows: flush, insert, change of actions, removal.
 //!
-//! May not know: OpenFlow, packets.
+//! Must not depend on: OpenFlow, packets.
 
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;

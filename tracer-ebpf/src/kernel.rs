@@ -1,6 +1,6 @@
 //! Guarded reads of kernel structures through the offsets that userspace found.
 //!
-//! May not know: records, maps other than the offsets.
+//! Must not depend on: records, maps other than the offsets.
 
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_probe_read_kernel_buf};

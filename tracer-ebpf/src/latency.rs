@@ -1,19 +1,21 @@
 //! How long packets of miss upcalls wait: from when a handler's socket has them until ovs-vswitchd has them executed.
 //!
-//! May not know: traffic keys, megaflows.
+//! Must not depend on: traffic keys, megaflows.
 //!
 //! A packet is known again by a fingerprint of its L3 header and what follows of L4: userspace gives back the bytes
 //! that it got. Packets that are just alike (ARP requests) cannot be told apart while several wait: those are counted,
 //! and not timed.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::ProbeContext;
 use tracer_common::hook::Hook;
 use tracer_common::latency::{BUCKETS, bucket};
 
 use crate::emit;
 use crate::kernel::{self, Address, now, offset};
-use crate::maps::{WAITING, WAITS};
+use crate::maps::WAITS;
 use crate::netlink::Attribute;
 
 /// Packets with one fingerprint that wait.
@@ -27,6 +29,10 @@ pub struct Waiting {
     /// 1: there was more than one at a time.
     ambiguous: u32,
 }
+
+/// Packets that wait for userspace, by fingerprint. What is dropped there is never taken out: the oldest make room.
+#[map]
+static WAITING: LruHashMap<u64, Waiting> = LruHashMap::with_max_entries(8192, 0);
 
 /// A packet that is not back by then was dropped by userspace, as the judge takes it, too: the next one like it is another.
 const DROPPED_AFTER: u64 = 1_000_000_000;

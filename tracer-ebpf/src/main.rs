@@ -1,6 +1,6 @@
 //! The programs, one attribute function per hook: each names its concern and does nothing itself.
 //!
-//! May not know: any logic.
+//! Must not depend on: how any of them works.
 //!
 //! Functions of the openvswitch module are hooked by kprobe and kretprobe only. A raw tracepoint of a
 //! module holds a reference on it for as long as it is attached
@@ -19,6 +19,7 @@ mod netlink;
 mod packet;
 mod process;
 mod run;
+mod shared;
 mod table;
 mod traffic;
 mod upcall;

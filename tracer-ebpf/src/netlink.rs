@@ -1,6 +1,6 @@
 //! The arguments of a generic netlink command: `struct genl_info` and its attributes.
 //!
-//! May not know: which commands there are.
+//! Must not depend on: which commands there are.
 
 use crate::kernel::{Address, offset};
 

@@ -1,22 +1,25 @@
 //! Packets on their way through the datapath: the traffic key with which each came in is kept until its fate is
 //! known, and the fate is booked once.
 //!
-//! May not know: runs, records.
+//! Must not depend on: how runs are kept, records.
 //!
 //! A CPU is inside one packet at a time, but for a packet that a send to an internal or tunnel device brings back
 //! into the datapath: that one is met before its outer packet is done with. The outer one has been booked by
 //! then, at that very send, and what is left of it is told from the inner one by its port of entry.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{LruHashMap, PerCpuArray};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;
 use tracer_common::run::{FOLLOWED, RunKey, fate};
 
-use crate::call::{Call, CallKey};
+use crate::call::{CALLS, Call, CallKey};
 use crate::emit;
 use crate::kernel::{self, Address, now, offset};
-use crate::maps::{CALLS, CURRENT, EXECUTOR, REWRITTEN, session};
+use crate::maps::session;
 use crate::run::{self, Booking};
+use crate::shared::Shared;
 use crate::traffic::Window;
 
 const ACTION_USERSPACE: u16 = 2;
@@ -64,6 +67,17 @@ pub struct CameIn {
     /// When it went to userspace.
     at: u64,
 }
+
+/// The packet that this CPU is inside.
+#[map]
+static CURRENT: PerCpuArray<Current> = PerCpuArray::with_max_entries(1, 0);
+
+/// Packets that went to userspace with rewritten headers. Most come back within milliseconds, some never.
+#[map]
+static REWRITTEN: LruHashMap<Rewritten, CameIn> = LruHashMap::with_max_entries(4096, 0);
+
+/// The process that has packets executed: ovs-vswitchd.
+static EXECUTOR: Shared<u32> = Shared::new(0);
 
 /// A packet that does not come back in this time does not come back: the same addresses then are another packet's.
 const COMES_BACK_WITHIN: u64 = 10_000_000_000;

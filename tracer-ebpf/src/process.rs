@@ -1,6 +1,6 @@
 //! Processes of OVS: exec, fork, exit.
 //!
-//! May not know: the datapath.
+//! Must not depend on: the datapath.
 
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid};
 use aya_ebpf::programs::RawTracePointContext;

@@ -1,6 +1,6 @@
 //! Runs: packets of one traffic key on one CPU that met the same fate. A change of fate ends the run and sends it.
 //!
-//! May not know: hooks, how a fate is told.
+//! Must not depend on: who saw a packet, how its fate is told.
 
 use tracer_common::hook::Hook;
 use tracer_common::record::{Kind, RunEnded};
@@ -8,7 +8,8 @@ use tracer_common::run::{FLAP_WINDOW, MAX_FLAPS, Run, RunKey, RunSlot, fate};
 
 use crate::emit::{self, Draft};
 use crate::kernel::{self, Address};
-use crate::maps::{CHANGES, GENERATION, runs};
+use crate::maps::{CHANGES, runs};
+use crate::shared::Shared;
 
 /// What became of a packet.
 #[derive(Clone, Copy)]
@@ -28,6 +29,9 @@ pub struct Booking {
     /// When it met its fate: before userspace could have answered it.
     pub at: u64,
 }
+
+/// When the fate of any traffic last changed: as long as it has not, no run need look into [`CHANGES`].
+static GENERATION: Shared<u64> = Shared::new(0);
 
 /// Books a packet of `key`, whose `cpu` is set to this one.
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! Tables whose values userspace reads from memory that it shares with the programs.
 //!
-//! May not know: what is kept in them, who reads.
+//! Must not depend on: what is kept in them, who reads.
 //!
 //! A program finds a value by its key through a hash that holds its slot; userspace has the array of slots mapped. Were
 //! the values in the hash, userspace would copy them out by system calls, and the kernel runs no probe on a CPU while

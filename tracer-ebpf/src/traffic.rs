@@ -1,6 +1,6 @@
 //! What a packet is addressed to: its flow key → its traffic key.
 //!
-//! May not know: what becomes of packets.
+//! Must not depend on: what becomes of packets.
 
 use tracer_common::offsets::{KEY_HEAD, KEY_WINDOW, UNKNOWN};
 use tracer_common::run::{RunKey, family};

@@ -1,7 +1,9 @@
 //! Upcalls: packets that the datapath hands to userspace, and whether userspace took them.
 //!
-//! May not know: other hooks, megaflows.
+//! Must not depend on: other hooks, megaflows.
 
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::counters::{UpcallCount, UpcallKey, UpcallSlot};
 use tracer_common::hook::Hook;
@@ -9,7 +11,7 @@ use tracer_common::hook::Hook;
 use crate::emit;
 use crate::kernel::{self, Address, now, offset};
 use crate::latency;
-use crate::maps::{self, UPCALL, upcalls};
+use crate::maps::{self, upcalls};
 use crate::packet;
 
 /// `OVS_PACKET_CMD_MISS`.
@@ -33,6 +35,10 @@ pub struct Upcall {
     state: u32,
     reserved: u32,
 }
+
+/// The upcall that this CPU is in: softirqs are off from its entry to its return.
+#[map]
+static UPCALL: PerCpuArray<Upcall> = PerCpuArray::with_max_entries(1, 0);
 
 /// `ovs_dp_upcall(dp, skb, key, upcall_info, cutlen)`.
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! Datapaths and vports: who gets their upcalls, and which exist.
 //!
-//! May not know: packets, megaflows.
+//! Must not depend on: packets, megaflows.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel_str_bytes;
 use aya_ebpf::programs::RetProbeContext;
