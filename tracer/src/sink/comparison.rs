@@ -1,12 +1,12 @@
 //! Two sets of runs beside each other, as text and as JSON.
 //!
-//! May not know: how they are compared.
+//! Must not depend on: how they are compared.
 
 use std::fmt::Write as _;
 
 use super::text::table;
-use super::text::units::{count, millis};
 use crate::comparison::{Change, Comparison, Outcome, Set};
+use crate::writing::{count, millis};
 
 /// For people: the verdict first.
 pub fn text(comparison: &Comparison) -> String {

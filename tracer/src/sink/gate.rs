@@ -1,12 +1,11 @@
 //! What a budget says of a report, for people: one line for each Pod.
 //!
-//! May not know: how a limit is judged, what a run is.
+//! Must not depend on: how a limit is judged, what a run is.
 
 use tracer_core::budget::{Bounds, Breach, Budget, Case, Judgement, Limit, Limits, Subject};
 use tracer_core::report::{Command, Verdict};
 
-use super::text::units::{count, millis, span};
-use crate::writing::word;
+use crate::writing::{count, millis, span, word};
 
 /// The budget, the command, a line for each Pod and the verdict; where `brief`, no line for a Pod that passes.
 pub fn render(judgement: &Judgement, commands: &[Command], brief: bool) -> String {

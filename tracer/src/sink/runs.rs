@@ -1,6 +1,6 @@
 //! Repeated runs: a row for each, and how their windows and losses are spread.
 //!
-//! May not know: how runs are made.
+//! Must not depend on: how runs are made.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,9 @@ use serde::Serialize;
 use tracer_core::budget::Judgement;
 
 use super::text::table;
-use super::text::units::{count, millis, span};
 use crate::runs::spread::{Quantile, Spread, spread};
 use crate::runs::{Run, Runs};
-use crate::writing::word;
+use crate::writing::{count, millis, span, word};
 
 /// The runs as text.
 pub fn text(runs: &[Run]) -> String {

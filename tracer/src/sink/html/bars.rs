@@ -1,13 +1,13 @@
 //! How the windows were spent: a bar per Pod, a part per phase.
 //!
-//! May not know: points in time.
+//! Must not depend on: points in time.
 
 use std::fmt::Write as _;
 
 use tracer_core::count::{add, total};
 use tracer_core::report::Pod;
 
-use super::folded;
+use super::fold::folded;
 use super::scale::{percent, share};
 use super::text::escape;
 use crate::sink::words::label;

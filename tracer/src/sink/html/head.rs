@@ -1,14 +1,13 @@
 //! The top of the page: node, verdict, what was captured, what the budget says.
 //!
-//! May not know: single Pods.
+//! Must not depend on: single Pods.
 
 use std::fmt::Write as _;
 
 use tracer_core::budget::Judgement;
 use tracer_core::report::{Report, Restart, Verdict};
 
-use super::pill;
-use super::text::{each, escape, or_not_seen};
+use super::text::{each, escape, or_not_seen, pill};
 use crate::sink::gate;
 use crate::sink::words::{ending, longest_exposed, longest_observed, range, verdict};
 use crate::writing::{count, span, time_of_day};

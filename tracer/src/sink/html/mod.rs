@@ -1,11 +1,10 @@
 //! The report as one page of HTML: no script, nothing fetched, light and dark, from a phone's width to a wide screen's.
 //!
-//! May not know: events. What comes from outside goes through `text::escape` alone, and the page's own policy forbids
+//! Must not depend on: events. What comes from outside goes through `text::escape` alone, and the page's own policy forbids
 //! scripts and requests whatever it holds.
 
-use std::fmt::Write as _;
-
 mod bars;
+mod fold;
 mod head;
 mod latency;
 mod pods;
@@ -16,16 +15,14 @@ mod text;
 mod timeline;
 
 use tracer_core::budget::Judgement;
-use tracer_core::report::{Pod, Report, Restart, Verdict};
+use tracer_core::report::{Report, Restart};
 
-use super::words::{is_shown, kind, verdict};
+use super::words::{kind, verdict};
 use crate::writing::time_of_day;
-use text::{each, escape, figures};
+use fold::worst_first;
+use text::{each, escape, figures, pill};
 
 const STYLE: &str = include_str!("page.css");
-
-/// Pods drawn before a fold hides the rest.
-const SHOWN: usize = 40;
 
 /// The report as a page.
 pub fn render(report: &Report, judgement: Option<&Judgement>) -> String {
@@ -69,38 +66,4 @@ fn section(report: &Report, restart: &Restart) -> String {
         pods::table(report, restart, &pods),
         latency::draw(restart.upcall_latency.as_ref()),
     )
-}
-
-/// The Pods worth a row: as in the report, or the worst first where a fold hides some.
-fn worst_first(restart: &Restart) -> Vec<&Pod> {
-    let mut pods: Vec<&Pod> = restart.pods.iter().filter(|pod| is_shown(pod)).collect();
-    if pods.len() > SHOWN {
-        let length = |pod: &Pod| pod.exposed.as_ref().and_then(|exposed| exposed.duration_ns);
-        pods.sort_by_key(|pod| std::cmp::Reverse((pod.verdict, pod.cause.is_some(), length(pod))));
-    }
-    pods
-}
-
-fn pill(of: Verdict) -> String {
-    let class = match of {
-        Verdict::Pass => "pass",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::Fail => "fail",
-    };
-    format!("<span class=\"pill {class}\">{}</span>", verdict(of))
-}
-
-/// Rows of Pods, those beyond the first behind a fold.
-fn folded(rows: &[String], wrap: impl Fn(&str) -> String) -> String {
-    let (first, rest) = rows.split_at(rows.len().min(SHOWN));
-    let mut out = wrap(&first.concat());
-    if !rest.is_empty() {
-        let _ = write!(
-            out,
-            "<details class=\"more\"><summary>and {} more, each less affected than those above</summary>\n{}</details>\n",
-            rest.len(),
-            wrap(&rest.concat())
-        );
-    }
-    out
 }

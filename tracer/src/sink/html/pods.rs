@@ -1,11 +1,11 @@
 //! The table of Pods: windows, losses, causes; what stands behind them at a click.
 //!
-//! May not know: drawings.
+//! Must not depend on: drawings.
 
 use tracer_core::report::{KeyLoss, Loss, Pod, Report, Restart};
 
-use super::text::{each, escape, or_not_seen};
-use super::{folded, pill};
+use super::fold::folded;
+use super::text::{each, escape, or_not_seen, pill};
 use crate::sink::words::{bounds, cause, details, ended_by, label};
 use crate::writing::{Clock, millis};
 

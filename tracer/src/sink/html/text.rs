@@ -1,6 +1,10 @@
 //! Text in HTML: what comes from outside loses its power here.
 //!
-//! May not know: what the text says.
+//! Must not depend on: what the text says.
+
+use tracer_core::report::Verdict;
+
+use crate::sink::words::verdict;
 
 /// Text for an element or a quoted attribute. Control characters and those that turn the direction of what follows
 /// become a replacement character: a name must not rewrite its neighbours.
@@ -39,6 +43,16 @@ pub fn figures(list: &[(String, &str)]) -> String {
         format!("<div><dd>{figure}</dd><dt>{what}</dt></div>\n")
     });
     format!("<dl class=\"figures\">\n{tiles}</dl>\n")
+}
+
+/// A verdict on its colour.
+pub fn pill(of: Verdict) -> String {
+    let class = match of {
+        Verdict::Pass => "pass",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::Fail => "fail",
+    };
+    format!("<span class=\"pill {class}\">{}</span>", verdict(of))
 }
 
 #[cfg(test)]

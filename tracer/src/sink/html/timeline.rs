@@ -1,12 +1,12 @@
 //! The timeline: a lane per Pod with its windows, milestones as marks, and where in the whole restart all this lies.
 //!
-//! May not know: tables. Lines are drawn in percent and never scaled: text keeps its size on every screen.
+//! Must not depend on: tables. Lines are drawn in percent and never scaled: text keeps its size on every screen.
 
 use tracer_core::report::{Loss, Pod, Report, Restart};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::{milestones, span as shown_span};
 
-use super::folded;
+use super::fold::folded;
 use super::scale::{Scale, percent};
 use super::text::{each, escape};
 use crate::sink::words::{bounds, exposed, label, sentence};

@@ -1,14 +1,14 @@
 //! What would have remained of a restart's windows if flow-restore-wait had waited for the Pods' flows.
 //!
-//! May not know: how that follows.
+//! Must not depend on: how that follows.
 
 use tracer_core::counterfactual::Remainder;
 use tracer_core::evidence::Around;
 use tracer_core::report::Restart;
 
-use super::line;
-use super::units::{self, Clock};
+use super::line::line;
 use crate::sink::words::label;
+use crate::writing::{self, Clock};
 
 /// A line for the restart and one for each Pod whose window it would have changed.
 pub fn it_waited(out: &mut String, restart: &Restart, clock: Clock) {
@@ -28,7 +28,7 @@ pub fn it_waited(out: &mut String, restart: &Restart, clock: Clock) {
         &format!(
             "  had the flag waited for the last Pod's flows (there at {}, {} after the flush): {}",
             clock.point(flush),
-            units::span(later),
+            writing::span(later),
             remaining(had.max_remaining_ns)
         ),
     );
@@ -42,16 +42,16 @@ pub fn it_waited(out: &mut String, restart: &Restart, clock: Clock) {
 fn remaining(most: Option<u64>) -> String {
     match most {
         Some(0) => "no window would have remained".to_owned(),
-        Some(most) => format!("at most {} of a window would have remained", units::span(most)),
+        Some(most) => format!("at most {} of a window would have remained", writing::span(most)),
         None => "how much of a window would have remained is not known, one did not end".to_owned(),
     }
 }
 
 fn fate(remainder: &Remainder) -> String {
-    let avoided = units::span(remainder.avoided_ns);
+    let avoided = writing::span(remainder.avoided_ns);
     let window = match remainder.max_remaining_ns {
         Some(0) => format!("{avoided} less, nothing left"),
-        Some(most) => format!("{avoided} less, at most {} left", units::span(most)),
+        Some(most) => format!("{avoided} less, at most {} left", writing::span(most)),
         None => format!("{avoided} less, its window did not end"),
     };
     match &remainder.lost {
@@ -68,7 +68,7 @@ fn losses(lost: &Around) -> String {
         until_after_ns,
     } = lost;
     let end = until_after_ns
-        .map(|later| format!(" (the last {} after it)", units::span(later)))
+        .map(|later| format!(" (the last {} after it)", writing::span(later)))
         .unwrap_or_default();
     format!("lost packets: {before} before that point, {across} in holes across it, {after} after it{end}")
 }

@@ -1,13 +1,13 @@
 //! What stands above and below the restarts: node, capture, steady drops, conditions, coverage.
 //!
-//! May not know: single Pods.
+//! Must not depend on: single Pods.
 
 use tracer_core::count::total;
 use tracer_core::report::{Capture, Finding, Reconciliation, Report};
 
-use super::line;
-use super::units::{self, Clock};
+use super::line::line;
 use crate::sink::words::{self, ending, range, verdict, when};
+use crate::writing::{self, Clock};
 
 /// Steady drops listed by name.
 const STEADY: usize = 5;
@@ -44,10 +44,10 @@ fn capture(out: &mut String, capture: &Capture) {
         out,
         &format!(
             "capture {} from {} · {} · {attached} of {} attached · {} lost",
-            units::span(capture.ended_ns.since(capture.started_ns)),
-            units::time_of_day(capture.started_ns, capture.wall_offset_ns),
-            units::count(capture.events, "event"),
-            units::count(capture.hooks.len() as u64, "hook"),
+            writing::span(capture.ended_ns.since(capture.started_ns)),
+            writing::time_of_day(capture.started_ns, capture.wall_offset_ns),
+            writing::count(capture.events, "event"),
+            writing::count(capture.hooks.len() as u64, "hook"),
             capture.lost_events,
         ),
     );
@@ -101,13 +101,13 @@ pub fn tail(out: &mut String, report: &Report) {
 
 fn steady(out: &mut String, report: &Report) {
     let packets = total(report.steady_drops.iter().map(|drop| drop.packets));
-    let keys = units::count(report.steady_drops.len() as u64, "traffic key");
+    let keys = writing::count(report.steady_drops.len() as u64, "traffic key");
     line(out, "");
     line(
         out,
         &format!(
             "steady drops (never forwarded, so no loss): {} of {keys}",
-            units::count(packets, "packet")
+            writing::count(packets, "packet")
         ),
     );
     for drop in report.steady_drops.iter().take(STEADY) {
@@ -120,7 +120,7 @@ fn steady(out: &mut String, report: &Report) {
             &format!(
                 "  {} → {target}: {}",
                 drop.interface,
-                units::count(drop.packets, "packet")
+                writing::count(drop.packets, "packet")
             ),
         );
     }

@@ -1,10 +1,10 @@
 //! The line on how long upcalls waited.
 //!
-//! May not know: Pods, restarts.
+//! Must not depend on: Pods, restarts.
 
 use tracer_core::report::UpcallLatency;
 
-use super::units;
+use crate::writing;
 
 /// Upcalls that were answered, and how long they waited for it.
 pub fn row(latency: &UpcallLatency) -> String {
@@ -19,7 +19,7 @@ pub fn row(latency: &UpcallLatency) -> String {
     let quantiles = [("p50", p50_ns), ("p90", p90_ns), ("p99", p99_ns), ("max", max_ns)];
     let quantiles: Vec<String> = quantiles
         .into_iter()
-        .filter_map(|(name, at)| Some(format!("{name} {}", units::span((*at)?))))
+        .filter_map(|(name, at)| Some(format!("{name} {}", writing::span((*at)?))))
         .collect();
     let after = if quantiles.is_empty() {
         String::new()

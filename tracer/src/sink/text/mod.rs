@@ -1,22 +1,21 @@
 //! The report for people: head, milestones, a timeline in characters, a row per Pod, what was not seen.
 //!
-//! May not know: colours, terminals, events.
+//! Must not depend on: colours, terminals, events.
 
 mod had;
 mod head;
 mod latency;
+mod line;
 mod pods;
 pub(crate) mod table;
 mod timeline;
-pub(crate) mod units;
-
-use std::fmt::Write as _;
 
 use tracer_core::report::{Report, Restart};
 use tracer_core::timeline::milestones;
 
 use super::words::{kind, verdict};
-use units::Clock;
+use crate::writing::{self, Clock};
+use line::line;
 
 /// The report as text. With `utc`, points in time are times of day, else milliseconds since the
 /// restart's first sign.
@@ -33,7 +32,7 @@ pub fn render(report: &Report, utc: bool) -> String {
 
 fn one(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
     let datapath = restart.datapath.as_deref().unwrap_or("datapath not known");
-    let began = units::time_of_day(restart.began_ns, report.capture.wall_offset_ns);
+    let began = writing::time_of_day(restart.began_ns, report.capture.wall_offset_ns);
     line(out, "");
     line(
         out,
@@ -48,7 +47,7 @@ fn one(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
     let mut before = None;
     for (name, at) in milestones(restart) {
         let step = before
-            .map(|before| format!("  (+{})", units::span(at.since(before))))
+            .map(|before| format!("  (+{})", writing::span(at.since(before))))
             .unwrap_or_default();
         line(out, &format!("  {:>14}  {name}{step}", clock.point(at)));
         before = Some(at);
@@ -60,10 +59,4 @@ fn one(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
     timeline::draw(out, report, restart, clock);
     pods::rows(out, restart, clock);
     had::it_waited(out, restart, clock);
-}
-
-/// Appends a line; trailing blanks of padded columns go.
-fn line(out: &mut String, text: &str) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "{}", text.trim_end());
 }

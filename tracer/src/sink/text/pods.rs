@@ -1,12 +1,13 @@
 //! A row per Pod: its exposed window, what it lost, why.
 //!
-//! May not know: other restarts.
+//! Must not depend on: other restarts.
 
 use tracer_core::report::{Exposed, Pod, Restart};
 
-use super::units::{self, Clock};
-use super::{line, table};
+use super::line::line;
+use super::table;
 use crate::sink::words::{bounds, cause, details, ended_by, is_shown, label, longest_hole, verdict};
+use crate::writing::{self, Clock};
 
 /// The rows of a restart, and below them what each window consists of.
 pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
@@ -35,7 +36,7 @@ pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
             out,
             &format!(
                 "  and {} without a window that are no Pod",
-                units::count(silent as u64, "port")
+                writing::count(silent as u64, "port")
             ),
         );
     }
@@ -79,7 +80,7 @@ fn row(pod: &Pod, clock: Clock) -> Vec<String> {
 fn duration(exposed: &Exposed) -> String {
     exposed
         .duration_ns
-        .map_or_else(|| "open".to_owned(), units::millis)
+        .map_or_else(|| "open".to_owned(), writing::millis)
 }
 
 /// The longer of the two directions' holes, as its bounds.

@@ -1,8 +1,8 @@
 //! Columns of text: each as wide as its widest cell.
 //!
-//! May not know: what stands in them.
+//! Must not depend on: what stands in them.
 
-use super::line;
+use super::line::line;
 
 /// Writes rows, the first being the head. A cell that looks like a number is set to the right.
 pub fn write(out: &mut String, rows: &[Vec<String>]) {

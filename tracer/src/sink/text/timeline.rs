@@ -1,14 +1,14 @@
 //! The timeline in characters: a lane per Pod, milestones as marks above.
 //!
-//! May not know: anything but lanes.
+//! Must not depend on: anything but lanes.
 
 use tracer_core::report::{Pod, Report, Restart};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::{State, column, lane, milestones, paint, span};
 
-use super::line;
-use super::units::{self, Clock};
+use super::line::line;
 use crate::sink::words::{is_shown, label};
+use crate::writing::{self, Clock};
 
 const COLUMNS: u32 = 64;
 
@@ -56,7 +56,7 @@ fn glyph(state: State) -> char {
 
 fn ruler((from, to): (Timestamp, Timestamp), clock: Clock) -> String {
     let (left, right) = (clock.short(from), clock.short(to));
-    let middle = format!("{} wide", units::span(to.since(from)));
+    let middle = format!("{} wide", writing::span(to.since(from)));
     let blanks = (COLUMNS as usize)
         .saturating_sub(left.chars().count() + right.chars().count() + middle.chars().count());
     format!(

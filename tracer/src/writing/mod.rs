@@ -1,11 +1,13 @@
 //! How figures and names are written for people.
 //!
-//! May not know: what they say.
+//! Must not depend on: what they say.
+
+mod units;
 
 use serde::Serialize;
 use tracer_core::time::SECOND;
 
-pub use crate::sink::text::units::{Clock, count, millis, span, time_of_day};
+pub use self::units::{Clock, count, millis, span, time_of_day};
 
 /// Text cut to a width, with a mark where it was cut.
 pub fn cut(text: &str, width: usize) -> String {

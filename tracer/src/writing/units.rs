@@ -1,6 +1,6 @@
 //! How times and counts are written: milliseconds with microsecond digits.
 //!
-//! May not know: reports.
+//! Must not depend on: reports.
 
 use jiff::Timestamp as WallTime;
 use tracer_core::time::Timestamp;
