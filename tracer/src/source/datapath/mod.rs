@@ -1,19 +1,19 @@
 //! The kernel's datapaths, their vports and their counters, over generic netlink.
 //!
-//! May not know: hooks, OVSDB. Only reads, which any user may. Sees the datapaths of the network namespace it
+//! Must not depend on: hooks, OVSDB. Only reads, which any user may. Sees the datapaths of the network namespace it
 //! runs in: a container needs the host's.
 
 use std::io;
 
 use anyhow::Context as _;
 use tokio::sync::watch::Receiver;
-use tracer_core::event::{EventKind, UpcallTotals};
-use tracer_core::id::DpIfindex;
 
 use super::outbox::Outbox;
 use super::{EventSender, clock};
 use kernel::Kernel;
 use socket::Socket;
+use state::{explain, source_event};
+pub use watch::ReadUpcalls;
 use watch::Source;
 
 mod codec;
@@ -21,13 +21,11 @@ mod codec;
 pub(crate) mod fuzzing;
 mod kernel;
 mod socket;
+mod state;
 mod table;
 #[cfg(test)]
 mod tests;
 mod watch;
-
-/// Reads what the hooks have counted so far for a datapath.
-pub type ReadUpcalls = Box<dyn Fn(DpIfindex) -> Option<UpcallTotals> + Send>;
 
 /// What to read and how long.
 #[derive(Default)]
@@ -84,27 +82,4 @@ async fn is_true(stop: Option<Receiver<bool>>) {
         return;
     }
     std::future::pending::<()>().await;
-}
-
-fn source_event(ill: Option<String>) -> EventKind {
-    EventKind::Source {
-        name: "datapath".to_owned(),
-        ok: ill.is_none(),
-        detail: ill.unwrap_or_default(),
-    }
-}
-
-fn explain(error: &anyhow::Error) -> String {
-    let denied = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>());
-    let denied = denied
-        .map(io::Error::kind)
-        .any(|kind| kind == io::ErrorKind::PermissionDenied);
-    let remedy = if denied {
-        "; run ovsgap as root in the host's network namespace"
-    } else {
-        ""
-    };
-    format!("cannot read the datapath: {error:#}{remedy}")
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use tokio::net::UnixDatagram;
 use tokio::sync::watch;
-use tracer_core::event::Event;
-use tracer_core::id::PortNo;
+use tracer_core::event::{Event, EventKind, UpcallTotals};
+use tracer_core::id::{DpIfindex, PortNo};
 
 use super::codec::{Body, CONTROL};
 use super::table::Table;

@@ -1,19 +1,20 @@
 //! What is said about the kernel's datapaths, and when it is looked at again.
 //!
-//! May not know: netlink's sockets and bytes.
+//! Must not depend on: netlink's sockets and bytes.
 
 use std::io;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::time::{Interval, MissedTickBehavior};
-use tracer_core::event::EventKind;
+use tracer_core::event::{EventKind, UpcallTotals};
+use tracer_core::id::DpIfindex;
 use tracer_core::time::Timestamp;
 
 use super::codec::{self, Body, CONTROL, Stats};
 use super::kernel::{self, Dump, Families, Kernel};
+use super::state::{explain, source_event};
 use super::table::Table;
-use super::{ReadUpcalls, explain, source_event};
 use crate::source::clock;
 use crate::source::outbox::Outbox;
 
@@ -30,6 +31,9 @@ fn ticks() -> Interval {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks
 }
+
+/// Reads what the hooks have counted so far for a datapath.
+pub type ReadUpcalls = Box<dyn Fn(DpIfindex) -> Option<UpcallTotals> + Send>;
 
 /// The source and what it has said.
 pub struct Source {

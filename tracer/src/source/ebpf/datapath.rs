@@ -1,17 +1,21 @@
 //! The hooks on openvswitch, through its coming and going.
 //!
-//! May not know: processes, who reads the events, when packets are to be followed.
+//! Must not depend on: processes, who reads the events, when packets are to be followed.
 
 use std::future::pending;
 
 use tracer_core::event::{Event, EventKind, Hook};
 
+use super::config::Config;
+use super::hooks;
 use super::instance::Loader;
 use super::module::{self, Loaded};
 use super::offsets::Layout;
 use super::reload::Reload;
+use super::told::{NAME, stamped};
+use super::upcalls::UpcallReader;
 use super::watched::Watched;
-use super::{Config, NAME, UpcallReader, hooks, now, stamped};
+use crate::source::clock::now;
 
 /// What is watched of openvswitch now.
 pub(super) struct Datapath {

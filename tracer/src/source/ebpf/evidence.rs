@@ -1,6 +1,6 @@
 //! When packets are followed: from the signs of a restart on until it is over.
 //!
-//! May not know: how they are followed, aya, any clock.
+//! Must not depend on: how they are followed, aya, any clock.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use tracer_core::event::EventKind;
 use tracer_core::packet::{PacketFate, TrafficKey};
 use tracer_core::time::Timestamp;
 
-use super::NAME;
+use super::told::NAME;
 
 /// Whether single packets are followed, which costs time per packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

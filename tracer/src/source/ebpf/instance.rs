@@ -1,6 +1,6 @@
 //! One loaded object: its programs, its ring, its counters of what was lost.
 //!
-//! May not know: when it is loaded and let go.
+//! Must not depend on: when it is loaded and let go.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -103,7 +103,7 @@ pub(super) struct Instance {
     /// Until when the ring is left alone, once it was read to its end.
     rests: Option<Instant>,
     /// Records that could not be read; a program of another build would send such.
-    pub(super) unreadable: u64,
+    unreadable: u64,
     logger: Option<EbpfLogger<ToTracing>>,
 }
 
@@ -189,8 +189,25 @@ impl Instance {
         }
     }
 
+    /// What was lost since the last call.
+    pub(super) fn losses(&mut self) -> anyhow::Result<Vec<event::EventKind>> {
+        self.flush_log();
+        let mut lost = self.newly_lost()?;
+        let unreadable = std::mem::take(&mut self.unreadable);
+        if unreadable > 0 {
+            lost.insert("record that cannot be read", unreadable);
+        }
+        let lost = lost
+            .into_iter()
+            .map(|(hook, count)| event::EventKind::RecordsLost {
+                hook: hook.to_owned(),
+                count,
+            });
+        Ok(lost.collect())
+    }
+
     /// Records that did not fit since the last call, by hook.
-    pub(super) fn newly_lost(&mut self) -> anyhow::Result<BTreeMap<&'static str, u64>> {
+    fn newly_lost(&mut self) -> anyhow::Result<BTreeMap<&'static str, u64>> {
         let mut now = Lost::default();
         for cpu in self.lost.all()? {
             for (sum, count) in now.iter_mut().zip(cpu) {

@@ -1,12 +1,13 @@
 //! What the kernel does: eBPF programs on openvswitch and on the processes of OVS.
 //!
-//! May not know: restarts, Pods, other sources. Only this source knows aya.
+//! Must not depend on: restarts, Pods, other sources. Only this source knows aya.
 //!
 //! Two objects are loaded: one on the kernel's process tracepoints, which stays, and one on the openvswitch module,
 //! which is loaded anew when the module is: kprobes die with the module, and its structures may have changed.
 
 mod actions;
 mod blank;
+mod config;
 mod control;
 mod datapath;
 mod decode;
@@ -29,12 +30,12 @@ mod remedy;
 mod runs;
 mod skipped;
 mod table;
+mod told;
 mod upcalls;
 mod waits;
 mod watched;
 
 use std::future::{Future, pending};
-use std::time::Duration;
 
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -43,6 +44,7 @@ use tokio::time::MissedTickBehavior;
 use tracer_core::event::{Event, EventKind, Hook};
 use tracer_core::time::Timestamp;
 
+pub use self::config::Config;
 use self::datapath::Datapath;
 pub use self::evidence::Evidence;
 use self::evidence::Watchfulness;
@@ -50,46 +52,11 @@ use self::instance::{Instance, Loader, Sizes};
 use self::offsets::Layout;
 pub use self::parting::leave;
 pub use self::remedy::missing_rights;
+use self::told::stamped;
 pub use self::upcalls::UpcallReader;
 use self::watched::Watched;
 use super::EventSender;
 use super::clock::now;
-
-/// The name of this source in [`EventKind::Source`].
-const NAME: &str = "ebpf";
-
-/// How the kernel is watched.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Size of the ring of records: a power of two, and at least a page.
-    pub ring_bytes: u32,
-    /// How many traffic keys are told apart, counting each once a CPU.
-    pub max_runs: u32,
-    /// How often counters are read.
-    pub tick: Duration,
-    /// Whether the programs shall say what they do, through `tracing`.
-    pub verbose: bool,
-    /// Whether single packets are followed.
-    pub evidence: Evidence,
-    /// How long packets are followed after the last sign of a restart.
-    pub linger: Duration,
-    /// A sign from outside (flow-restore-wait is set): packets are followed while it is `true`.
-    pub arm: Option<watch::Receiver<bool>>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            ring_bytes: 4 << 20,
-            max_runs: 16_384,
-            tick: Duration::from_millis(100),
-            verbose: false,
-            evidence: Evidence::Auto,
-            linger: Duration::from_secs(10),
-            arm: None,
-        }
-    }
-}
 
 /// Of process records there is a handful in a restart, and nothing is counted.
 const OF_PROCESSES: Sizes = Sizes {
@@ -217,7 +184,7 @@ impl Attached {
     /// Everything that is read by time, after everything that is in the rings.
     fn tick(&mut self) -> anyhow::Result<Vec<Event>> {
         let mut batch = self.processes.drain();
-        batch.extend(stamped(losses(&mut self.processes)?));
+        batch.extend(stamped(self.processes.losses()?));
         batch.extend(self.datapath.read()?);
         batch.extend(self.datapath.follow_module(&self.config)?);
         Ok(batch)
@@ -254,7 +221,7 @@ impl Attached {
     /// What was seen and counted to the last. The programs are taken out of the kernel meanwhile, which takes long.
     fn let_go(&mut self) -> anyhow::Result<Vec<Event>> {
         let mut last = self.processes.drain();
-        last.extend(stamped(losses(&mut self.processes)?));
+        last.extend(stamped(self.processes.losses()?));
         last.extend(self.datapath.last()?);
         self.take_programs();
         Ok(last)
@@ -316,27 +283,6 @@ async fn changed(arm: &mut Option<watch::Receiver<bool>>) {
         }
         None => pending().await,
     }
-}
-
-/// What is known now.
-fn stamped(kinds: impl IntoIterator<Item = EventKind>) -> impl Iterator<Item = Event> {
-    let at = now();
-    kinds.into_iter().map(move |kind| Event { at, kind })
-}
-
-/// What an object lost since it was last asked.
-fn losses(instance: &mut Instance) -> anyhow::Result<Vec<EventKind>> {
-    instance.flush_log();
-    let mut lost = instance.newly_lost()?;
-    let unreadable = std::mem::take(&mut instance.unreadable);
-    if unreadable > 0 {
-        lost.insert("record that cannot be read", unreadable);
-    }
-    let lost = lost.into_iter().map(|(hook, count)| EventKind::RecordsLost {
-        hook: hook.to_owned(),
-        count,
-    });
-    Ok(lost.collect())
 }
 
 async fn send(events: &EventSender, batch: impl IntoIterator<Item = Event>) {

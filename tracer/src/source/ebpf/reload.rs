@@ -1,6 +1,6 @@
 //! Hooks for openvswitch when it is loaded again, made and attached beside everything else.
 //!
-//! May not know: how the module's coming and going is seen, events.
+//! Must not depend on: how the module's coming and going is seen, events.
 //!
 //! What takes long is done while the module is away: the verifier goes through all programs then. The hooks on the module
 //! that is gone are let go last: the kernel adds and removes one at a time, and waits long for each.
@@ -13,11 +13,12 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracer_core::event::Hook;
 
+use super::config::Config;
 use super::instance::Loader;
 use super::module;
 use super::offsets::Layout;
+use super::upcalls::UpcallReader;
 use super::watched::Watched;
-use super::{Config, UpcallReader};
 
 /// Hooks to come.
 pub(super) struct Reload {

@@ -1,21 +1,22 @@
 //! One loading of openvswitch, with hooks on it.
 //!
-//! May not know: how openvswitch comes and goes, when packets are to be followed.
+//! Must not depend on: how openvswitch comes and goes, when packets are to be followed.
 
 use aya::Ebpf;
 use tracer_common::hook;
 use tracer_core::event::{Event, EventKind, Hook};
 use tracer_core::time::{MILLISECOND, SECOND, Timestamp};
 
+use super::config::Config;
 use super::control::Control;
+use super::evidence::Evidence;
 use super::hooks::{self, Link, Spec};
 use super::instance::{Instance, Loader, Sizes};
 use super::offsets::Layout;
 use super::runs::Runs;
 use super::skipped::Skipped;
-use super::upcalls::Counters;
+use super::upcalls::{Counters, UpcallReader};
 use super::waits::Waits;
-use super::{Config, Evidence, UpcallReader, losses};
 
 /// Hooks on openvswitch, and what they count.
 pub(super) struct Watched {
@@ -134,7 +135,7 @@ impl Watched {
         let runs_changed = self.follows_packets() || upcalls.iter().any(|upcalls| upcalls.result != 0);
         let mut kinds: Vec<_> = upcalls.into_iter().map(EventKind::Upcalls).collect();
         kinds.extend(self.waits.read()?);
-        kinds.extend(losses(&mut self.instance)?.into_iter().map(packets_lost));
+        kinds.extend(self.instance.losses()?.into_iter().map(packets_lost));
         kinds.extend(self.skipped.read_if_due(now));
         if runs_changed && now >= self.runs_due {
             kinds.extend(self.read_runs(now)?);

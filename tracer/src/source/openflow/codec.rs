@@ -1,13 +1,13 @@
 //! OpenFlow messages, those that a flow monitor needs: bytes in, messages out, and back.
 //!
-//! May not know: sockets, events. Nothing that is sent changes the switch: hello, echo reply and the request
+//! Must not depend on: sockets, events. Nothing that is sent changes the switch: hello, echo reply and the request
 //! for a flow monitor are all there is.
 
 use std::fmt;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
-use super::Malformed;
+use super::malformed::Malformed;
 use super::update::{self, Layout, Update};
 
 /// An OpenFlow version as messages carry it.

@@ -1,12 +1,11 @@
 //! The OpenFlow flows of every bridge, through one flow monitor each.
 //!
-//! May not know: the datapath, Pods. Only watches: no role, no configuration, no asynchronous messages are
+//! Must not depend on: the datapath, Pods. Only watches: no role, no configuration, no asynchronous messages are
 //! asked for, so the switch does not notice us but for the monitor. A flow that is reported is one that
 //! vswitchd translates with from then on; when the datapath follows is not in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::fmt;
 use std::path::PathBuf;
 
 use tokio::sync::watch;
@@ -20,6 +19,7 @@ use session::Bridge;
 mod codec;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod malformed;
 mod monitor;
 mod oxm;
 mod session;
@@ -35,18 +35,6 @@ pub struct Config {
     /// Only these bridges; empty: all.
     pub only: BTreeSet<String>,
 }
-
-/// Bytes that are not OpenFlow as OVS speaks it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Malformed(&'static str);
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "ovs-vswitchd sent garbage: {}", self.0)
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// Watches the flows of the bridges there are, as they come and go, until the receiver is gone.
 pub async fn run(config: Config, events: EventSender) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! Flow matches as they come over the wire: NXM (OpenFlow 1.0) and OXM (1.2 and later) fields.
 //!
-//! May not know: messages, Pods. Of the fields only those that can name a Pod are read, and only where the
+//! Must not depend on: messages, Pods. Of the fields only those that can name a Pod are read, and only where the
 //! whole value must match; the rest is kept as bytes (lib/nx-match.c and include/openvswitch/meta-flow.h of OVS).
 
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use bytes::Buf as _;
 use tracer_core::event::OpenFlowMatch;
 use tracer_core::id::{Mac, OfPort};
 
-use super::Malformed;
+use super::malformed::Malformed;
 
 /// `OFPXMC12_*` and the Nicira classes.
 const NXM_0: u16 = 0x0000;

@@ -1,12 +1,13 @@
 //! The entries of a flow monitor's reply: flows that came, went or changed.
 //!
-//! May not know: connections, which part of the reply is the initial one. Layouts: `nx_flow_update_full` in
+//! Must not depend on: connections, which part of the reply is the initial one. Layouts: `nx_flow_update_full` in
 //! include/openflow/nicira-ext.h, `ofp_flow_update_full` in include/openflow/openflow-1.4.h of OVS.
 
 use bytes::Buf as _;
 use tracer_core::event::{Change, OpenFlowChange};
 
-use super::{Malformed, oxm};
+use super::malformed::Malformed;
+use super::oxm;
 
 /// How the entries of a reply are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
