@@ -1,6 +1,6 @@
 //! The screen of `ovsgap watch`: threads, and the loop of the one that draws.
 //!
-//! May not know: where events come from. Three threads: the historian finds out what is to be shown, one reads keys, one
+//! Must not depend on: where events come from. Three threads: the historian finds out what is to be shown, one reads keys, one
 //! draws. Whatever happens arrives at the last as a [`Message`]; it changes the [`screen::Screen`] by pure functions
 //! and draws, at most so many times a second, and only when something has changed.
 
@@ -11,6 +11,7 @@ pub mod layout;
 pub mod pane;
 pub mod paper;
 pub mod rows;
+pub mod scene;
 pub mod screen;
 pub mod terminal;
 pub mod theme;

@@ -1,79 +1,18 @@
 //! Draws a moment: the lines above, each pane in its place, the line below, the help over it.
 //!
-//! May not know: what stands in a pane. Pure: the same moment, screen and theme give the same cells.
+//! Must not depend on: what stands in a pane. Pure: the same moment, screen and theme give the same cells.
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget as _;
 
 use super::layout;
 use super::pane;
 use super::rows::{picked, rows};
-use super::screen::{Mode, Pane, Screen};
-use super::theme::{Role, Theme, ascii};
+use super::scene::Scene;
+use super::screen::{Mode, Screen};
+use super::theme::{Theme, ascii};
 use crate::historian::moment::Moment;
-use crate::writing::Clock;
-use tracer_core::report::Pod;
-use tracer_core::time::{SECOND, Timestamp};
-
-/// So long after (or before) a restart, milliseconds since it tell nobody anything.
-const FAR: u64 = 600 * SECOND;
-
-/// What every pane draws from.
-#[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
-    /// What is known.
-    pub moment: &'a Moment,
-    /// What the user has chosen.
-    pub screen: &'a Screen,
-    /// The Pods that are shown, in order.
-    pub rows: &'a [&'a Pod],
-    /// Which of them is selected.
-    pub picked: usize,
-    /// How it looks.
-    pub theme: Theme,
-}
-
-impl<'a> Scene<'a> {
-    /// Text with a meaning.
-    pub fn span(&self, role: Role, text: impl Into<String>) -> Span<'a> {
-        Span::styled(text.into(), self.theme.style(role))
-    }
-
-    /// A point in time: since the restart began, or a time of day, where that is wanted or the restart is far.
-    pub fn point(&self, at: Timestamp) -> String {
-        let offset = self.moment.whole.capture.wall_offset_ns;
-        let zero = self.moment.zero();
-        let utc = self.screen.utc || at.since(zero).max(zero.since(at)) >= FAR;
-        // Of a time of day the date is known.
-        Clock::new(zero, offset, utc).short(at)
-    }
-
-    /// A pane's heading over the whole width, with what stands beside its name.
-    pub fn heading(&self, pane: Pane, beside: Vec<Span<'a>>, area: Rect, buffer: &mut Buffer) {
-        let focused = self.screen.focus == pane;
-        let (role, mark) = if focused {
-            (Role::Focus, self.theme.either("▌", ">"))
-        } else {
-            (Role::Heading, self.theme.either("─", "-"))
-        };
-        let mut spans = vec![self.span(role, format!("{mark}{} ", pane.title()))];
-        spans.extend(beside);
-        spans.push(Span::raw(" "));
-        let line = Line::from(spans);
-        let dash = self.theme.either("─", "-");
-        let dashes = dash.repeat(usize::from(area.width).saturating_sub(line.width()));
-        let head = Rect {
-            height: 1.min(area.height),
-            ..area
-        };
-        let mut line = line;
-        line.push_span(self.span(Role::Dim, dashes));
-        line.render(head, buffer);
-    }
-}
 
 /// Draws everything.
 pub fn view(moment: &Moment, screen: &Screen, theme: Theme, frame: &mut Frame<'_>) {

@@ -1,6 +1,6 @@
 //! What the kernel's datapath was seen to do, in words.
 //!
-//! May not know: what follows from it.
+//! Must not depend on: what follows from it.
 
 use tracer_core::detail::{datapath_label, port_label};
 use tracer_core::engine::Engine;
@@ -9,7 +9,7 @@ use tracer_core::flow::{Actions, Fate, FlowKey};
 use tracer_core::id::{DpIfindex, Mac};
 use tracer_core::time::Timestamp;
 
-use super::Words;
+use super::words::Words;
 use crate::historian::moment::Weight;
 use crate::writing::word;
 

@@ -1,8 +1,9 @@
 //! An event in a line of words.
 //!
-//! May not know: screens, what follows from an event.
+//! Must not depend on: screens, what follows from an event.
 
 mod kernel;
+mod words;
 
 use tracer_core::count::total;
 use tracer_core::detail::port_label;
@@ -14,12 +15,11 @@ use tracer_core::packet::{Destination, PacketFate, Run};
 use tracer_core::time::Timestamp;
 
 use self::kernel::{datapath, flow};
+use self::words::Words;
 use super::moment::Weight;
 use crate::writing::{about, span, word};
 
-type Words = (&'static str, String, Weight);
-
-/// What kind of event it is, in a word; the event in words; how it bears on forwarding.
+/// An event in words.
 pub fn describe(event: &Event, engine: &Engine) -> Words {
     use EventKind as Kind;
     let at = event.at;

@@ -1,6 +1,6 @@
 //! What could not be seen, how the hooks stand, and what is wrong without any restart.
 //!
-//! May not know: Pods.
+//! Must not depend on: Pods.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,11 +8,11 @@ use ratatui::text::Line;
 use tracer_core::count::total;
 use tracer_core::report::{Finding, Hook, Reconciliation};
 
-use super::{below, text};
+use super::row::{below, text};
 
+use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
 use crate::tui::theme::Role;
-use crate::tui::view::Scene;
 use crate::writing::{count, word};
 
 /// Draws it.

@@ -1,6 +1,6 @@
 //! One Pod: who it is, its window and how it was spent, why, the evidence, its traffic keys.
 //!
-//! May not know: other Pods.
+//! Must not depend on: other Pods.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,11 +12,11 @@ use tracer_core::report::{Cause, EndedBy, Loss, Phase, Pod};
 use tracer_core::time::Timestamp;
 use tracer_core::traffic::Hole;
 
-use super::{Row, below, text};
+use super::row::{Row, below, text};
 use crate::tui::rows::standing;
+use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
-use crate::tui::view::Scene;
 use crate::writing::{count, left, millis, right, span, word};
 
 /// Columns of a label.

@@ -1,17 +1,17 @@
 //! The event log around the shown point: what has been seen, and, dimmed, what comes next.
 //!
-//! May not know: what follows from an event.
+//! Must not depend on: what follows from an event.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget as _;
 
-use super::below;
+use super::row::below;
 use crate::historian::moment::LogLine;
+use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
-use crate::tui::view::Scene;
 use crate::writing::{cut, left, right, time_of_day};
 
 /// Columns of the time, and of the kind of event.

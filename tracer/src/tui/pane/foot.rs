@@ -1,6 +1,6 @@
 //! The line below the panes: what was just done, what is typed, or the most useful keys.
 //!
-//! May not know: what keys do.
+//! Must not depend on: what keys do.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,9 +9,9 @@ use ratatui::widgets::Widget as _;
 
 use crate::tui::action::Action;
 use crate::tui::keys;
+use crate::tui::scene::Scene;
 use crate::tui::screen::Mode;
 use crate::tui::theme::Role;
-use crate::tui::view::Scene;
 
 /// The keys that are always worth showing, the most useful first.
 const HINTS: [(&[Action], &str); 13] = [

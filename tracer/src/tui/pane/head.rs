@@ -1,6 +1,6 @@
 //! The lines above the panes: where and when, the state at a glance, what is not seen.
 //!
-//! May not know: single Pods' windows beyond the longest.
+//! Must not depend on: single Pods' windows beyond the longest.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,8 +11,8 @@ use tracer_core::timeline::{State, milestones};
 
 use crate::historian::moment::Origin;
 use crate::tui::rows::{label, losses, standing};
+use crate::tui::scene::Scene;
 use crate::tui::theme::{Role, Theme};
-use crate::tui::view::Scene;
 use crate::writing::{about, count, cut, word};
 
 /// Draws them.

@@ -1,6 +1,6 @@
 //! The help overlay: every key, and how to read the signs. Printed from the key table.
 //!
-//! May not know: what is behind it.
+//! Must not depend on: what is behind it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,8 +10,8 @@ use ratatui::widgets::{Block, Clear, Paragraph, Widget as _};
 use tracer_core::timeline::State;
 
 use crate::tui::keys::{Group, TABLE, name};
+use crate::tui::scene::Scene;
 use crate::tui::theme::{Role, Theme};
-use crate::tui::view::Scene;
 
 /// A frame of ASCII.
 const ASCII: Set<'_> = Set {

@@ -1,6 +1,6 @@
 //! How long upcalls waited for their answer: quantiles, and a bar per step of time.
 //!
-//! May not know: how many upcalls there were, and why.
+//! Must not depend on: how many upcalls there were, and why.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,9 +10,9 @@ use tracer_core::count;
 use tracer_core::latency::LatencyCount;
 use tracer_core::report::UpcallLatency;
 
-use super::below;
+use super::row::below;
+use crate::tui::scene::Scene;
 use crate::tui::theme::Role;
-use crate::tui::view::Scene;
 use crate::writing::{millis, right};
 
 /// Columns of a step's name, and of its count.

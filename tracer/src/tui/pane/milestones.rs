@@ -1,6 +1,6 @@
 //! The milestones of the shown restart, with the times between them.
 //!
-//! May not know: Pods.
+//! Must not depend on: Pods.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,11 +10,11 @@ use tracer_core::report::Restart;
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::milestones;
 
-use super::below;
+use super::row::below;
 
+use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
 use crate::tui::theme::Role;
-use crate::tui::view::Scene;
 use crate::writing::{millis, right, word};
 
 /// Fewer rows than this hold no list.

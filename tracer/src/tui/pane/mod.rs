@@ -1,6 +1,6 @@
 //! One pane a file: what is said where. Every pane draws what it is given and knows no other.
 //!
-//! May not know: keys that lead to it, events, where it stands.
+//! Must not depend on: keys that lead to it, events, where it stands.
 
 mod coverage;
 mod detail;
@@ -11,18 +11,15 @@ pub mod help;
 mod latency;
 mod milestones;
 mod pods;
+mod row;
 mod timeline;
 mod upcalls;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget as _;
 
+use super::scene::Scene;
 use super::screen::Pane;
-use super::theme::Role;
-use super::view::Scene;
-use crate::writing::count;
 
 /// Draws a pane.
 pub fn draw(pane: Pane, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -34,82 +31,5 @@ pub fn draw(pane: Pane, scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         Pane::Upcalls => upcalls::draw(scene, area, buffer),
         Pane::Events => events::draw(scene, area, buffer),
         Pane::Coverage => coverage::draw(scene, area, buffer),
-    }
-}
-
-/// What is left below a heading.
-fn below(area: Rect, rows: u16) -> Rect {
-    let rows = rows.min(area.height);
-    Rect {
-        y: area.y + rows,
-        height: area.height - rows,
-        ..area
-    }
-}
-
-/// A line, and how far what does not fit is set in on the next; `None`: it is cut.
-type Row<'a> = (Line<'a>, Option<usize>);
-
-/// Lines from the scrolled one on; no farther than to the last screenful. The heading above says how many do not fit.
-fn text(scene: &Scene<'_>, rows: Vec<Row<'_>>, scrolled: u16, area: Rect, buffer: &mut Buffer) {
-    let width = usize::from(area.width);
-    let lines: Vec<Line<'_>> = rows
-        .into_iter()
-        .flat_map(|(line, indent)| match indent {
-            Some(indent) => wrapped(line, width, indent),
-            None => vec![line],
-        })
-        .collect();
-    let first = usize::from(scrolled).min(lines.len().saturating_sub(area.height.into()));
-    for (row, line) in area.rows().zip(lines.iter().skip(first)) {
-        line.render(row, buffer);
-    }
-    let below = lines.len().saturating_sub(first + usize::from(area.height));
-    if below > 0 {
-        let arrow = scene.theme.either("↓", "v");
-        let more = scene.span(
-            Role::Note,
-            format!(" {arrow} {} more ", count(below as u64, "line")),
-        );
-        let width = u16::try_from(more.width()).unwrap_or(0).min(area.width);
-        let corner = Rect {
-            x: area.right() - width,
-            y: area.y.saturating_sub(1),
-            width,
-            height: 1,
-        };
-        more.render(corner, buffer);
-    }
-}
-
-/// A line broken between words.
-fn wrapped(line: Line<'_>, width: usize, indent: usize) -> Vec<Line<'_>> {
-    let mut lines = vec![Line::default()];
-    let mut used = 0;
-    for span in line.spans {
-        for word in span.content.split_inclusive(' ') {
-            let length = word.trim_end().chars().count();
-            if used + length > width && used > indent {
-                lines.push(Line::from(" ".repeat(indent)));
-                used = indent;
-            }
-            if let Some(last) = lines.last_mut() {
-                last.push_span(Span::styled(word.to_owned(), span.style));
-            }
-            used += word.chars().count();
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_between_words() {
-        let line = Line::from("why it was so long");
-        let broken: Vec<String> = wrapped(line, 9, 4).iter().map(ToString::to_string).collect();
-        assert_eq!(broken, ["why it ", "    was ", "    so ", "    long"]);
     }
 }

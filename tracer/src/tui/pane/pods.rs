@@ -1,6 +1,6 @@
 //! The Pod table: each Pod's window, loss, hole, reason and cause.
 //!
-//! May not know: other restarts.
+//! Must not depend on: other restarts.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,9 +11,9 @@ use tracer_core::timeline::State;
 
 use crate::tui::layout;
 use crate::tui::rows::{self, label, longest, lost, reason, standing};
+use crate::tui::scene::Scene;
 use crate::tui::screen::{Pane, Sort};
 use crate::tui::theme::{Role, Theme};
-use crate::tui::view::Scene;
 use crate::writing::{left, millis, right, word};
 
 /// A column: its head, what stands in it, whether it is set to the right, and what is sorted by it.

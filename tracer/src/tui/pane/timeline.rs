@@ -1,6 +1,6 @@
 //! A lane per Pod over the time axis, milestones as marks across them.
 //!
-//! May not know: figures of a Pod.
+//! Must not depend on: figures of a Pod.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,9 +13,9 @@ use tracer_core::timeline::{State, column, milestones, paint};
 use crate::tui::axis;
 use crate::tui::layout;
 use crate::tui::rows::{label, stretches};
+use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
-use crate::tui::view::Scene;
 use crate::writing::{about, left};
 
 /// The states, as they are named below the lanes.

@@ -1,6 +1,6 @@
 //! Upcalls: how many per result, their rate over the last seconds, and how long they waited.
 //!
-//! May not know: Pods.
+//! Must not depend on: Pods.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,11 +11,12 @@ use tracer_core::count::total;
 use tracer_core::meter::{SLOT, Slot};
 use tracer_core::time::SECOND;
 
-use super::{below, latency};
+use super::latency;
+use super::row::below;
 
+use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
 use crate::tui::theme::Role;
-use crate::tui::view::Scene;
 use crate::writing::{left, right};
 
 /// Rows of the bars, at least and at most.

@@ -1,17 +1,20 @@
 //! What an action changes on the screen, and what has to be done for it.
 //!
-//! May not know: terminals, colours, files. Pure: the same screen, action and moment give the same.
+//! Must not depend on: terminals, colours, files. Pure: the same screen, action and moment give the same.
 
 mod mouse;
 mod search;
+mod select;
 mod travel;
 
 use self::mouse::click;
 use self::search::{seek_match, typing};
+use self::select::{select, set_focus, stepped};
+pub use self::select::{selected, wanted};
 use self::travel::{passed, travel};
 use super::action::{Action, Effect};
 use super::axis;
-use super::rows::{picked, rows};
+use super::rows::rows;
 use super::screen::{Mode, Pane, Screen};
 use crate::historian::Target;
 use crate::historian::moment::Moment;
@@ -89,13 +92,6 @@ fn focus(screen: &mut Screen, by: i64) {
     set_focus(screen, Pane::ALL[next]);
 }
 
-fn set_focus(screen: &mut Screen, pane: Pane) {
-    screen.focus = pane;
-    if Pane::SHARED.contains(&pane) {
-        screen.shared = pane;
-    }
-}
-
 fn open(screen: &mut Screen) {
     screen.maximized = !(screen.maximized && screen.focus == Pane::Detail);
     set_focus(screen, Pane::Detail);
@@ -130,23 +126,6 @@ fn help(screen: &mut Screen, action: Action, scrolled: u16) {
 
 fn scrolled_by(lines: u16, by: i64) -> u16 {
     u16::try_from(i64::from(lines).saturating_add(by).max(0)).unwrap_or(u16::MAX)
-}
-
-/// The row of the selected Pod; the first where none is.
-pub fn selected(screen: &Screen, moment: &Moment) -> usize {
-    picked(screen, &rows(moment, screen))
-}
-
-/// The selected Pod, by its interface.
-pub fn wanted(screen: &Screen, moment: &Moment) -> Option<String> {
-    let rows = rows(moment, screen);
-    rows.get(selected(screen, moment))
-        .map(|pod| pod.interface.clone())
-}
-
-fn select(screen: &mut Screen, interface: String) {
-    screen.scrolled.0 = 0;
-    screen.selected = Some(interface);
 }
 
 /// Rows down or up, in the pane that has the focus.
@@ -194,21 +173,4 @@ fn moved(screen: &mut Screen, action: Action, moment: &Moment) -> Vec<Effect> {
         }
         Pane::Upcalls => Vec::new(),
     }
-}
-
-/// A place in a list, moved.
-fn stepped(place: usize, by: i64, count: usize, round: bool) -> usize {
-    let (place, count) = (
-        i64::try_from(place).unwrap_or(0),
-        i64::try_from(count).unwrap_or(i64::MAX),
-    );
-    let moved = place.saturating_add(by);
-    let moved = if count == 0 {
-        0
-    } else if round {
-        moved.rem_euclid(count)
-    } else {
-        moved.clamp(0, count - 1)
-    };
-    usize::try_from(moved).unwrap_or(0)
 }

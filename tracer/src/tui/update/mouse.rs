@@ -1,8 +1,8 @@
 //! What is under the mouse.
 //!
-//! May not know: what is drawn there.
+//! Must not depend on: what is drawn there.
 
-use super::{select, selected, set_focus};
+use super::select::{select, selected, set_focus};
 use crate::historian::Target;
 use crate::historian::moment::Moment;
 use crate::tui::action::Effect;

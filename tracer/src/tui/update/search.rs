@@ -1,8 +1,8 @@
 //! Typing into the search or the filter, and going to the Pods that match.
 //!
-//! May not know: time, panes.
+//! Must not depend on: time, panes.
 
-use super::{select, selected, stepped};
+use super::select::{select, selected, stepped};
 use crate::historian::moment::Moment;
 use crate::tui::action::Action;
 use crate::tui::rows::{label, rows};
