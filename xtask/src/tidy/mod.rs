@@ -1,7 +1,8 @@
 //! What the workspace's files must be like: a head, a length, directions, dependencies, nobody's home folder.
 //!
-//! May not know: compilers. `cargo xtask tidy`, and part of `cargo xtask test`.
+//! Must not depend on: compilers. `cargo xtask tidy`, and part of `cargo xtask test`.
 
+mod dependencies;
 mod names;
 mod rules;
 
@@ -10,13 +11,30 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use serde::Deserialize;
 
 /// The most lines a file may have.
 const LINES: usize = 500;
 
 /// Folders that are not the project's own.
 const FOREIGN: &[&str] = &["target", ".git", "node_modules"];
+
+/// What is read of `cargo metadata`.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+}
 
 /// All breaches, in the order of the files.
 pub fn check(root: &Path) -> Result<Vec<String>> {
@@ -36,7 +54,7 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
             breaches.extend(rust(&file, &text));
         }
     }
-    breaches.extend(dependencies(root)?);
+    breaches.extend(manifests(root)?);
     Ok(breaches)
 }
 
@@ -68,7 +86,7 @@ fn rust(file: &str, text: &str) -> Vec<String> {
     let mut breaches = Vec::new();
     if !text.starts_with("//!") {
         breaches.push(format!(
-            "{file}: does not begin with //! (what it owns, what it may not know)"
+            "{file}: does not begin with //! (what it owns, what it must not depend on)"
         ));
     }
     let lines = text.lines().count();
@@ -100,8 +118,8 @@ fn homes(file: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Dependencies that are not allowed.
-fn dependencies(root: &Path) -> Result<Vec<String>> {
+/// Dependencies that are not allowed, and allowed ones that nothing has.
+fn manifests(root: &Path) -> Result<Vec<String>> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .args(["metadata", "--no-deps", "--format-version=1"])
@@ -110,29 +128,12 @@ fn dependencies(root: &Path) -> Result<Vec<String>> {
     if !output.status.success() {
         bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     }
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
-    let text = |value: &Value, key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let list = |value: &Value, key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let mut breaches = Vec::new();
-    for package in list(&metadata, "packages") {
-        let name = text(&package, "name");
-        for dependency in list(&package, "dependencies") {
-            breaches.extend(rules::dependency(&name, &text(&dependency, "name")));
-        }
-    }
-    Ok(breaches)
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
+    let manifests = metadata.packages.into_iter().map(|package| {
+        let depends_on = package.dependencies.into_iter().map(|dependency| dependency.name);
+        (package.name, depends_on.collect())
+    });
+    Ok(dependencies::breaches(&manifests.collect()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The paths a Rust file names, `use` groups expanded and `self`/`super` resolved.
 //!
-//! May not know: which of them are allowed. Works on tokens: comments and strings name nothing, and what is
+//! Must not depend on: which of them are allowed. Works on tokens: comments and strings name nothing, and what is
 //! inside a macro counts.
 
 use std::iter::Peekable;
