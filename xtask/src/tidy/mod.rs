@@ -2,7 +2,9 @@
 //!
 //! Must not depend on: compilers. `cargo xtask tidy`, and part of `cargo xtask test`.
 
+mod circles;
 mod dependencies;
+mod imports;
 mod names;
 mod rules;
 
@@ -39,6 +41,7 @@ struct Dependency {
 /// All breaches, in the order of the files.
 pub fn check(root: &Path) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
+    let mut sources = imports::Files::new();
     for file in files(root, "")? {
         let path = root.join(&file);
         let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -51,9 +54,10 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
             .extension()
             .is_some_and(|extension| extension == "rs")
         {
-            breaches.extend(rust(&file, &text));
+            breaches.extend(rust(&file, &text, &mut sources));
         }
     }
+    breaches.extend(imports::breaches(&sources));
     breaches.extend(manifests(root)?);
     Ok(breaches)
 }
@@ -81,8 +85,8 @@ fn files(root: &Path, folder: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// What is wrong with one Rust file.
-fn rust(file: &str, text: &str) -> Vec<String> {
+/// What is wrong with one Rust file; what it names goes to `sources`.
+fn rust(file: &str, text: &str, sources: &mut imports::Files) -> Vec<String> {
     let mut breaches = Vec::new();
     if !text.starts_with("//!") {
         breaches.push(format!(
@@ -97,7 +101,10 @@ fn rust(file: &str, text: &str) -> Vec<String> {
     }
     let inside = file.split_once("/src/").map_or("", |(_, inside)| inside);
     match names::of(text, &names::module(inside)) {
-        Ok(names) => breaches.extend(rules::breaches(file, &names)),
+        Ok(names) => {
+            breaches.extend(rules::breaches(file, &names));
+            sources.insert(file.to_owned(), names);
+        }
         Err(error) => breaches.push(format!("{file}: {error:#}")),
     }
     breaches
@@ -150,7 +157,8 @@ mod tests {
     #[test]
     fn a_bad_file_is_caught_for_each_of_its_faults() {
         let text = format!("use std::fs;\n{}", "\n".repeat(LINES));
-        let found = rust("tracer-core/src/bad.rs", &text);
+        let rust = |file, text| rust(file, text, &mut imports::Files::new());
+        let found = rust("tracer-core/src/bad.rs", text.as_str());
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[0].contains("//!") && found[1].contains("501 lines") && found[2].contains("std::fs"));
         assert_eq!(

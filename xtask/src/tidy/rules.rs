@@ -157,7 +157,7 @@ fn applies(rule: &Rule, file: &str) -> bool {
 }
 
 /// Whether a file holds tests and nothing else.
-fn is_test(file: &str) -> bool {
+pub fn is_test(file: &str) -> bool {
     file.ends_with("/tests.rs") || file.contains("/tests/")
 }
 
