@@ -1,17 +1,18 @@
 //! The way of an event through the judge: sequence check, sorter, engine, report.
 //!
-//! May not know: where events come from. Live, replay and the CI gate all pass through here, so the same
+//! Must not depend on: where events come from. Live, replay and the CI gate all pass through here, so the same
 //! events give the same report.
 
-use crate::conclude::{Provenance, conclude};
-use crate::coverage::finding;
-use crate::engine::Engine;
-use crate::event::{Event, EventKind};
-use crate::log::{Entry, Header};
-use crate::report::{Finding, Report};
-use crate::sequence::Sequence;
-use crate::sorter::Sorter;
-use crate::time::Timestamp;
+use crate::memory::coverage::finding;
+use crate::memory::engine::Engine;
+use crate::recording::log::{Entry, Header};
+use crate::recording::sequence::Sequence;
+use crate::recording::sorter::Sorter;
+use crate::report::Report;
+use crate::verdict::conclude::{Provenance, conclude};
+use crate::vocabulary::event::{Event, EventKind};
+use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::words::Finding;
 
 /// Judges entries as they come.
 #[derive(Clone, Debug, Default)]

@@ -1,21 +1,22 @@
 //! What is known of one Pod's window, and of what it lost: at least, at most.
 //!
-//! May not know: limits.
+//! Must not depend on: limits.
 
 use super::Bounds;
-use crate::count;
-use crate::report::{Cause, EndedBy, Finding, Loss, Pod, Verdict};
-use crate::time::Timestamp;
+use crate::report::{Loss, Pod};
+use crate::vocabulary::count;
+use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::words::{Cause, EndedBy, Finding, Verdict};
 
-/// Findings that may hide a delivery in the middle of what then looks like one hole.
+/// Findings that may hide a delivery in the middle of what then looks like one gap.
 const HIDING: [&str; 4] = ["records_lost", "hits_skipped", "log_gap", "late_events"];
 
 /// How much of what surrounds a Pod was seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Sight<'a> {
-    /// Findings that touch its restart and weaken what is said of it.
+    /// Findings that touch its disruption and weaken what is said of it.
     pub unseen: &'a [&'a Finding],
-    /// The restart's end: the next one's beginning, else the capture's end.
+    /// The disruption's end: the next one's beginning, else the capture's end.
     pub until: Timestamp,
 }
 
@@ -31,21 +32,21 @@ impl Sight<'_> {
     }
 }
 
-/// The longer of exposed window and longest hole.
+/// The longer of exposed window and longest gap.
 pub fn window(pod: &Pod, sight: Sight<'_>) -> Bounds {
-    let hole = hole(pod, sight);
+    let gap = gap(pod, sight);
     let exposed = exposed(pod, sight);
     Bounds {
-        at_least: hole.at_least.max(exposed.at_least),
-        at_most: hole
+        at_least: gap.at_least.max(exposed.at_least),
+        at_most: gap
             .at_most
             .zip(exposed.at_most)
             .map(|(one, other)| one.max(other)),
     }
 }
 
-/// The longest hole of either direction; empty where nothing was lost.
-fn hole(pod: &Pod, sight: Sight<'_>) -> Bounds {
+/// The longest gap of either direction; empty where nothing was lost.
+fn gap(pod: &Pod, sight: Sight<'_>) -> Bounds {
     let lost = || losses(pod).filter(|loss| loss.lost_packets > 0);
     let proven = lost().filter_map(|loss| loss.min_ns).max().unwrap_or(0);
     let upper: Option<Vec<u64>> = lost().map(|loss| loss.max_ns).collect();
@@ -56,7 +57,7 @@ fn hole(pod: &Pod, sight: Sight<'_>) -> Bounds {
 }
 
 /// The exposed window, where it says something about traffic that anybody wanted: of a Pod that was there to
-/// the end of the restart. Where it ended is known from what was seen alone, so that it proves nothing where
+/// the end of the disruption. Where it ended is known from what was seen alone, so that it proves nothing where
 /// something was not.
 pub fn exposed(pod: &Pod, sight: Sight<'_>) -> Bounds {
     let empty = Bounds {

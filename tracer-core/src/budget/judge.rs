@@ -1,32 +1,33 @@
 //! A report against a budget: what is exceeded, what cannot be decided.
 //!
-//! May not know: how a figure is bounded.
+//! Must not depend on: how a figure is bounded.
 
 use super::bounds::{self, Sight};
 use super::{Bounds, Breach, Budget, Case, Judgement, Obstacle, Subject};
-use crate::coverage::touches;
-use crate::report::{Cause, Finding, Pod, Report, Restart, Verdict};
-use crate::time::Timestamp;
+use crate::memory::coverage::touches;
+use crate::report::{Disruption, Pod, Report};
+use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::words::{Cause, Finding, Verdict};
 
-/// Judges every Pod of every restart.
+/// Judges every Pod of every disruption.
 pub fn judge(report: &Report, budget: &Budget) -> Judgement {
     let mut cases = Vec::new();
     let mut obstacles = conditions(report, budget);
-    for (index, restart) in report.restarts.iter().enumerate() {
-        let next = report.restarts.get(index + 1).map(|next| next.began_ns);
-        let unseen = unseen(report, restart, next);
+    for (index, disruption) in report.disruptions.iter().enumerate() {
+        let next = report.disruptions.get(index + 1).map(|next| next.began_ns);
+        let unseen = unseen(report, disruption, next);
         let sight = Sight {
             unseen: &unseen,
             until: next.unwrap_or(report.capture.ended_ns),
         };
-        obstacles.extend(blind(restart, &unseen, next.is_none()));
-        obstacles.extend(affected(restart, budget, sight));
-        let judged = restart.pods.iter().filter(|pod| is_judged(pod));
-        cases.extend(judged.map(|pod| case(restart.id, pod, budget, sight)));
+        obstacles.extend(blind(disruption, &unseen, next.is_none()));
+        obstacles.extend(affected(disruption, budget, sight));
+        let judged = disruption.pods.iter().filter(|pod| is_judged(pod));
+        cases.extend(judged.map(|pod| case(disruption.id, pod, budget, sight)));
     }
-    if report.restarts.is_empty() {
+    if report.disruptions.is_empty() {
         obstacles.push(Obstacle {
-            restart: None,
+            disruption: None,
             detail: nothing(report),
             verdict: Verdict::Inconclusive,
         });
@@ -49,15 +50,15 @@ fn is_judged(pod: &Pod) -> bool {
     pod.namespace.is_some() || losses.into_iter().flatten().any(|loss| loss.lost_packets > 0)
 }
 
-/// What was not seen of a restart.
-fn unseen<'a>(report: &'a Report, restart: &Restart, next: Option<Timestamp>) -> Vec<&'a Finding> {
+/// What was not seen of a disruption.
+fn unseen<'a>(report: &'a Report, disruption: &Disruption, next: Option<Timestamp>) -> Vec<&'a Finding> {
     let findings = report.coverage.iter().filter(|finding| finding.weakens);
     findings
-        .filter(|finding| touches(finding, restart.began_ns, next))
+        .filter(|finding| touches(finding, disruption.began_ns, next))
         .collect()
 }
 
-fn case(restart: u32, pod: &Pod, budget: &Budget, sight: Sight<'_>) -> Case {
+fn case(disruption: u32, pod: &Pod, budget: &Budget, sight: Sight<'_>) -> Case {
     let limits = budget.limits(pod.namespace.as_deref(), &pod.name);
     let (window, lost) = (bounds::window(pod, sight), bounds::lost(pod, sight));
     let figures = [
@@ -78,7 +79,7 @@ fn case(restart: u32, pod: &Pod, budget: &Budget, sight: Sight<'_>) -> Case {
         Verdict::Inconclusive
     };
     Case {
-        restart,
+        disruption,
         namespace: pod.namespace.clone(),
         name: pod.name.clone(),
         window,
@@ -89,7 +90,7 @@ fn case(restart: u32, pod: &Pod, budget: &Budget, sight: Sight<'_>) -> Case {
             .map(|breach| breach.verdict)
             .fold(weak, Verdict::max),
         breaches,
-        unseen: sight
+        why: sight
             .unseen
             .iter()
             .map(|finding| finding.detail.clone())
@@ -114,9 +115,9 @@ fn breach(subject: Subject, limit: u64, bounds: Bounds, clear: bool) -> Option<B
 }
 
 /// Too many affected Pods.
-fn affected(restart: &Restart, budget: &Budget, sight: Sight<'_>) -> Option<Obstacle> {
+fn affected(disruption: &Disruption, budget: &Budget, sight: Sight<'_>) -> Option<Obstacle> {
     let limit = budget.affected.most()?;
-    let named = || restart.pods.iter().filter(|pod| pod.namespace.is_some());
+    let named = || disruption.pods.iter().filter(|pod| pod.namespace.is_some());
     let count = |pods: usize| u64::try_from(pods).unwrap_or(u64::MAX);
     let bounds = Bounds {
         at_least: count(named().filter(|pod| pod.verdict == Verdict::Fail).count()),
@@ -132,7 +133,7 @@ fn affected(restart: &Restart, budget: &Budget, sight: Sight<'_>) -> Option<Obst
         " or more"
     };
     Some(Obstacle {
-        restart: Some(restart.id),
+        disruption: Some(disruption.id),
         detail: format!(
             "{}{more} of {} Pods affected, at most {limit} may be",
             bounds.at_least,
@@ -142,7 +143,7 @@ fn affected(restart: &Restart, budget: &Budget, sight: Sight<'_>) -> Option<Obst
     })
 }
 
-/// States of the node that lose packets without any restart.
+/// States of the node that lose packets without any disruption.
 fn conditions(report: &Report, budget: &Budget) -> Vec<Obstacle> {
     let allowed = |cause: Cause| cause == Cause::FlagStuck && budget.allow_stuck_flag;
     let conditions = report
@@ -151,19 +152,19 @@ fn conditions(report: &Report, budget: &Budget) -> Vec<Obstacle> {
         .filter(|condition| !allowed(condition.cause));
     conditions
         .map(|condition| Obstacle {
-            restart: None,
+            disruption: None,
             detail: condition.detail.clone(),
             verdict: Verdict::Fail,
         })
         .collect()
 }
 
-/// A restart that was not seen to its end, or not well enough.
-fn blind(restart: &Restart, unseen: &[&Finding], last: bool) -> Option<Obstacle> {
-    let unfinished = restart.milestones.flush_ns.is_none() && last;
+/// A disruption that was not seen to its end, or not well enough.
+fn blind(disruption: &Disruption, unseen: &[&Finding], last: bool) -> Option<Obstacle> {
+    let unfinished = disruption.milestones.flush_ns.is_none() && last;
     let detail = if unfinished {
         "its end was not seen: the datapath was not flushed before the capture ended (--settle gives it longer)".to_owned()
-    } else if restart.pods.iter().any(|pod| pod.namespace.is_some()) {
+    } else if disruption.pods.iter().any(|pod| pod.namespace.is_some()) {
         // Each Pod says it by itself.
         return None;
     } else if unseen.is_empty() {
@@ -173,7 +174,7 @@ fn blind(restart: &Restart, unseen: &[&Finding], last: bool) -> Option<Obstacle>
         details.join("; ")
     };
     Some(Obstacle {
-        restart: Some(restart.id),
+        disruption: Some(disruption.id),
         detail,
         verdict: Verdict::Inconclusive,
     })
@@ -184,7 +185,7 @@ fn nothing(report: &Report) -> String {
     let weakening = report.coverage.iter().filter(|finding| finding.weakens);
     let details: Vec<&str> = weakening.map(|finding| finding.detail.as_str()).collect();
     if details.is_empty() {
-        "no restart of Open vSwitch was seen: nothing to judge".to_owned()
+        "no disruption of Open vSwitch was seen: nothing to judge".to_owned()
     } else {
         details.join("; ")
     }

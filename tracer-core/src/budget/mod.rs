@@ -1,6 +1,6 @@
-//! What a restart may cost, and whether a report keeps within it.
+//! What a disruption may cost, and whether a report keeps within it.
 //!
-//! May not know: files, flags, formats. A limit is exceeded where the evidence cannot exclude it: the upper bound of a
+//! Must not depend on: files, flags, formats. A limit is exceeded where the evidence cannot exclude it: the upper bound of a
 //! window counts. Where something was not seen, only a lower bound proves anything.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Cause, Verdict};
+use crate::vocabulary::words::{Cause, Verdict};
 
 mod bounds;
 mod judge;
@@ -45,10 +45,10 @@ impl Limit {
     }
 }
 
-/// What one Pod may suffer in one restart.
+/// What one Pod may suffer in one disruption.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// ns: the longer of its exposed window and its longest hole.
+    /// ns: the longer of its exposed window and its longest gap.
     pub window: Limit,
     /// ns: its exposed window alone, which needs no traffic.
     pub exposed: Limit,
@@ -66,7 +66,7 @@ impl Limits {
     }
 }
 
-/// What a restart may cost.
+/// What a disruption may cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// For every Pod, and for ports that are no Pod.
@@ -75,7 +75,7 @@ pub struct Budget {
     pub namespaces: BTreeMap<String, Limits>,
     /// For one Pod (`namespace/name`), over both.
     pub pods: BTreeMap<String, Limits>,
-    /// How many Pods may be affected by one restart.
+    /// How many Pods may be affected by one disruption.
     pub affected: Limit,
     /// Whether flow-restore-wait may stay set.
     pub allow_stuck_flag: bool,
@@ -127,7 +127,7 @@ impl Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
-    /// The longer of the exposed window and the longest hole (ns).
+    /// The longer of the exposed window and the longest gap (ns).
     Window,
     /// The exposed window (ns).
     Exposed,
@@ -159,11 +159,11 @@ pub struct Breach {
     pub verdict: Verdict,
 }
 
-/// One Pod (or port that is no Pod) in one restart.
+/// One Pod (or port that is no Pod) in one disruption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
-    /// The restart's number in the report.
-    pub restart: u32,
+    /// The disruption's number in the report.
+    pub disruption: u32,
     /// `None`: no Pod.
     pub namespace: Option<String>,
     /// The Pod's name, else the interface's.
@@ -176,8 +176,8 @@ pub struct Case {
     pub cause: Option<Cause>,
     /// Limits that are exceeded or may be.
     pub breaches: Vec<Breach>,
-    /// What was not seen and keeps it from passing (details of findings).
-    pub unseen: Vec<String>,
+    /// What keeps it from passing, as sentences.
+    pub why: Vec<String>,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -192,11 +192,11 @@ impl Case {
     }
 }
 
-/// Something about the node or a whole restart that keeps the gate shut.
+/// Something about the node or a whole disruption that keeps the gate shut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Obstacle {
-    /// The restart's number in the report; `None`: the whole capture.
-    pub restart: Option<u32>,
+    /// The disruption's number in the report; `None`: the whole capture.
+    pub disruption: Option<u32>,
     /// In words, with the remedy where there is one.
     pub detail: String,
     /// `fail` or `inconclusive`.
@@ -208,7 +208,7 @@ pub struct Obstacle {
 pub struct Judgement {
     /// What was asked for.
     pub budget: Budget,
-    /// Every Pod of every restart, and every port that is no Pod and lost packets, in the report's order.
+    /// Every Pod of every disruption, and every port that is no Pod and lost packets, in the report's order.
     pub cases: Vec<Case>,
     /// Too many Pods, a stuck flag, nobody listening, nothing to judge.
     pub obstacles: Vec<Obstacle>,

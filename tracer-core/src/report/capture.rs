@@ -1,12 +1,12 @@
 //! The capture within a report: hooks, counters, upcalls, the command.
 //!
-//! May not know: restarts, Pods.
+//! Must not depend on: restarts, Pods.
 
 use serde::{Deserialize, Serialize};
 
-use crate::hook::Offsets;
-use crate::latency::LatencyCount;
-use crate::time::Timestamp;
+use crate::vocabulary::capture::UpcallLatency;
+use crate::vocabulary::hook::Offsets;
+use crate::vocabulary::time::Timestamp;
 
 /// What was captured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,37 +29,6 @@ pub struct Capture {
     /// How long upcalls waited for their answer, over the whole capture; `None`: no answer was seen.
     #[serde(default)]
     pub upcall_latency: Option<UpcallLatency>,
-}
-
-/// How long the packets of miss upcalls waited: from when a handler's socket had taken them until ovs-vswitchd had them
-/// executed. What it dropped has no such time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct UpcallLatency {
-    /// Upcalls whose wait is known.
-    pub timed: u64,
-    /// Upcalls that were answered while others just like them were waiting: which waited how long is not known.
-    pub ambiguous: u64,
-    /// The shortest wait was at least so long.
-    pub min_ns: Option<u64>,
-    /// Half of the waits were at most so long. (All quantiles are upper bounds, up to a fourteenth too high: the kernel
-    /// counts in buckets of a sixteenth of their value.)
-    pub p50_ns: Option<u64>,
-    /// Nine in ten were at most so long.
-    pub p90_ns: Option<u64>,
-    /// 99 in a hundred were at most so long.
-    pub p99_ns: Option<u64>,
-    /// All were at most so long.
-    pub max_ns: Option<u64>,
-    /// The waits as they were counted, shortest first.
-    pub waits: Vec<LatencyCount>,
-}
-
-impl UpcallLatency {
-    /// Upcalls that were answered.
-    pub fn answered(&self) -> u64 {
-        self.timed.saturating_add(self.ambiguous)
-    }
 }
 
 /// A hook as it stood at the end of the capture.
@@ -99,20 +68,4 @@ pub struct Reconciliation {
     pub seen_lost: [u64; 2],
     /// Whether both of the datapath's figures lie between those of the hooks.
     pub agrees: bool,
-}
-
-/// The command that ran during the capture.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Command {
-    /// Program and arguments.
-    pub argv: Vec<String>,
-    /// When it was started.
-    pub started_ns: Timestamp,
-    /// When it ended.
-    pub ended_ns: Option<Timestamp>,
-    /// Its exit code.
-    pub exit_code: Option<i32>,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
 }

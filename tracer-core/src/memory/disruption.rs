@@ -1,0 +1,450 @@
+//! Disruptions and their milestones, from the flag, the processes and the kernel.
+//!
+//! Must not depend on: Pods' fate, packets. Signs of one disruption come in many orders (Antrea: exit, flag,
+//! start, flag removed; `ovs-ctl`: flag after exit; a crash: no flag), so a sign opens a new disruption only
+//! where the current one can no longer take it.
+
+use crate::memory::daemon::Daemon;
+use crate::memory::latency::Latencies;
+use crate::memory::megaflow::Converging;
+use crate::memory::openflow::Baseline;
+use crate::vocabulary::event::{Portids, Process};
+use crate::vocabulary::id::{DpIfindex, Pid};
+use crate::vocabulary::time::{SECOND, Timestamp};
+use crate::vocabulary::words::{Kind, Milestones};
+
+/// `exit --cleanup` and the deletion of the last bridge flush the datapath on its way out: an exit or a deletion this soon
+/// after a flush by the same process, or of the same datapath, is the same disruption.
+const LEAVING: u64 = 5 * SECOND;
+
+/// One disruption, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub struct Disruption {
+    /// When its first sign was seen.
+    pub began: Timestamp,
+    /// The datapath that was flushed.
+    pub dp: Option<DpIfindex>,
+    /// Milestones, but for those that need Pods.
+    pub milestones: Milestones,
+    /// The signal that ended ovs-vswitchd (0: it left by itself), where it could be read.
+    pub signal: Option<i32>,
+    /// The flag was set when the capture began, so when it was set is not known.
+    pub flag_was_set: bool,
+    /// The datapath was emptied before it went, or before ovs-vswitchd left (a bridge deleted, `exit --cleanup`).
+    pub emptied: Option<Timestamp>,
+    /// The module was unloaded, or loaded again.
+    pub module_gone: Option<Timestamp>,
+    /// Since when there was no datapath, and when there was one again.
+    pub without_datapath: Option<(Timestamp, Option<Timestamp>)>,
+    /// The process that flushed.
+    flusher: Option<Pid>,
+    /// Portids were given and none of them is bound.
+    pub bound_nobody: bool,
+    /// Megaflows since the flush.
+    pub converging: Converging,
+    /// OpenFlow flows before the disruption.
+    pub baseline: Baseline,
+    /// How long upcalls waited since it began.
+    pub latencies: Latencies,
+}
+
+impl Disruption {
+    /// Whether the datapath still waits for the flush of the ovs-vswitchd that comes.
+    pub fn is_waiting(&self) -> bool {
+        self.milestones.flush_ns.is_none()
+            || self.emptied == self.milestones.flush_ns && self.milestones.vswitchd_start_ns.is_none()
+    }
+
+    /// From when on nothing was forwarded whatever a flush did: ovs-vswitchd had emptied the datapath before it left, or the
+    /// datapath went with its module.
+    pub fn dark(&self) -> Option<Timestamp> {
+        let gone = self.module_gone.map(|unloaded| {
+            self.without_datapath
+                .map_or(unloaded, |(gone, _)| gone.min(unloaded))
+        });
+        self.emptied.into_iter().chain(gone).min()
+    }
+
+    /// How it went.
+    pub fn kind(&self) -> Kind {
+        let Milestones {
+            vswitchd_exit_ns,
+            vswitchd_start_ns,
+            flag_set_ns,
+            flag_removed_ns,
+            ..
+        } = &self.milestones;
+        if self.module_gone.is_some() {
+            return Kind::ModuleReload;
+        }
+        match (vswitchd_exit_ns, self.signal) {
+            (Some(_), Some(0)) => Kind::Graceful,
+            (Some(_), Some(_)) => Kind::Killed,
+            (Some(_), None) => Kind::Restarted,
+            (None, _) if vswitchd_start_ns.is_some() => Kind::Restarted,
+            (None, _) if flag_set_ns.or(*flag_removed_ns).is_some() || self.flag_was_set => Kind::FlagOnly,
+            (None, _) => Kind::FlushOnly,
+        }
+    }
+}
+
+/// What a sign did to the list of disruptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A new disruption began with it.
+    Began,
+    /// The datapath was flushed (in the current disruption, perhaps a new one).
+    Flushed,
+    /// Nothing that others must act on.
+    None,
+}
+
+/// All disruptions and what tells them apart.
+#[derive(Clone, Debug, Default)]
+pub struct Disruptions {
+    /// Oldest first.
+    pub list: Vec<Disruption>,
+    /// Processes of ovs-vswitchd.
+    pub daemon: Daemon,
+    /// flow-restore-wait as OVSDB last said; `None`: not yet heard.
+    flag: Option<bool>,
+}
+
+impl Disruptions {
+    /// The disruption that is under way or was the last.
+    pub fn current(&mut self) -> Option<&mut Disruption> {
+        self.list.last_mut()
+    }
+
+    /// flow-restore-wait, as OVSDB last said.
+    pub fn flag(&self) -> Option<bool> {
+        self.flag
+    }
+
+    /// OVSDB says what flow-restore-wait is.
+    pub fn flag_is(&mut self, at: Timestamp, value: bool) -> Effect {
+        let before = self.flag.replace(value);
+        match (before, value) {
+            (Some(false), true) => {
+                let (disruption, effect) = self.take(at, |now| {
+                    now.flag_set_ns.is_none() && now.flag_removed_ns.is_none()
+                });
+                disruption.milestones.flag_set_ns = Some(at);
+                effect
+            }
+            (None, true) => {
+                let (disruption, effect) = self.take(at, |now| now.flag_set_ns.is_none());
+                disruption.flag_was_set = true;
+                effect
+            }
+            (Some(true), false) => self.flag_removed(at),
+            (Some(false) | None, false) | (Some(true), true) => Effect::None,
+        }
+    }
+
+    fn flag_removed(&mut self, at: Timestamp) -> Effect {
+        let (disruption, effect) = self.latest(at);
+        disruption.milestones.flag_removed_ns.get_or_insert(at);
+        effect
+    }
+
+    /// A process of OVS ended.
+    pub fn exited(&mut self, at: Timestamp, process: &Process, signal: Option<i32>) -> Effect {
+        if self.daemon.may_serve(process.pid) {
+            // It came up while openvswitch was not watched, and has had nothing to command since.
+            self.commands(at, process.pid);
+        }
+        if !self.daemon.exited(at, process.pid) {
+            return Effect::None;
+        }
+        let leaving = self.list.last().is_some_and(|now| {
+            now.flusher == Some(process.pid)
+                && now.milestones.vswitchd_exit_ns.is_none()
+                && now
+                    .milestones
+                    .flush_ns
+                    .is_some_and(|flush| at.since(flush) < LEAVING)
+        });
+        let (disruption, effect) = if leaving {
+            self.latest(at)
+        } else {
+            self.take(at, |now| now.vswitchd_exit_ns.is_none())
+        };
+        disruption.milestones.vswitchd_exit_ns = Some(at);
+        if leaving {
+            disruption.emptied = disruption.milestones.flush_ns;
+        }
+        disruption.signal = signal;
+        effect
+    }
+
+    /// A process commands the kernel's datapath: the sign that a new ovs-vswitchd is there.
+    pub fn commands(&mut self, at: Timestamp, pid: Pid) -> Effect {
+        let Some(started) = self.daemon.commands(pid) else {
+            return Effect::None;
+        };
+        let (disruption, effect) = self.take(at, |now| now.vswitchd_start_ns.is_none());
+        disruption.milestones.vswitchd_start_ns = Some(started);
+        effect
+    }
+
+    /// Portids that get upcalls were set by a process.
+    pub fn portids(&mut self, at: Timestamp, pid: Pid, pids: &Portids) {
+        if !self.daemon.knows(pid) {
+            return;
+        }
+        let Some(now) = self.list.last_mut() else { return };
+        now.bound_nobody = pids.given > 0 && pids.bound == 0;
+        // What the leaving ovs-vswitchd sets is no binding: it must have exited, or never have been there.
+        let leaving = now.milestones.vswitchd_exit_ns.is_none() && now.milestones.vswitchd_start_ns.is_none();
+        if pids.bound > 0 && !leaving {
+            now.milestones.upcalls_bound_ns.get_or_insert(at);
+        }
+    }
+
+    /// The datapath was flushed.
+    pub fn flushed(&mut self, at: Timestamp, dp: DpIfindex, pid: Pid) -> Effect {
+        let new = |now: &Disruption| {
+            now.is_waiting() || now.emptied.is_some() && now.emptied == now.milestones.flush_ns
+        };
+        let open = self.list.last().is_some_and(new);
+        let (disruption, _) = self.latest_or_new(at, open);
+        disruption.milestones.flush_ns = Some(at);
+        disruption.dp = Some(dp);
+        disruption.flusher = Some(pid);
+        disruption.converging = Converging::default();
+        Effect::Flushed
+    }
+
+    /// A datapath was deleted; `entered`: when it was told to go.
+    pub fn datapath_gone(&mut self, entered: Timestamp, dp: DpIfindex) {
+        let Some(now) = self.list.last_mut() else { return };
+        let emptied = now
+            .milestones
+            .flush_ns
+            .filter(|flush| now.dp == Some(dp) && entered.since(*flush) < LEAVING);
+        if emptied.is_some() && now.milestones.vswitchd_start_ns.is_none() {
+            now.emptied = emptied;
+        }
+        if now.is_waiting() {
+            now.without_datapath.get_or_insert((entered, None));
+        }
+    }
+
+    /// There is a datapath, perhaps again.
+    pub fn datapath(&mut self, at: Timestamp, dp: DpIfindex) {
+        let Some(now) = self.list.last_mut() else { return };
+        if let Some((_, again @ None)) = &mut now.without_datapath {
+            *again = Some(at);
+            // Where the hooks come after the flush, its megaflows and packets still tell.
+            now.dp.get_or_insert(dp);
+        }
+    }
+
+    /// The module was unloaded.
+    pub fn module_gone(&mut self, at: Timestamp) -> Effect {
+        let (disruption, effect) = self.take(at, |_| true);
+        disruption.module_gone.get_or_insert(at);
+        effect
+    }
+
+    /// The current disruption if it has not been flushed yet and `fits`, else a new one.
+    fn take(&mut self, at: Timestamp, fits: impl Fn(&Milestones) -> bool) -> (&mut Disruption, Effect) {
+        let open = self
+            .list
+            .last()
+            .is_some_and(|now| now.is_waiting() && fits(&now.milestones));
+        self.latest_or_new(at, open)
+    }
+
+    /// The latest disruption, whatever its state; a new one if there was none.
+    fn latest(&mut self, at: Timestamp) -> (&mut Disruption, Effect) {
+        let any = !self.list.is_empty();
+        self.latest_or_new(at, any)
+    }
+
+    fn latest_or_new(&mut self, at: Timestamp, latest: bool) -> (&mut Disruption, Effect) {
+        if !latest {
+            self.list.push(Disruption {
+                began: at,
+                ..Disruption::default()
+            });
+        }
+        let index = self.list.len() - 1;
+        (
+            &mut self.list[index],
+            if latest { Effect::None } else { Effect::Began },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::daemon::VSWITCHD;
+
+    const DP: DpIfindex = DpIfindex(5);
+
+    fn process(pid: u32) -> Process {
+        Process {
+            pid: Pid(pid),
+            parent: Pid(1),
+            comm: VSWITCHD.to_owned(),
+        }
+    }
+
+    fn running() -> Disruptions {
+        let mut disruptions = Disruptions::default();
+        disruptions.daemon.seen(&process(10));
+        disruptions.flag_is(Timestamp(1), false);
+        disruptions
+    }
+
+    fn bound() -> Portids {
+        Portids { given: 2, bound: 2 }
+    }
+
+    fn come_back(disruptions: &mut Disruptions, at: u64, pid: u32) {
+        disruptions.daemon.born(Timestamp(at), &process(pid));
+        disruptions.commands(Timestamp(at + 5), Pid(pid));
+    }
+
+    #[test]
+    fn a_graceful_restart_with_the_flag_is_one_restart() {
+        let mut disruptions = running();
+        assert_eq!(
+            disruptions.exited(Timestamp(100), &process(10), Some(0)),
+            Effect::Began
+        );
+        assert_eq!(disruptions.flag_is(Timestamp(110), true), Effect::None);
+        come_back(&mut disruptions, 120, 20);
+        disruptions.flag_is(Timestamp(200), false);
+        disruptions.portids(Timestamp(201), Pid(20), &bound());
+        assert_eq!(disruptions.flushed(Timestamp(202), DP, Pid(20)), Effect::Flushed);
+        assert_eq!(disruptions.list.len(), 1);
+        let expected = Milestones {
+            flag_set_ns: Some(Timestamp(110)),
+            vswitchd_exit_ns: Some(Timestamp(100)),
+            vswitchd_start_ns: Some(Timestamp(120)),
+            flag_removed_ns: Some(Timestamp(200)),
+            upcalls_bound_ns: Some(Timestamp(201)),
+            flush_ns: Some(Timestamp(202)),
+            ..Milestones::default()
+        };
+        assert_eq!(disruptions.list[0].milestones, expected);
+        assert_eq!(disruptions.list[0].kind(), Kind::Graceful);
+    }
+
+    #[test]
+    fn a_second_exit_begins_a_second_restart() {
+        let mut disruptions = running();
+        disruptions.exited(Timestamp(100), &process(10), Some(9));
+        come_back(&mut disruptions, 120, 20);
+        disruptions.flushed(Timestamp(130), DP, Pid(20));
+        assert_eq!(
+            disruptions.exited(Timestamp(LEAVING * 2), &process(20), Some(0)),
+            Effect::Began
+        );
+        assert_eq!(
+            disruptions.list.iter().map(Disruption::kind).collect::<Vec<_>>(),
+            [Kind::Killed, Kind::Graceful]
+        );
+    }
+
+    #[test]
+    fn a_crash_while_waiting_is_a_restart_of_its_own() {
+        let mut disruptions = running();
+        disruptions.exited(Timestamp(100), &process(10), Some(0));
+        come_back(&mut disruptions, 120, 20);
+        disruptions.exited(Timestamp(140), &process(20), Some(11));
+        assert_eq!(disruptions.list.len(), 2);
+    }
+
+    #[test]
+    fn cleanup_on_exit_flushes_first() {
+        let mut disruptions = running();
+        disruptions.flushed(Timestamp(90), DP, Pid(10));
+        disruptions.exited(Timestamp(100), &process(10), Some(0));
+        assert_eq!(disruptions.list.len(), 1);
+        assert_eq!(disruptions.list[0].kind(), Kind::Graceful);
+        come_back(&mut disruptions, 120, 20);
+        disruptions.flushed(Timestamp(140), DP, Pid(20));
+        assert_eq!(disruptions.list.len(), 1);
+        let Disruption {
+            emptied, milestones, ..
+        } = &disruptions.list[0];
+        assert_eq!(*emptied, Some(Timestamp(90)));
+        assert_eq!(milestones.flush_ns, Some(Timestamp(140)));
+        disruptions.flushed(Timestamp(LEAVING * 3), DP, Pid(20));
+        assert_eq!(disruptions.list.len(), 2);
+    }
+
+    #[test]
+    fn a_bridge_that_is_deleted_and_made_again_is_one_restart() {
+        let mut disruptions = running();
+        disruptions.flushed(Timestamp(90), DP, Pid(10));
+        disruptions.datapath_gone(Timestamp(95), DP);
+        let anew = DpIfindex(DP.0 + 3);
+        disruptions.datapath(Timestamp(110), anew);
+        disruptions.flushed(Timestamp(120), anew, Pid(10));
+        assert_eq!(disruptions.list.len(), 1);
+        let now = &disruptions.list[0];
+        assert_eq!(now.kind(), Kind::FlushOnly);
+        assert_eq!(now.dark(), Some(Timestamp(90)));
+        assert_eq!(now.milestones.flush_ns, Some(Timestamp(120)));
+        assert_eq!(now.without_datapath, Some((Timestamp(95), Some(Timestamp(110)))));
+    }
+
+    #[test]
+    fn a_datapath_that_goes_without_its_flush_is_another_matter() {
+        let mut disruptions = running();
+        disruptions.flushed(Timestamp(90), DP, Pid(10));
+        disruptions.datapath_gone(Timestamp(95), DpIfindex(DP.0 + 1));
+        disruptions.datapath_gone(Timestamp(91 + LEAVING), DP);
+        assert_eq!(disruptions.list[0].dark(), None);
+        disruptions.flushed(Timestamp(LEAVING * 2), DP, Pid(10));
+        assert_eq!(disruptions.list.len(), 2);
+    }
+
+    #[test]
+    fn a_flag_that_was_set_before_the_capture_has_no_time() {
+        let mut disruptions = Disruptions::default();
+        assert_eq!(disruptions.flag_is(Timestamp(5), true), Effect::Began);
+        assert_eq!(disruptions.list[0].milestones.flag_set_ns, None);
+        assert_eq!(disruptions.list[0].kind(), Kind::FlagOnly);
+    }
+
+    /// As a node with Linux 6.1 told it: hooked again 1.8 s after the module was loaded, by when ovs-vswitchd had said all it had
+    /// to say; 310 ms later it is restarted.
+    #[test]
+    fn what_came_up_with_a_module_that_was_not_hooked_yet_can_be_restarted() {
+        let mut disruptions = running();
+        disruptions.flushed(Timestamp(146), DP, Pid(10));
+        disruptions.datapath_gone(Timestamp(248), DP);
+        disruptions.exited(Timestamp(287), &process(10), Some(0));
+        disruptions.module_gone(Timestamp(621));
+        disruptions.daemon.born(Timestamp(699), &process(20));
+        disruptions.daemon.watched(Timestamp(2500));
+        assert_eq!(
+            disruptions.exited(Timestamp(2810), &process(20), Some(0)),
+            Effect::Began
+        );
+        come_back(&mut disruptions, 2822, 30);
+        disruptions.flushed(Timestamp(3521), DP, Pid(30));
+        let kinds: Vec<Kind> = disruptions.list.iter().map(Disruption::kind).collect();
+        assert_eq!(kinds, [Kind::ModuleReload, Kind::Graceful]);
+        let [first, second] = [0, 1].map(|index| disruptions.list[index].milestones.clone());
+        assert_eq!(first.vswitchd_start_ns, Some(Timestamp(699)));
+        assert_eq!(second.vswitchd_exit_ns, Some(Timestamp(2810)));
+        assert_eq!(second.vswitchd_start_ns, Some(Timestamp(2822)));
+        assert_eq!(second.flush_ns, Some(Timestamp(3521)));
+    }
+
+    #[test]
+    fn a_stranger_binds_no_upcalls() {
+        let mut disruptions = running();
+        disruptions.exited(Timestamp(100), &process(10), Some(0));
+        disruptions.portids(Timestamp(110), Pid(99), &bound());
+        assert_eq!(disruptions.list[0].milestones.upcalls_bound_ns, None);
+    }
+}

@@ -1,0 +1,378 @@
+//! Dispatches each event to the parts that remember it.
+//!
+//! Must not depend on: clocks, files, formats. `step` cannot fail: contradictions become findings.
+
+use std::collections::BTreeMap;
+
+use crate::memory::condition::Conditions;
+use crate::memory::coverage::{Coverage, finding};
+use crate::memory::disruption::Disruptions;
+use crate::memory::latency::Latencies;
+use crate::memory::megaflow::{FlowName, Megaflows, subjects};
+use crate::memory::openflow::OpenFlow;
+use crate::memory::topology::Topology;
+use crate::memory::traffic::Traffic;
+use crate::vocabulary::capture::Command;
+use crate::vocabulary::capture::LatencyCount;
+use crate::vocabulary::event::{Event, EventKind, Process, Reconfiguration, UpcallTotals};
+use crate::vocabulary::flow::{Actions, FlowKey};
+use crate::vocabulary::id::{DpIfindex, Pid};
+use crate::vocabulary::time::Timestamp;
+
+/// A reading of a datapath's counters, with what the hooks had counted just before and just after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub missed: u64,
+    pub lost: u64,
+    pub before: UpcallTotals,
+    pub after: UpcallTotals,
+}
+
+/// Everything that is remembered of the events so far.
+#[derive(Clone, Debug, Default)]
+pub struct Engine {
+    pub(crate) now: Timestamp,
+    pub(crate) events: u64,
+    pub(crate) ovs_version: Option<String>,
+    pub(crate) command: Option<Command>,
+    pub(crate) topology: Topology,
+    pub(crate) megaflows: Megaflows,
+    pub(crate) openflow: OpenFlow,
+    pub(crate) traffic: Traffic,
+    pub(crate) disruptions: Disruptions,
+    pub(crate) coverage: Coverage,
+    pub(crate) conditions: Conditions,
+    pub(crate) readings: BTreeMap<DpIfindex, (Reading, Reading)>,
+    pub(crate) latencies: Latencies,
+    /// From when to when packets were seen.
+    pub(crate) evidence: Vec<(Timestamp, Option<Timestamp>)>,
+}
+
+impl Engine {
+    /// Takes one event in.
+    pub fn step(&mut self, event: &Event) {
+        let at = event.at;
+        self.now = self.now.max(at);
+        self.events += 1;
+        let disruptions = self.disruptions.list.len();
+        self.dispatch(at, &event.kind);
+        if self.disruptions.list.len() > disruptions {
+            self.begin(at);
+        }
+    }
+
+    /// A disruption has begun: remember what there was before.
+    fn begin(&mut self, at: Timestamp) {
+        self.topology.settle();
+        let last = self.disruptions.list.len().saturating_sub(1);
+        let mut before = self.disruptions.list[..last].last_mut();
+        if let Some(before) = &mut before {
+            before.baseline.ends(at);
+        }
+        let earlier = before.map(|before| &before.baseline);
+        let baseline = self.openflow.baseline(&self.topology, at, earlier);
+        if let Some(disruption) = self.disruptions.current() {
+            disruption.baseline = baseline;
+        }
+    }
+
+    fn dispatch(&mut self, at: Timestamp, kind: &EventKind) {
+        use EventKind as Kind;
+        match kind {
+            Kind::Tick => self.conditions.tick(at, &self.disruptions),
+            Kind::CaptureEnded => {}
+            Kind::CommandStarted { .. } | Kind::CommandExited { .. } => self.command(at, kind),
+            Kind::Hook(_)
+            | Kind::RecordsLost { .. }
+            | Kind::HitsSkipped { .. }
+            | Kind::SkipsUntold
+            | Kind::Source { .. }
+            | Kind::PacketsLost { .. }
+            | Kind::Evidence { .. } => {
+                self.capture(at, kind);
+            }
+            Kind::ProcessSeen(process) => self.disruptions.daemon.seen(process),
+            Kind::ProcessExec(process) | Kind::ProcessFork(process) => {
+                self.disruptions.daemon.born(at, process)
+            }
+            Kind::ProcessExit {
+                process,
+                code: _,
+                signal,
+            } => self.exited(at, process, *signal),
+            Kind::OvsdbUp
+            | Kind::OvsdbSnapshot
+            | Kind::OvsdbDown { .. }
+            | Kind::OpenVswitchRow { .. }
+            | Kind::BridgeRow { .. }
+            | Kind::PortRow { .. }
+            | Kind::InterfaceRow { .. } => self.ovsdb(at, kind),
+            Kind::Datapath { .. }
+            | Kind::DatapathGone { .. }
+            | Kind::Vport { .. }
+            | Kind::VportGone { .. }
+            | Kind::DatapathStats { .. } => self.datapath(at, kind),
+            Kind::DpChange { .. }
+            | Kind::VportPortids { .. }
+            | Kind::Reconfigured { .. }
+            | Kind::FlowFlush { .. }
+            | Kind::FlowInsert { .. }
+            | Kind::FlowSet { .. }
+            | Kind::FlowRemove { .. } => self.kernel(at, kind),
+            Kind::Upcalls(upcalls) => self.conditions.upcalls(upcalls, &self.disruptions),
+            Kind::UpcallLatency { waits, ambiguous } => self.waited(waits, *ambiguous),
+            Kind::Packets(run) => self.traffic.run(run),
+            Kind::OpenFlowUp { .. }
+            | Kind::OpenFlowSnapshot { .. }
+            | Kind::OpenFlowDown { .. }
+            | Kind::OpenFlowFlows { .. }
+            | Kind::OpenFlowPaused { .. } => self.openflow(at, kind),
+        }
+    }
+
+    fn waited(&mut self, waits: &[LatencyCount], ambiguous: u64) {
+        self.latencies.add(waits, ambiguous);
+        if let Some(disruption) = self.disruptions.current() {
+            disruption.latencies.add(waits, ambiguous);
+        }
+    }
+
+    fn command(&mut self, at: Timestamp, kind: &EventKind) {
+        if let EventKind::CommandStarted { argv } = kind {
+            self.command = Some(Command {
+                argv: argv.clone(),
+                started_ns: at,
+                ..Command::default()
+            });
+        }
+        if let (EventKind::CommandExited { code, signal }, Some(command)) = (kind, &mut self.command) {
+            command.ended_ns = Some(at);
+            (command.exit_code, command.signal) = (*code, *signal);
+        }
+    }
+
+    fn capture(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::Hook(hook) => self.coverage.hook(at, hook),
+            EventKind::RecordsLost { hook, count } => self.coverage.lost(at, hook, *count),
+            EventKind::HitsSkipped { hook, count } => self.coverage.skipped(at, hook, *count),
+            EventKind::SkipsUntold => self.coverage.skips_untold(),
+            EventKind::PacketsLost { runs, .. } => self.coverage.lost(at, "packet evidence", *runs),
+            EventKind::Source { name, ok, detail } => {
+                // Not loaded since before the capture is not unloaded.
+                let was_there = self.coverage.sees(name);
+                self.coverage.source(at, name, *ok, detail, name == "ebpf");
+                match (name.as_str(), ok) {
+                    ("ebpf", true) => self.disruptions.daemon.watched(at),
+                    ("ebpf", false) if was_there => drop(self.disruptions.module_gone(at)),
+                    _ => {}
+                }
+            }
+            EventKind::Evidence { armed: true } => self.evidence.push((at, None)),
+            EventKind::Evidence { armed: false } => {
+                if let Some((_, until)) = self.evidence.last_mut() {
+                    until.get_or_insert(at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn exited(&mut self, at: Timestamp, process: &Process, signal: Option<i32>) {
+        self.disruptions.exited(at, process, signal);
+    }
+
+    fn ovsdb(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::OvsdbUp => {
+                self.coverage.source(at, "ovsdb", true, "", false);
+                self.topology.snapshot_begins();
+            }
+            EventKind::OvsdbSnapshot => self.topology.snapshot_ends(at),
+            EventKind::OvsdbDown { error } => self.coverage.source(at, "ovsdb", false, error, false),
+            EventKind::OpenVswitchRow {
+                ovs_version,
+                flow_restore_wait,
+            } => {
+                self.ovs_version = ovs_version.clone().or(self.ovs_version.take());
+                self.disruptions
+                    .flag_is(at, flow_restore_wait.as_deref() == Some("true"));
+            }
+            EventKind::BridgeRow { uuid, row } => self.topology.bridge(uuid, row.clone()),
+            EventKind::PortRow { uuid, row } => self.topology.port(uuid, row.clone()),
+            EventKind::InterfaceRow { uuid, row } => self.topology.interface(at, uuid, row.clone()),
+            _ => {}
+        }
+    }
+
+    fn datapath(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::Datapath { dp, name } => {
+                self.topology.datapath(*dp, name);
+                self.disruptions.datapath(at, *dp);
+            }
+            EventKind::DatapathGone { dp } => {
+                self.topology.datapath_gone(at, *dp);
+                self.disruptions.datapath_gone(at, *dp);
+            }
+            EventKind::Vport {
+                dp, port_no, name, ..
+            } => self.topology.vport(at, *dp, *port_no, name),
+            EventKind::VportGone { dp, port_no } => self.topology.vport_gone(at, *dp, *port_no),
+            EventKind::DatapathStats {
+                dp,
+                missed,
+                lost,
+                upcalls_before: Some(before),
+                upcalls_after: Some(after),
+                ..
+            } => {
+                let reading = Reading {
+                    missed: *missed,
+                    lost: *lost,
+                    before: *before,
+                    after: *after,
+                };
+                self.readings.entry(*dp).or_insert((reading, reading)).1 = reading;
+            }
+            _ => {}
+        }
+    }
+
+    fn kernel(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::DpChange { dp: _, tgid, pids } => {
+                self.disruptions.commands(at, *tgid);
+                if let Some(pids) = pids {
+                    self.disruptions.portids(at, *tgid, pids);
+                }
+            }
+            EventKind::VportPortids { tgid, pids, .. } => {
+                self.disruptions.commands(at, *tgid);
+                self.disruptions.portids(at, *tgid, pids);
+            }
+            EventKind::Reconfigured {
+                dp,
+                tgid,
+                what,
+                name,
+                port_no,
+                entered,
+            } => {
+                self.disruptions.commands(at, *tgid);
+                let entered = entered.unwrap_or(at);
+                match (what, name, port_no) {
+                    (Reconfiguration::DatapathDel, ..) => self.disruptions.datapath_gone(entered, *dp),
+                    (Reconfiguration::VportNew, Some(name), _) => {
+                        self.topology.vport_asked(entered, *dp, name);
+                    }
+                    (Reconfiguration::VportDel, _, Some(port_no)) => {
+                        self.topology.vport_gone(entered, *dp, *port_no);
+                    }
+                    _ => {}
+                }
+            }
+            EventKind::FlowFlush { dp, tgid } => {
+                self.disruptions.commands(at, *tgid);
+                self.megaflows.flush(*dp);
+                self.disruptions.flushed(at, *dp, *tgid);
+            }
+            EventKind::FlowInsert {
+                dp,
+                tgid,
+                ufid,
+                key,
+                actions,
+            } => self.inserted(at, (*dp, *ufid), *tgid, key, actions),
+            EventKind::FlowSet {
+                dp,
+                tgid: _,
+                ufid,
+                entered: _,
+                actions,
+            } => self.replaced(at, (*dp, *ufid), actions),
+            EventKind::FlowRemove { dp, ufid, .. } => self.removed(at, (*dp, *ufid)),
+            _ => {}
+        }
+    }
+
+    fn inserted(&mut self, at: Timestamp, name: FlowName, tgid: Pid, key: &FlowKey, actions: &Actions) {
+        self.disruptions.commands(at, tgid);
+        self.megaflows.insert(name, key.clone(), actions.clone());
+        self.carries(at, name, key, actions);
+    }
+
+    fn replaced(&mut self, at: Timestamp, name: FlowName, actions: &Actions) {
+        // A megaflow whose insertion was not seen has no key: its outputs alone say whom it serves.
+        let key = self
+            .megaflows
+            .replace(name, actions)
+            .map_or_else(unknown_key, |(key, _)| key);
+        self.carries(at, name, &key, actions);
+    }
+
+    fn carries(&mut self, at: Timestamp, name: FlowName, key: &FlowKey, actions: &Actions) {
+        self.topology.settle();
+        let Some(disruption) = self
+            .disruptions
+            .list
+            .last_mut()
+            .filter(|disruption| disruption.dp == Some(name.0))
+        else {
+            return;
+        };
+        let subjects = subjects(&self.topology, at, name.0, key, actions);
+        disruption
+            .converging
+            .flow(at, name, &subjects, key, actions.fate());
+    }
+
+    fn removed(&mut self, at: Timestamp, name: FlowName) {
+        self.megaflows.remove(name);
+        if let Some(disruption) = self.disruptions.current() {
+            disruption.converging.drop_gone(at, name);
+        }
+    }
+
+    fn openflow(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::OpenFlowUp { bridge, .. } => {
+                self.topology.settle();
+                self.coverage.source(at, &monitor(bridge), true, "", false);
+                self.openflow.up(at, bridge);
+                if let Some(disruption) = self.disruptions.current() {
+                    disruption.baseline.up(at, bridge);
+                }
+            }
+            EventKind::OpenFlowDown { bridge, error } => {
+                self.coverage.source(at, &monitor(bridge), false, error, false);
+            }
+            EventKind::OpenFlowFlows { bridge, changes } => {
+                self.topology.settle();
+                let moved = self.openflow.changes(at, bridge, changes, &self.topology);
+                if let Some(disruption) = self.disruptions.current() {
+                    disruption.baseline.moved(at, &moved);
+                }
+            }
+            EventKind::OpenFlowPaused { bridge, paused: true } => {
+                let detail =
+                    format!("the flow monitor of {bridge} was paused: times of its flows are upper bounds");
+                self.coverage
+                    .note(finding("monitor_paused", Some(at), Some(at), detail, true));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn monitor(bridge: &str) -> String {
+    format!("openflow {bridge}")
+}
+
+/// Port 65535 (`DP_MAX_PORTS`) is nobody's.
+fn unknown_key() -> FlowKey {
+    FlowKey {
+        in_port: crate::vocabulary::id::PortNo(65535),
+        ..FlowKey::default()
+    }
+}

@@ -1,0 +1,329 @@
+//! Who sits where: datapath ports, OVSDB rows and Pods joined by device name, over time.
+//!
+//! Must not depend on: packets, disruptions. Rows and vports that are gone are remembered, because evidence
+//! about them may still be judged.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::memory::identity::{Identity, identify};
+use crate::vocabulary::event::{BridgeRow, InterfaceRow, PortRow};
+use crate::vocabulary::id::{DpIfindex, Mac, OfPort, PortNo};
+use crate::vocabulary::time::Timestamp;
+
+/// Something at a datapath port: a Pod, a gateway, a tunnel, an uplink.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The bridge of its interface.
+    pub bridge: Option<String>,
+    /// Its OpenFlow number there.
+    pub ofport: Option<OfPort>,
+    /// Its datapath and its number in it.
+    pub vport: Option<(DpIfindex, PortNo)>,
+    /// Who it is.
+    pub identity: Identity,
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// When its port was deleted (from OVSDB or the datapath, whichever came first).
+    pub until: Option<Timestamp>,
+    /// When it got another datapath port number than it had.
+    pub renumbered: Option<Timestamp>,
+    /// When its datapath port was made again after having been deleted.
+    pub recreated: Option<Timestamp>,
+    /// From when to when it had no port in the datapath.
+    pub away: Vec<(Timestamp, Timestamp)>,
+}
+
+/// Which device was at a datapath port since when; `None`: no device.
+type History = Vec<(Timestamp, Option<String>)>;
+
+/// Everything known of who sits where. Endpoints are named by their device.
+#[derive(Clone, Debug, Default)]
+pub struct Topology {
+    datapaths: BTreeMap<DpIfindex, String>,
+    vports: BTreeMap<(DpIfindex, PortNo), History>,
+    bridges: BTreeMap<String, BridgeRow>,
+    ports: BTreeMap<String, PortRow>,
+    interfaces: BTreeMap<String, InterfaceRow>,
+    endpoints: BTreeMap<String, Endpoint>,
+    ips: BTreeMap<IpAddr, String>,
+    macs: BTreeMap<Mac, String>,
+    /// Ports that the kernel was asked to make, and when: it tells later that they are there.
+    asked: BTreeMap<(DpIfindex, String), Timestamp>,
+    /// Rows not seen since the last snapshot began.
+    stale: Option<Stale>,
+    /// Something changed since the last [`Topology::settle`].
+    unsettled: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Stale {
+    bridges: Vec<String>,
+    ports: Vec<String>,
+    interfaces: Vec<String>,
+}
+
+impl Topology {
+    /// A datapath exists.
+    pub fn datapath(&mut self, dp: DpIfindex, name: &str) {
+        self.datapaths.insert(dp, name.to_owned());
+    }
+
+    /// A datapath is gone, and its vports with it.
+    pub fn datapath_gone(&mut self, at: Timestamp, dp: DpIfindex) {
+        let ports: Vec<PortNo> = self
+            .vports
+            .keys()
+            .filter(|(of, _)| *of == dp)
+            .map(|(_, port)| *port)
+            .collect();
+        for port_no in ports {
+            self.vport_gone(at, dp, port_no);
+        }
+    }
+
+    /// The kernel was asked to make a vport, and did: its number follows.
+    pub fn vport_asked(&mut self, at: Timestamp, dp: DpIfindex, name: &str) {
+        self.asked.insert((dp, name.to_owned()), at);
+    }
+
+    /// A vport exists, since it was asked for.
+    pub fn vport(&mut self, told: Timestamp, dp: DpIfindex, port_no: PortNo, name: &str) {
+        let asked = self.asked.remove(&(dp, name.to_owned()));
+        let at = asked.map_or(told, |asked| asked.min(told));
+        let history = self.vports.entry((dp, port_no)).or_default();
+        if history
+            .last()
+            .is_none_or(|(_, last)| last.as_deref() != Some(name))
+        {
+            history.push((at, Some(name.to_owned())));
+        }
+        // Port 0 is the datapath's own device: no packet enters or leaves a bridge there.
+        if port_no == PortNo(0) {
+            return;
+        }
+        let endpoint = self.endpoints.entry(name.to_owned()).or_insert_with(|| Endpoint {
+            since: at,
+            ..Endpoint::default()
+        });
+        if let Some(gone) = endpoint.until.take() {
+            endpoint.recreated = Some(at);
+            endpoint.away.push((gone, at));
+        }
+        if endpoint.vport.is_some_and(|before| before != (dp, port_no)) {
+            endpoint.renumbered = Some(at);
+        }
+        endpoint.vport = Some((dp, port_no));
+        self.unsettled = true;
+    }
+
+    /// A vport is gone.
+    pub fn vport_gone(&mut self, at: Timestamp, dp: DpIfindex, port_no: PortNo) {
+        let Some(history) = self.vports.get_mut(&(dp, port_no)) else {
+            return;
+        };
+        let Some((_, Some(name))) = history.last().cloned() else {
+            return;
+        };
+        history.push((at, None));
+        if let Some(endpoint) = self.endpoints.get_mut(&name)
+            && endpoint.vport == Some((dp, port_no))
+        {
+            endpoint.until.get_or_insert(at);
+        }
+    }
+
+    /// A whole OVSDB snapshot begins.
+    pub fn snapshot_begins(&mut self) {
+        self.stale = Some(Stale {
+            bridges: self.bridges.keys().cloned().collect(),
+            ports: self.ports.keys().cloned().collect(),
+            interfaces: self.interfaces.keys().cloned().collect(),
+        });
+    }
+
+    /// The snapshot is whole: rows that it did not name are gone.
+    pub fn snapshot_ends(&mut self, at: Timestamp) {
+        let Some(Stale {
+            bridges,
+            ports,
+            interfaces,
+        }) = self.stale.take()
+        else {
+            return;
+        };
+        for uuid in &bridges {
+            self.bridge(uuid, None);
+        }
+        for uuid in &ports {
+            self.port(uuid, None);
+        }
+        for uuid in &interfaces {
+            self.interface(at, uuid, None);
+        }
+    }
+
+    /// A Bridge row as of now.
+    pub fn bridge(&mut self, uuid: &str, row: Option<BridgeRow>) {
+        if let Some(stale) = &mut self.stale {
+            stale.bridges.retain(|other| other != uuid);
+        }
+        store(&mut self.bridges, uuid, row);
+        self.unsettled = true;
+    }
+
+    /// A Port row as of now.
+    pub fn port(&mut self, uuid: &str, row: Option<PortRow>) {
+        if let Some(stale) = &mut self.stale {
+            stale.ports.retain(|other| other != uuid);
+        }
+        store(&mut self.ports, uuid, row);
+        self.unsettled = true;
+    }
+
+    /// An Interface row as of now.
+    pub fn interface(&mut self, at: Timestamp, uuid: &str, row: Option<InterfaceRow>) {
+        if let Some(stale) = &mut self.stale {
+            stale.interfaces.retain(|other| other != uuid);
+        }
+        let before = self.interfaces.get(uuid).map(|row| row.name.clone());
+        store(&mut self.interfaces, uuid, row);
+        self.unsettled = true;
+        match (self.interfaces.get(uuid).map(|row| row.name.clone()), before) {
+            (Some(name), _) => {
+                let vports = &self.vports;
+                let endpoint = self.endpoints.entry(name.clone()).or_insert_with(|| Endpoint {
+                    since: at,
+                    ..Endpoint::default()
+                });
+                // Its row was exchanged for another, and its port in the datapath never went.
+                let last = endpoint.vport.and_then(|vport| vports.get(&vport)?.last());
+                if last.is_some_and(|(_, device)| *device == Some(name)) {
+                    endpoint.until = None;
+                }
+            }
+            (None, Some(name)) => {
+                let other = self.interfaces.values().any(|row| row.name == name);
+                if let Some(endpoint) = self.endpoints.get_mut(&name).filter(|_| !other) {
+                    endpoint.until.get_or_insert(at);
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Joins rows, devices and datapath ports, if anything changed. Not while a snapshot is under way: half
+    /// a database would name the wrong Pods. What is gone from OVSDB is not forgotten here.
+    pub fn settle(&mut self) {
+        if !self.unsettled || self.stale.is_some() {
+            return;
+        }
+        self.unsettled = false;
+        let port_of = index(&self.ports, |row| &row.interfaces);
+        let bridge_of = index(&self.bridges, |row| &row.ports);
+        for (uuid, interface) in &self.interfaces {
+            let Some(endpoint) = self.endpoints.get_mut(&interface.name) else {
+                continue;
+            };
+            endpoint.ofport = interface.ofport.or(endpoint.ofport);
+            let Some(port) = port_of.get(uuid.as_str()) else {
+                continue;
+            };
+            if let Some(bridge) = bridge_of.get(*port) {
+                endpoint.bridge = self.bridges.get(*bridge).map(|row| row.name.clone());
+            }
+            let Some(port) = self.ports.get(*port) else {
+                continue;
+            };
+            let identity = identify(&port.external_ids, &interface.external_ids);
+            if identity != Identity::default() {
+                self.ips
+                    .extend(identity.ips.iter().map(|ip| (*ip, interface.name.clone())));
+                self.macs
+                    .extend(identity.mac.map(|mac| (mac, interface.name.clone())));
+                endpoint.identity = identity;
+            }
+        }
+    }
+
+    /// A datapath's name.
+    pub fn datapath_name(&self, dp: DpIfindex) -> Option<&str> {
+        self.datapaths.get(&dp).map(String::as_str)
+    }
+
+    /// All datapaths seen.
+    pub fn datapaths(&self) -> impl Iterator<Item = (DpIfindex, &str)> {
+        self.datapaths.iter().map(|(dp, name)| (*dp, name.as_str()))
+    }
+
+    /// The device that was at a datapath port at a time (or, before the first sight, first after it).
+    pub fn device_at(&self, dp: DpIfindex, port_no: PortNo, at: Timestamp) -> Option<&str> {
+        let history = self.vports.get(&(dp, port_no))?;
+        let known = history
+            .iter()
+            .rev()
+            .find(|(since, name)| *since <= at && name.is_some());
+        known.or_else(|| history.first())?.1.as_deref()
+    }
+
+    /// The endpoint that owns an IP address; a link-local one, which OVSDB does not tell, by the Ethernet address it is made from.
+    pub fn owner_of_ip(&self, ip: IpAddr) -> Option<&str> {
+        let told = self.ips.get(&ip).map(String::as_str);
+        told.or_else(|| self.owner_of_mac(interface_identifier(ip)?))
+    }
+
+    /// The endpoint that owns an Ethernet address.
+    pub fn owner_of_mac(&self, mac: Mac) -> Option<&str> {
+        self.macs.get(&mac).map(String::as_str)
+    }
+
+    /// All endpoints by device name.
+    pub fn endpoints(&self) -> &BTreeMap<String, Endpoint> {
+        &self.endpoints
+    }
+
+    /// All bridges that exist now.
+    pub fn bridges(&self) -> impl Iterator<Item = &BridgeRow> {
+        self.bridges.values()
+    }
+}
+
+/// From the row ids that `members` names to the row that names them.
+fn index<'a, Row>(
+    rows: &'a BTreeMap<String, Row>,
+    members: impl Fn(&'a Row) -> &'a Vec<String>,
+) -> BTreeMap<&'a str, &'a str> {
+    let pairs = rows.iter().flat_map(|(uuid, row)| {
+        members(row)
+            .iter()
+            .map(move |member| (member.as_str(), uuid.as_str()))
+    });
+    pairs.collect()
+}
+
+fn store<Row>(rows: &mut BTreeMap<String, Row>, uuid: &str, row: Option<Row>) {
+    match row {
+        Some(row) => drop(rows.insert(uuid.to_owned(), row)),
+        None => drop(rows.remove(uuid)),
+    }
+}
+
+/// The Ethernet address that a link-local address is made from (RFC 4291, appendix A); `None`: from none.
+fn interface_identifier(ip: IpAddr) -> Option<Mac> {
+    let IpAddr::V6(ip) = ip else { return None };
+    let octets = ip.octets();
+    let [first, rest @ ..] = octets.strip_prefix(&[0xfe, 0x80, 0, 0, 0, 0, 0, 0])? else {
+        return None;
+    };
+    // The bit that tells a universal address from a local one is inverted.
+    match *rest {
+        [second, third, 0xff, 0xfe, ref last @ ..] => {
+            let [fourth, fifth, sixth] = *last.first_chunk()?;
+            Some(Mac([first ^ 2, second, third, fourth, fifth, sixth]))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! What follows from the facts: windows, losses, causes, and whether a Pod passes.
+//!
+//! Must not depend on: recordings, budgets, screens.
+
+pub mod absence;
+pub mod cause;
+pub mod conclude;
+pub mod counterfactual;
+pub mod evidence;
+pub mod forwarding;
+pub mod pods;
+pub mod window;

@@ -1,0 +1,34 @@
+//! How the kernel is watched: one hook, and how what it reads was found.
+//!
+//! Must not depend on: what a hook tells.
+
+use serde::{Deserialize, Serialize};
+
+/// How one hook on the kernel stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Hook {
+    /// The kernel function or tracepoint.
+    pub name: String,
+    /// `raw_tracepoint`, `kprobe`, `kretprobe`.
+    pub attach: String,
+    /// Whether it is attached.
+    pub ok: bool,
+    /// Why not, and the remedy; empty when `ok`.
+    pub error: String,
+    /// How the places of what it reads in the kernel's structures were found; `None`: it reads nothing there, or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offsets: Option<Offsets>,
+}
+
+/// How the places of members of the kernel's structures were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Offsets {
+    /// All of them by the types that the kernel tells of itself (`/sys/kernel/btf/vmlinux`).
+    VmlinuxBtf,
+    /// Those of openvswitch by the types of the module (`/sys/kernel/btf/openvswitch`).
+    ModuleBtf,
+    /// Those of openvswitch from the source of this kernel's version: it does not tell the module's types.
+    Derived,
+}
