@@ -3,14 +3,15 @@
 //! Must not depend on: where events come from. Live, replay and the CI gate all pass through here, so the same
 //! events give the same report.
 
-use crate::memory::coverage::finding;
-use crate::memory::engine::Engine;
+use crate::memory::coverage::{Blemish, Of, finding};
 use crate::recording::log::{Entry, Header};
 use crate::recording::sequence::Sequence;
-use crate::recording::sorter::Sorter;
+use crate::recording::sorter::{Sorter, WINDOW};
 use crate::report::Report;
 use crate::verdict::conclude::{Provenance, conclude};
+use crate::verdict::docket::Docket;
 use crate::vocabulary::event::{Event, EventKind};
+use crate::vocabulary::spans::Spans;
 use crate::vocabulary::time::Timestamp;
 use crate::vocabulary::words::Finding;
 
@@ -19,11 +20,14 @@ use crate::vocabulary::words::Finding;
 pub struct Judge {
     header: Header,
     sequence: Sequence,
-    repeated: u64,
+    /// When numbers were left out.
+    gaps: Spans<u64>,
+    /// When events came more than once.
+    repeated: Spans<u64>,
     newest: Timestamp,
     ended: bool,
     sorter: Sorter,
-    engine: Engine,
+    docket: Docket,
 }
 
 impl Judge {
@@ -37,16 +41,33 @@ impl Judge {
 
     /// Takes one entry in.
     pub fn push(&mut self, entry: Entry) {
+        let at = entry.event.at;
+        let around = (Timestamp(at.0.saturating_sub(WINDOW)), at.plus(WINDOW));
+        let before = self.sequence.missing();
         if !self.sequence.is_new(entry.seq) {
-            self.repeated += 1;
+            self.repeated
+                .add(around.0, around.1, 1, WINDOW, u64::saturating_add);
             return;
         }
-        self.newest = self.newest.max(entry.event.at);
+        if self.sequence.missing() > before {
+            // What is missing happened between what came before it and what comes after it.
+            let from = Timestamp(self.newest.min(at).0.saturating_sub(WINDOW));
+            let missing = self.sequence.missing() - before;
+            self.gaps
+                .add(from, around.1, missing, WINDOW, u64::saturating_add);
+        }
+        self.newest = self.newest.max(at);
         self.ended |= entry.event.kind == EventKind::CaptureEnded;
         self.sorter.push(entry.event);
         while let Some(event) = self.sorter.pop() {
-            self.engine.step(&event);
+            self.step(&event);
         }
+    }
+
+    fn step(&mut self, event: &Event) {
+        let mut docket = std::mem::take(&mut self.docket);
+        docket.step(event, &|| self.blemishes(None));
+        self.docket = docket;
     }
 
     /// Whether the recording's own end has been taken in.
@@ -56,51 +77,60 @@ impl Judge {
 
     /// The report over what has passed the sorter.
     pub fn report(&self) -> Report {
-        conclude(&self.engine, &self.provenance(None))
+        conclude(&self.docket, &self.provenance(None))
     }
 
     /// The last report: no entry follows. `cut`: why, where it is not the recording's own end.
     pub fn finish(mut self, cut: Option<&str>) -> Report {
         while let Some(event) = self.sorter.take() {
-            self.engine.step(&event);
+            self.step(&event);
         }
         let cut = cut.map(str::to_owned).or_else(|| {
-            (!self.ended).then(|| "the recording has no end mark: the recorder was interrupted".to_owned())
+            (!self.ended).then(|| {
+                "The recording has no end mark: the recorder was interrupted. What followed is not known."
+                    .to_owned()
+            })
         });
-        conclude(&self.engine, &self.provenance(cut))
+        conclude(&self.docket, &self.provenance(cut))
     }
 
     fn provenance(&self, cut: Option<String>) -> Provenance {
-        let missing = self.sequence.missing();
-        let mut findings: Vec<Finding> = Vec::new();
-        let mut whole = |kind: &str, detail: String| findings.push(finding(kind, None, None, detail, true));
-        if missing > 0 {
-            whole(
-                "log_gap",
-                format!("{missing} events are missing from the recording"),
-            );
-        }
-        if self.repeated > 0 {
-            whole(
-                "log_gap",
-                format!("{} events stand in the recording more than once", self.repeated),
-            );
-        }
-        if self.sorter.late() > 0 {
-            whole(
-                "late_events",
-                format!("{} events came too late to be put in order", self.sorter.late()),
-            );
-        }
-        if let Some(cut) = cut {
-            findings.push(finding("log_truncated", Some(self.newest), None, cut, true));
-        }
         Provenance {
             header: self.header.clone(),
-            findings,
-            missing,
+            blemishes: self.blemishes(cut),
+            missing: self.sequence.missing(),
         }
     }
+
+    /// What is known to be missing of the recording.
+    fn blemishes(&self, cut: Option<String>) -> Vec<Blemish> {
+        let mut all: Vec<Blemish> = Vec::new();
+        let mut tell = |kind: &str, spans: &Spans<u64>, tell: fn(u64) -> String| {
+            for (from, to, count) in spans.iter() {
+                all.push(missing(finding(kind, Some(*from), Some(*to), tell(*count))));
+            }
+        };
+        if self.sequence.missing() > 0 {
+            tell("log_gap", &self.gaps, |count| {
+                format!("Up to {count} events are missing from the recording.")
+            });
+        }
+        tell("log_gap", &self.repeated, |count| {
+            format!("{count} events are in the recording more than once.")
+        });
+        tell("late_events", self.sorter.late(), |count| {
+            format!("{count} events came too late to be put in order.")
+        });
+        if let Some(cut) = cut {
+            all.push(missing(finding("log_truncated", Some(self.newest), None, cut)));
+        }
+        all
+    }
+}
+
+fn missing(mut finding: Finding) -> Blemish {
+    finding.weakens = true;
+    Blemish { of: Of::All, finding }
 }
 
 /// Judges a whole list of events.

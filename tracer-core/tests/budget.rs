@@ -7,12 +7,12 @@ mod story;
 
 use story::{Plot, Story, ms};
 use tracer_core::budget::{Budget, Judgement, Limit, Limits, Subject, judge};
-use tracer_core::counterfactual::Counterfactual;
 use tracer_core::event::{Event, EventKind, Hook};
 use tracer_core::id::PortNo;
 use tracer_core::judge::judge as report;
 use tracer_core::log::Header;
 use tracer_core::packet::{Destination, PacketFate, Run, TrafficKey};
+use tracer_core::report::Counterfactual;
 use tracer_core::report::{Report, Verdict};
 use tracer_core::time::{MILLISECOND, SECOND};
 
@@ -105,7 +105,7 @@ fn what_was_not_seen_keeps_a_good_restart_from_passing() {
     for unseen in [starved(), unattached()] {
         let judgement = judge(&told_with(&fixed(), 2050, unseen), &window(50));
         all(&judgement, Verdict::Inconclusive);
-        assert!(judgement.cases.iter().all(|case| !case.unseen.is_empty()));
+        assert!(judgement.cases.iter().all(|case| !case.why.is_empty()));
     }
 }
 
@@ -171,7 +171,7 @@ fn packets_that_nobody_followed_are_not_counted_as_none() {
     let judgement = judge(&told_with(&plot, 1500, queued), &Budget::nothing());
     assert_eq!(judgement.verdict, Verdict::Inconclusive);
     assert!(
-        judgement.cases[0].unseen[0].contains("not followed"),
+        judgement.cases[0].why[0].contains("not followed"),
         "{judgement:#?}"
     );
     let armed = told_with(&plot, 1000, EventKind::Evidence { armed: true });
@@ -224,7 +224,7 @@ fn scopes_and_counts_of_pods() {
 
 #[test]
 fn had_the_flag_waited_only_what_lies_after_the_last_flows_could_remain() {
-    let restart = &told(&Plot::default()).restarts[0];
+    let restart = &told(&Plot::default()).disruptions[0];
     assert_eq!(
         restart.counterfactual,
         Some(Counterfactual {
@@ -242,13 +242,13 @@ fn had_the_flag_waited_only_what_lies_after_the_last_flows_could_remain() {
         assert_eq!((lost.before, lost.across, lost.after), (0, 640, 0));
         assert!(lost.until_after_ns.is_some_and(|after| after < 20 * MILLISECOND));
     }
-    assert_eq!(told(&fixed()).restarts[0].counterfactual, None);
+    assert_eq!(told(&fixed()).disruptions[0].counterfactual, None);
     let unmonitored = Plot {
         monitored: false,
         ..Plot::default()
     };
     assert_eq!(
-        told(&unmonitored).restarts[0].counterfactual,
+        told(&unmonitored).disruptions[0].counterfactual,
         None,
         "no evidence of flows"
     );

@@ -10,8 +10,8 @@ use tracer_core::event::{Event, EventKind};
 use tracer_core::history::{History, Limits};
 use tracer_core::judge::{Judge, judge};
 use tracer_core::log::{Entry, Header};
+use tracer_core::memory::story::Gap;
 use tracer_core::time::Timestamp;
-use tracer_core::traffic::Hole;
 use tracer_core::{detail, report};
 
 fn entries(events: &[Event]) -> Vec<Entry> {
@@ -55,7 +55,7 @@ fn any_point_is_the_judge_over_the_events_up_to_it() {
         // The judge knows that no end mark came; it weakens its verdicts, and only that may differ.
         for report in [&mut expected, &mut found] {
             report.verdict = report::Verdict::Fail;
-            for restart in &mut report.restarts {
+            for restart in &mut report.disruptions {
                 restart.verdict = report::Verdict::Fail;
                 restart
                     .pods
@@ -143,19 +143,19 @@ fn a_long_capture_forgets_its_beginning_but_not_what_followed_from_it() {
         "no farther back than what is kept"
     );
     let report = history.report(&oldest);
-    assert_eq!(report.restarts[0].summary.affected, 3, "judged when it came");
-    assert_eq!(history.report(history.head()).restarts, report.restarts);
+    assert_eq!(report.disruptions[0].summary.affected, 3, "judged when it came");
+    assert_eq!(history.report(history.head()).disruptions, report.disruptions);
 }
 
 #[test]
 fn traffic_of_a_pod_is_told_from_both_ends() {
     let (history, ..) = recorded(64);
-    let engine = &history.head().engine;
+    let engine = &history.head().docket.engine;
     let rows = detail::traffic(engine, &story::device(2));
     let seen: Vec<(Direction, &str, u64)> = rows
         .iter()
         .map(|row| {
-            let lost = row.story.holes.iter().map(Hole::packets).sum();
+            let lost = row.story.gaps.iter().map(Gap::packets).sum();
             (row.direction, row.peer.as_str(), lost)
         })
         .collect();

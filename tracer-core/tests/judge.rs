@@ -24,8 +24,8 @@ fn header() -> Header {
 }
 
 fn pods(report: &Report) -> &[Pod] {
-    assert_eq!(report.restarts.len(), 1, "{report:#?}");
-    &report.restarts[0].pods
+    assert_eq!(report.disruptions.len(), 1, "{report:#?}");
+    &report.disruptions[0].pods
 }
 
 fn exposed(pod: &Pod) -> (Option<u64>, Option<EndedBy>) {
@@ -83,7 +83,7 @@ fn a_capture_that_ends_before_it_is_known_what_was_lost_says_so() {
     assert_eq!(unanswered(&until(&plot, 2900, |_| true)), [(Some(2000), true)]);
     let whole = until(&plot, 8000, |_| true);
     assert_eq!(unanswered(&whole), []);
-    let lost = |report: &Report| report.restarts[0].summary.lost_packets;
+    let lost = |report: &Report| report.disruptions[0].summary.lost_packets;
     assert!(lost(&until(&plot, 2900, |_| true)) < lost(&whole));
 }
 
@@ -131,7 +131,7 @@ fn a_window_without_losses_is_no_failure_where_records_are_missing() {
 fn the_bug_is_found_and_measured() {
     let report = report(&Plot::default());
     assert_eq!(report.verdict, Verdict::Fail);
-    let restart = &report.restarts[0];
+    let restart = &report.disruptions[0];
     assert_eq!(restart.kind, Kind::Graceful);
     assert_eq!(restart.milestones.flush_ns, Some(ms(2000)));
     assert_eq!(restart.milestones.vswitchd_start_ns, Some(ms(1100)));
@@ -217,7 +217,7 @@ fn flows_that_never_come_are_named_while_the_capture_runs() {
         let names = |pod: &Pod| pod.cause == Some(Cause::FlowsNeverInstalled);
         if named_at.is_none()
             && report
-                .restarts
+                .disruptions
                 .iter()
                 .flat_map(|restart| &restart.pods)
                 .any(names)
@@ -301,6 +301,7 @@ fn plot() -> impl Strategy<Value = Plot> {
                 monitored,
                 traffic,
                 flag,
+                followed: true,
             },
         )
 }

@@ -115,8 +115,8 @@ fn in_two_datapaths(mut event: Event, hooked: Timestamp) -> Option<Event> {
 #[track_caller]
 fn check(report: &Report, duration: u64, ended_by: EndedBy) {
     assert_eq!(report.verdict, Verdict::Fail);
-    assert_eq!(report.restarts.len(), 1, "{report:#?}");
-    let restart = &report.restarts[0];
+    assert_eq!(report.disruptions.len(), 1, "{report:#?}");
+    let restart = &report.disruptions[0];
     assert_eq!(restart.kind, Kind::ModuleReload);
     assert_eq!(restart.began_ns, ms(1000));
     assert_eq!(restart.pods.len(), 3);
@@ -136,22 +136,22 @@ fn check(report: &Report, duration: u64, ended_by: EndedBy) {
 #[test]
 fn hooks_that_are_back_in_time_see_the_flush_that_ends_it() {
     let report = reloaded(1500);
-    assert_eq!(report.restarts[0].milestones.flush_ns, Some(ms(2000)));
+    assert_eq!(report.disruptions[0].milestones.flush_ns, Some(ms(2000)));
     check(&report, 2000 - GONE, EndedBy::FlowsBeforeFlush);
 }
 
 #[test]
 fn hooks_that_are_back_late_see_the_first_packet_that_is_forwarded() {
     let report = reloaded(3000);
-    assert_eq!(report.restarts[0].milestones.flush_ns, None);
+    assert_eq!(report.disruptions[0].milestones.flush_ns, None);
     check(&report, 3000 - GONE, EndedBy::Delivered);
 }
 
 #[test]
 fn hooks_that_do_not_come_back_leave_it_open() {
     let report = reloaded(100_000);
-    assert_eq!(report.restarts[0].kind, Kind::ModuleReload);
-    for pod in &report.restarts[0].pods {
+    assert_eq!(report.disruptions[0].kind, Kind::ModuleReload);
+    for pod in &report.disruptions[0].pods {
         assert_eq!(pod.cause, Some(Cause::ModuleReload), "{}", pod.name);
         assert_eq!(pod.exposed.as_ref().unwrap().end_ns, None);
     }
@@ -178,6 +178,6 @@ fn a_module_that_was_not_loaded_yet_is_no_reload() {
         ..Header::default()
     };
     let report = judge(header, events);
-    assert_eq!(report.restarts.len(), 1);
-    assert_eq!(report.restarts[0].kind, Kind::Graceful);
+    assert_eq!(report.disruptions.len(), 1);
+    assert_eq!(report.disruptions[0].kind, Kind::Graceful);
 }

@@ -1,36 +1,25 @@
 //! A report against a budget: what is exceeded, what cannot be decided.
 //!
-//! Must not depend on: how a figure is bounded.
+//! Must not depend on: how a figure is bounded. Every figure and both of its bounds come from the proofs in the report.
 
-use super::bounds::{self, Sight};
-use super::{Bounds, Breach, Budget, Case, Judgement, Obstacle, Subject};
-use crate::memory::coverage::touches;
-use crate::report::{Disruption, Pod, Report};
-use crate::vocabulary::time::Timestamp;
-use crate::vocabulary::words::{Cause, Finding, Verdict};
+use super::model::{Breach, Budget, Case, Judgement, Limits, Obstacle, Subject};
+use crate::report::{Disruption, Pod, Report, Unattributed};
+use crate::vocabulary::bounds::Bounds;
+use crate::vocabulary::words::{Cause, Verdict};
+use crate::witness::proof::{Proof, Says, unlimited, within};
 
 /// Judges every Pod of every disruption.
 pub fn judge(report: &Report, budget: &Budget) -> Judgement {
     let mut cases = Vec::new();
     let mut obstacles = conditions(report, budget);
-    for (index, disruption) in report.disruptions.iter().enumerate() {
-        let next = report.disruptions.get(index + 1).map(|next| next.began_ns);
-        let unseen = unseen(report, disruption, next);
-        let sight = Sight {
-            unseen: &unseen,
-            until: next.unwrap_or(report.capture.ended_ns),
-        };
-        obstacles.extend(blind(disruption, &unseen, next.is_none()));
-        obstacles.extend(affected(disruption, budget, sight));
+    obstacles.extend(beyond(report));
+    for disruption in &report.disruptions {
+        obstacles.extend(blind(disruption));
+        obstacles.extend(affected(disruption, budget));
         let judged = disruption.pods.iter().filter(|pod| is_judged(pod));
-        cases.extend(judged.map(|pod| case(disruption.id, pod, budget, sight)));
-    }
-    if report.disruptions.is_empty() {
-        obstacles.push(Obstacle {
-            disruption: None,
-            detail: nothing(report),
-            verdict: Verdict::Inconclusive,
-        });
+        cases.extend(judged.map(|pod| case(disruption.id, pod, budget)));
+        let nobodys = disruption.unattributed.iter();
+        cases.extend(nobodys.map(|row| unowned(disruption.id, row, budget)));
     }
     let verdicts = cases.iter().map(|case| case.verdict);
     let verdict = verdicts
@@ -50,34 +39,17 @@ fn is_judged(pod: &Pod) -> bool {
     pod.namespace.is_some() || losses.into_iter().flatten().any(|loss| loss.lost_packets > 0)
 }
 
-/// What was not seen of a disruption.
-fn unseen<'a>(report: &'a Report, disruption: &Disruption, next: Option<Timestamp>) -> Vec<&'a Finding> {
-    let findings = report.coverage.iter().filter(|finding| finding.weakens);
-    findings
-        .filter(|finding| touches(finding, disruption.began_ns, next))
-        .collect()
-}
+/// Nothing is known of it.
+const UNKNOWN: Bounds = Bounds {
+    at_least: 0,
+    at_most: None,
+};
 
-fn case(disruption: u32, pod: &Pod, budget: &Budget, sight: Sight<'_>) -> Case {
+fn case(disruption: u32, pod: &Pod, budget: &Budget) -> Case {
     let limits = budget.limits(pod.namespace.as_deref(), &pod.name);
-    let (window, lost) = (bounds::window(pod, sight), bounds::lost(pod, sight));
-    let figures = [
-        (Subject::Window, limits.window, window),
-        (Subject::Exposed, limits.exposed, bounds::exposed(pod, sight)),
-        (Subject::Lost, limits.lost, lost),
-    ];
-    let clear = sight.unseen.is_empty() && pod.verdict != Verdict::Inconclusive;
-    let limited = figures
-        .into_iter()
-        .filter_map(|(subject, limit, bounds)| Some((subject, limit.most()?, bounds)));
-    let breaches: Vec<Breach> = limited
-        .filter_map(|(subject, limit, bounds)| breach(subject, limit, bounds, clear))
-        .collect();
-    let weak = if sight.unseen.is_empty() {
-        Verdict::Pass
-    } else {
-        Verdict::Inconclusive
-    };
+    let figure = |of: fn(&Proof) -> Bounds| pod.proof.as_ref().map_or(UNKNOWN, of);
+    let (window, lost) = (figure(Proof::window_ns), figure(Proof::lost_packets));
+    let (verdict, breaches) = against(limits, window, figure(Proof::exposed_ns), lost);
     Case {
         disruption,
         namespace: pod.namespace.clone(),
@@ -85,61 +57,86 @@ fn case(disruption: u32, pod: &Pod, budget: &Budget, sight: Sight<'_>) -> Case {
         window,
         lost,
         cause: pod.cause,
-        verdict: breaches
-            .iter()
-            .map(|breach| breach.verdict)
-            .fold(weak, Verdict::max),
+        verdict,
         breaches,
-        why: sight
-            .unseen
-            .iter()
-            .map(|finding| finding.detail.clone())
-            .collect(),
+        why: pod
+            .proof
+            .as_ref()
+            .map(|proof| proof.why().to_vec())
+            .unwrap_or_default(),
     }
 }
 
-/// The lower bound proves; the upper bound counts where all was seen; what has no upper bound cannot be decided.
-fn breach(subject: Subject, limit: u64, bounds: Bounds, clear: bool) -> Option<Breach> {
-    let verdict = match bounds.at_most {
-        _ if bounds.at_least > limit => Verdict::Fail,
-        Some(most) if most <= limit => return None,
-        Some(_) if clear => Verdict::Fail,
-        Some(_) | None => Verdict::Inconclusive,
+/// Losses that nobody owns are losses.
+fn unowned(disruption: u32, row: &Unattributed, budget: &Budget) -> Case {
+    let gap = Bounds {
+        at_least: row.loss.min_ns.unwrap_or(0),
+        at_most: row.loss.max_ns,
     };
-    Some(Breach {
-        subject,
-        limit,
-        bounds,
+    let lost = Bounds::exactly(row.loss.lost_packets);
+    let (verdict, breaches) = against(budget.limits(None, &row.interface), gap, Bounds::exactly(0), lost);
+    Case {
+        disruption,
+        namespace: None,
+        name: row.interface.clone(),
+        window: gap,
+        lost,
+        cause: Some(Cause::Unknown),
         verdict,
-    })
+        breaches,
+        why: vec!["No Pod is known to own this port.".to_owned()],
+    }
+}
+
+fn against(limits: Limits, window: Bounds, exposed: Bounds, lost: Bounds) -> (Verdict, Vec<Breach>) {
+    let figures = [
+        (Subject::Window, limits.window, window),
+        (Subject::Exposed, limits.exposed, exposed),
+        (Subject::Lost, limits.lost, lost),
+    ];
+    let limited = figures
+        .into_iter()
+        .filter_map(|(subject, limit, bounds)| Some((subject, limit.most()?, bounds)));
+    let breaches: Vec<Breach> = limited
+        .map(|(subject, limit, bounds)| Breach {
+            subject,
+            limit,
+            bounds,
+            verdict: within(bounds, limit),
+        })
+        .filter(|breach| breach.verdict > unlimited())
+        .collect();
+    let worst = breaches.iter().map(|breach| breach.verdict).max();
+    (worst.unwrap_or_else(unlimited), breaches)
 }
 
 /// Too many affected Pods.
-fn affected(disruption: &Disruption, budget: &Budget, sight: Sight<'_>) -> Option<Obstacle> {
+fn affected(disruption: &Disruption, budget: &Budget) -> Option<Obstacle> {
     let limit = budget.affected.most()?;
     let named = || disruption.pods.iter().filter(|pod| pod.namespace.is_some());
     let count = |pods: usize| u64::try_from(pods).unwrap_or(u64::MAX);
+    let says = |pod: &&Pod| pod.proof.as_ref().map_or(Says::CannotTell, Proof::says);
+    let hit = named()
+        .filter(|pod| matches!(says(pod), Says::Lost | Says::Dark))
+        .count();
+    let open = named().filter(|pod| says(pod) == Says::CannotTell).count();
     let bounds = Bounds {
-        at_least: count(named().filter(|pod| pod.verdict == Verdict::Fail).count()),
-        at_most: sight
-            .unseen
-            .is_empty()
-            .then(|| count(named().filter(|pod| pod.cause.is_some()).count())),
+        at_least: count(hit),
+        at_most: (open == 0).then_some(count(hit)),
     };
-    let breach = breach(Subject::Pods, limit, bounds, false)?;
-    let more = if breach.verdict == Verdict::Fail {
-        ""
-    } else {
-        " or more"
+    let verdict = within(bounds, limit);
+    let more = match verdict {
+        Verdict::Pass => return None,
+        Verdict::Inconclusive => " or more",
+        Verdict::Fail => "",
     };
     Some(Obstacle {
         disruption: Some(disruption.id),
         detail: format!(
             "{}{more} of {} Pods affected, at most {limit} may be",
-            bounds.at_least,
-            named().count()
+            bounds.at_least, disruption.summary.pods
         ),
-        verdict: breach.verdict,
+        verdict,
     })
 }
 
@@ -159,34 +156,22 @@ fn conditions(report: &Report, budget: &Budget) -> Vec<Obstacle> {
         .collect()
 }
 
-/// A disruption that was not seen to its end, or not well enough.
-fn blind(disruption: &Disruption, unseen: &[&Finding], last: bool) -> Option<Obstacle> {
-    let unfinished = disruption.milestones.flush_ns.is_none() && last;
-    let detail = if unfinished {
-        "its end was not seen: the datapath was not flushed before the capture ended (--settle gives it longer)".to_owned()
-    } else if disruption.pods.iter().any(|pod| pod.namespace.is_some()) {
-        // Each Pod says it by itself.
-        return None;
-    } else if unseen.is_empty() {
-        "no Pod was known on this node, so none can be judged: see `ovsgap doctor`".to_owned()
-    } else {
-        let details: Vec<&str> = unseen.iter().map(|finding| finding.detail.as_str()).collect();
-        details.join("; ")
-    };
-    Some(Obstacle {
+/// A disruption of which no Pod is known.
+fn blind(disruption: &Disruption) -> Option<Obstacle> {
+    (disruption.summary.pods == 0).then(|| Obstacle {
         disruption: Some(disruption.id),
-        detail,
+        detail: disruption.why.join(" "),
         verdict: Verdict::Inconclusive,
     })
 }
 
-/// Why there is nothing to judge.
-fn nothing(report: &Report) -> String {
-    let weakening = report.coverage.iter().filter(|finding| finding.weakens);
-    let details: Vec<&str> = weakening.map(|finding| finding.detail.as_str()).collect();
-    if details.is_empty() {
-        "no disruption of Open vSwitch was seen: nothing to judge".to_owned()
-    } else {
-        details.join("; ")
-    }
+/// What the report's own verdict rests on beyond the disruptions that it lists and the conditions.
+fn beyond(report: &Report) -> Option<Obstacle> {
+    let listed = report.disruptions.iter().map(|one| one.verdict).max();
+    let sick = (!report.conditions.is_empty()).then_some(Verdict::Fail);
+    (listed.max(sick) < Some(report.verdict)).then(|| Obstacle {
+        disruption: None,
+        detail: report.why.join(" "),
+        verdict: report.verdict,
+    })
 }

@@ -3,7 +3,7 @@
 //! Must not depend on: Pods.
 
 use crate::memory::disruption::{Disruption, Disruptions};
-use crate::memory::traffic::NOBODY;
+use crate::memory::story::NOBODY;
 use crate::vocabulary::count;
 use crate::vocabulary::event::Upcalls;
 use crate::vocabulary::time::{SECOND, Timestamp};
@@ -21,6 +21,8 @@ const STUCK: u64 = 10 * SECOND;
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
     deaf: Vec<Deaf>,
+    /// When an upcall was taken last.
+    taken: Option<Timestamp>,
     stuck: Option<Condition>,
 }
 
@@ -41,6 +43,9 @@ impl Deaf {
 impl Conditions {
     /// Upcalls were counted.
     pub fn upcalls(&mut self, upcalls: &Upcalls, disruptions: &Disruptions) {
+        if upcalls.result == 0 {
+            self.taken = self.taken.max(Some(upcalls.last));
+        }
         let open = self.deaf.last_mut().filter(|deaf| deaf.until.is_none());
         if NOBODY.contains(&upcalls.result) {
             match (open, is_served(disruptions) && !of_restart(upcalls, disruptions)) {
@@ -75,6 +80,11 @@ impl Conditions {
         self.deaf.pop_if(|deaf| deaf.until.is_some() && !deaf.lasted());
     }
 
+    /// When an upcall was taken last.
+    pub fn taken(&self) -> Option<Timestamp> {
+        self.taken
+    }
+
     /// Time passed.
     pub fn tick(&mut self, now: Timestamp, disruptions: &Disruptions) {
         if disruptions.flag() != Some(true) {
@@ -106,7 +116,7 @@ impl Conditions {
             until_ns: deaf.until,
             detail: format!(
                 "{} upcalls found no socket although ovs-vswitchd runs and waits for no flag: it has bound no handler; \
-                 look for `n-handler-threads` in its log, and disruption it once",
+                 look for `n-handler-threads` in its log, and restart it once",
                 deaf.failed
             ),
         });

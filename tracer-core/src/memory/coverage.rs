@@ -1,36 +1,84 @@
-//! What could not be seen, and whether that weakens a verdict.
+//! What could not be seen, and when: hooks that are not attached, records that did not fit, sources that are down.
 //!
-//! Must not depend on: Pods, windows.
+//! Must not depend on: Pods, disruptions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::vocabulary::count;
 use crate::vocabulary::hook::{Hook, Offsets};
-use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::spans::Spans;
+use crate::vocabulary::time::{SECOND, Timestamp};
 use crate::vocabulary::words::Finding;
 
 /// The kind of a finding that says that records did not fit.
 pub const RECORDS_LOST: &str = "records_lost";
 
-/// Hooks without which a verdict about windows is not possible, and what is missed without each.
-const ESSENTIAL: [(&str, &str); 5] = [
-    ("ovs_flow_tbl_flush", "when the datapath was flushed"),
-    ("ovs_flow_tbl_insert", "when forwarding came back"),
-    ("ovs_flow_cmd_set", "when a drop became an output"),
-    ("ovs_dp_upcall", "which upcalls failed"),
-    ("sched_process_exit", "when ovs-vswitchd exited"),
+/// The evidence that a finding takes something away from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// All of it: events of any kind may be missing.
+    All,
+    /// All that the hooks tell.
+    Kernel,
+    /// Single packets that met a megaflow.
+    Packets,
+    /// Upcalls and their packets.
+    Upcalls,
+    /// Megaflows and flushes.
+    Megaflows,
+    /// Datapath ports.
+    Ports,
+    /// OVSDB rows.
+    Owners,
+    /// OpenFlow flows of one bridge.
+    Flows(String),
+    /// None of it: it is there to be read.
+    Nothing,
+}
+
+/// A finding, and what it takes away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blemish {
+    /// What is missing.
+    pub of: Of,
+    /// When, and in words.
+    pub finding: Finding,
+}
+
+/// Hooks without which something cannot be told: their evidence, and what is missed without each.
+const ESSENTIAL: [(&str, Of, &str); 9] = [
+    (
+        "ovs_flow_tbl_flush",
+        Of::Megaflows,
+        "when the datapath was flushed",
+    ),
+    ("ovs_flow_tbl_insert", Of::Megaflows, "when forwarding came back"),
+    ("ovs_flow_cmd_set", Of::Megaflows, "when a drop became an output"),
+    ("ovs_dp_upcall", Of::Upcalls, "which upcalls failed"),
+    (
+        "ovs_packet_cmd_execute",
+        Of::Upcalls,
+        "which packets ovs-vswitchd sent on",
+    ),
+    ("ovs_dp_change", Of::Upcalls, "when upcalls were bound"),
+    ("ovs_execute_actions", Of::Packets, "which packets met a drop"),
+    ("ovs_vport_send", Of::Packets, "which packets were delivered"),
+    ("sched_process_exit", Of::Kernel, "when ovs-vswitchd exited"),
 ];
+
+/// Of two readings of a counter no farther apart than this, what was counted is one finding.
+const NEAR: u64 = 2 * SECOND;
 
 /// Findings about the capture, collected as events come.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
     hooks: BTreeMap<(String, String), Hook>,
-    lost: BTreeMap<String, (u64, Timestamp, Timestamp)>,
-    skipped: BTreeMap<String, (u64, Timestamp, Timestamp)>,
+    lost: BTreeMap<String, Spans<u64>>,
+    skipped: BTreeMap<String, Spans<u64>>,
     skips_untold: bool,
     down: BTreeMap<String, (Timestamp, String)>,
     up: BTreeSet<String>,
-    past: Vec<Finding>,
+    past: Vec<Blemish>,
 }
 
 impl Coverage {
@@ -41,11 +89,12 @@ impl Coverage {
         // Attached late or again: what happened before could not be seen.
         if hook.ok && before.is_some_and(|before| !before.ok) {
             let detail = format!(
-                "{} was attached late: what happened before was not seen",
+                "The hook on {} was attached late: what happened before was not seen.",
                 hook.name
             );
+            let of = essential(&hook.name).map_or(Of::Nothing, |(of, _)| of);
             self.past
-                .push(finding("hook_missing", None, Some(at), detail, true));
+                .push(blemish(of, finding("hook_missing", None, Some(at), detail)));
         }
     }
 
@@ -71,7 +120,11 @@ impl Coverage {
 
     /// Records known to be lost.
     pub fn lost_total(&self) -> u64 {
-        count::total(self.lost.values().map(|(count, ..)| count))
+        count::total(
+            self.lost
+                .values()
+                .flat_map(|spans| spans.iter().map(|(.., count)| *count)),
+        )
     }
 
     /// Whether a source has said that it sees, and nothing else since.
@@ -80,7 +133,7 @@ impl Coverage {
     }
 
     /// A source sees, or does not.
-    pub fn source(&mut self, at: Timestamp, name: &str, ok: bool, detail: &str, weakens: bool) {
+    pub fn source(&mut self, at: Timestamp, name: &str, ok: bool, detail: &str) {
         if ok {
             self.up.insert(name.to_owned());
         } else {
@@ -91,129 +144,159 @@ impl Coverage {
                 .entry(name.to_owned())
                 .or_insert_with(|| (at, detail.to_owned()));
         } else if let Some((since, detail)) = self.down.remove(name) {
-            self.past.push(finding(
-                "source_down",
-                Some(since),
-                Some(at),
-                format!("{name}: {detail}"),
-                weakens,
-            ));
+            self.past.push(source_down(name, since, Some(at), &detail));
         }
     }
 
-    /// A finding about a time that is over.
-    pub fn note(&mut self, finding: Finding) {
-        self.past.push(finding);
+    /// A blemish of a time that is over.
+    pub fn note(&mut self, of: Of, finding: Finding) {
+        self.past.push(blemish(of, finding));
     }
 
-    /// All findings.
-    pub fn findings(&self) -> Vec<Finding> {
+    /// Everything that is known to be missing.
+    pub fn blemishes(&self) -> Vec<Blemish> {
         let missing = self.hooks.values().filter(|hook| !hook.ok).map(missing_hook);
-        let lost = self.lost.iter().map(|(hook, (count, from, to))| {
-            let detail = format!(
-                "{count} records of {hook} did not fit: enlarge the ring (--ring-size) or trace fewer bridges"
-            );
-            finding(RECORDS_LOST, Some(since_read(*from)), Some(*to), detail, true)
-        });
-        let skipped = self.skipped.iter().map(|(hook, (count, from, to))| {
-            let detail = format!(
-                "{count} hits of {hook} came while their CPU was inside another hook, where the kernel runs none: what they were is in \
-                 no figure; a less busy node has fewer"
-            );
-            finding("hits_skipped", Some(since_read(*from)), Some(*to), detail, true)
-        });
-        let down = self.down.iter().map(|(name, (since, detail))| {
-            finding(
-                "source_down",
-                Some(*since),
-                None,
-                format!("{name}: {detail}"),
-                name == "ebpf",
-            )
-        });
+        let spans = |counts: &BTreeMap<String, Spans<u64>>, tell: fn(&str, u64) -> Blemish| {
+            let mut told = Vec::new();
+            for (hook, spans) in counts {
+                for (from, to, count) in spans.iter() {
+                    let mut one = tell(hook, *count);
+                    (one.finding.from_ns, one.finding.to_ns) = (Some(since_read(*from)), Some(*to));
+                    told.push(one);
+                }
+            }
+            told
+        };
+        let down = self
+            .down
+            .iter()
+            .map(|(name, (since, detail))| source_down(name, *since, None, detail));
         missing
             .chain(derived(self.hooks.values()))
             .chain(self.skips_untold.then(untold))
-            .chain(lost)
-            .chain(skipped)
+            .chain(spans(&self.lost, records_lost))
+            .chain(spans(&self.skipped, hits_skipped))
             .chain(down)
             .chain(self.past.iter().cloned())
             .collect()
     }
+
+    /// Forgets what was over before.
+    pub fn forget(&mut self, before: Timestamp) {
+        self.past
+            .retain(|blemish| blemish.finding.to_ns.is_none_or(|to| to >= before));
+        for spans in self.skipped.values_mut() {
+            spans.forget(before);
+        }
+    }
 }
 
-fn add(counts: &mut BTreeMap<String, (u64, Timestamp, Timestamp)>, at: Timestamp, hook: &str, count: u64) {
-    let (total, _, last) = counts.entry(hook.to_owned()).or_insert((0, at, at));
-    count::add(total, count);
-    *last = at;
+fn add(counts: &mut BTreeMap<String, Spans<u64>>, at: Timestamp, hook: &str, count: u64) {
+    let spans = counts.entry(hook.to_owned()).or_default();
+    spans.add(at, at, count, NEAR, u64::saturating_add);
+}
+
+fn essential(name: &str) -> Option<(Of, &'static str)> {
+    let found = ESSENTIAL.iter().find(|(hook, ..)| *hook == name);
+    found.map(|(_, of, unseen)| (of.clone(), *unseen))
 }
 
 /// What is counted at a point happened at some time since the counters had been read before.
 fn since_read(at: Timestamp) -> Timestamp {
-    Timestamp(at.0.saturating_sub(crate::vocabulary::time::SECOND))
+    Timestamp(at.0.saturating_sub(SECOND))
 }
 
-fn missing_hook(hook: &Hook) -> Finding {
-    let essential = ESSENTIAL.iter().find(|(name, _)| *name == hook.name);
+/// The runs of packets that did not fit, as [`Coverage::lost`] is told of them.
+pub const PACKET_EVIDENCE: &str = "packet evidence";
+
+fn records_lost(hook: &str, count: u64) -> Blemish {
+    let (of, remedy) = if hook == PACKET_EVIDENCE {
+        (
+            Of::Packets,
+            "the table of traffic keys was full or a key changed its fate too often",
+        )
+    } else {
+        let of = essential(hook).map_or(Of::Kernel, |(of, _)| of);
+        (of, "enlarge the ring with --ring-size")
+    };
+    let detail = format!("{count} records of {hook} did not fit: {remedy}.");
+    blemish(of, finding(RECORDS_LOST, None, None, detail))
+}
+
+fn hits_skipped(hook: &str, count: u64) -> Blemish {
+    let detail = format!(
+        "The kernel skipped {count} hits of {hook}, because their CPU was inside another probe: these packets are not counted. \
+         A less busy node, or fewer other tracers, skips fewer."
+    );
+    let of = essential(hook).map_or(Of::Kernel, |(of, _)| of);
+    blemish(of, finding("hits_skipped", None, None, detail))
+}
+
+fn source_down(name: &str, from: Timestamp, to: Option<Timestamp>, detail: &str) -> Blemish {
+    let of = match name {
+        "ebpf" => Of::Kernel,
+        "ovsdb" => Of::Owners,
+        "datapath" => Of::Ports,
+        other => other
+            .strip_prefix("openflow ")
+            .map_or(Of::All, |bridge| Of::Flows(bridge.to_owned())),
+    };
+    let mut found = finding("source_down", Some(from), to, format!("{name}: {detail}"));
+    // Every restart takes the monitors down; what follows from it is weighed Pod by Pod.
+    found.weakens = of == Of::Kernel;
+    Blemish { of, finding: found }
+}
+
+fn missing_hook(hook: &Hook) -> Blemish {
+    let essential = essential(&hook.name);
     let unseen = essential
-        .map(|(_, unseen)| format!("; it cannot be told {unseen}"))
+        .as_ref()
+        .map(|(_, unseen)| format!(" Without it, ovsgap cannot tell {unseen}."))
         .unwrap_or_default();
     let detail = format!(
-        "{} ({}) is not attached: {}{unseen}",
+        "{} ({}) is not attached: {}.{unseen}",
         hook.name, hook.attach, hook.error
     );
-    finding("hook_missing", None, None, detail, essential.is_some())
+    let of = essential.map_or(Of::Nothing, |(of, _)| of);
+    blemish(of, finding("hook_missing", None, None, detail))
 }
 
 /// Hooks that read by the source of the kernel's version: right for all that is known of it, and not told by the kernel.
-fn derived<'a>(hooks: impl Iterator<Item = &'a Hook>) -> Option<Finding> {
+fn derived<'a>(hooks: impl Iterator<Item = &'a Hook>) -> Option<Blemish> {
     let count = hooks
         .filter(|hook| hook.ok && hook.offsets == Some(Offsets::Derived))
         .count();
     let detail = format!(
-        "the kernel does not tell the types of its openvswitch module: {count} hooks read them by the source of its version; \
-         a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES tells them"
+        "The kernel does not publish the types of its openvswitch module: {count} hooks use the layout of this kernel version's source. \
+         A kernel built with CONFIG_DEBUG_INFO_BTF_MODULES publishes them."
     );
-    (count > 0).then(|| finding("types_derived", None, None, detail, false))
+    (count > 0).then(|| blemish(Of::Nothing, finding("types_derived", None, None, detail)))
 }
 
-/// Said of every capture on such a kernel; that weakens nothing, as little is passed over, and of upcalls the datapath's own
-/// counters tell it.
-fn untold() -> Finding {
-    let detail = "the kernel runs no hook on a CPU that is inside another, and this one does not tell how often that was: now and then \
-        a packet may be in no figure; Linux 6.7 and later tell it";
-    finding("skips_untold", None, None, detail.to_owned(), false)
+/// Said of every capture on such a kernel. It weakens nothing: few hits are skipped, and the datapath's own counters tell of upcalls.
+fn untold() -> Blemish {
+    let detail = "This kernel does not count the probe hits it skips: now and then a packet may not be counted. Linux 6.7 and later \
+        count them.";
+    blemish(
+        Of::Nothing,
+        finding("skips_untold", None, None, detail.to_owned()),
+    )
 }
 
-/// A finding in the report's shape.
-pub fn finding(
-    kind: &str,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-    detail: String,
-    weakens: bool,
-) -> Finding {
+fn blemish(of: Of, mut finding: Finding) -> Blemish {
+    finding.weakens = of != Of::Nothing;
+    Blemish { of, finding }
+}
+
+/// A finding that weakens nothing by itself.
+pub fn finding(kind: &str, from: Option<Timestamp>, to: Option<Timestamp>, detail: String) -> Finding {
     Finding {
         kind: kind.to_owned(),
         from_ns: from,
         to_ns: to,
         detail,
-        weakens,
+        weakens: false,
     }
-}
-
-/// Whether something that weakens verdicts touches the span from `from` to `to` (`None`: open).
-pub fn weakened(findings: &[Finding], from: Timestamp, to: Option<Timestamp>) -> bool {
-    let mut weakening = findings.iter().filter(|finding| finding.weakens);
-    weakening.any(|finding| touches(finding, from, to))
-}
-
-/// Whether what was not seen touches the span from `from` to `to` (`None`: open).
-pub fn touches(finding: &Finding, from: Timestamp, to: Option<Timestamp>) -> bool {
-    finding
-        .from_ns
-        .is_none_or(|began| to.is_none_or(|to| began <= to))
-        && finding.to_ns.is_none_or(|ended| ended >= from)
 }
 
 #[cfg(test)]
@@ -230,49 +313,59 @@ mod tests {
         }
     }
 
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp(seconds * SECOND)
+    }
+
     #[test]
-    fn hits_that_were_passed_over_weaken_the_time_since_they_were_last_counted() {
+    fn skipped_hits_weaken_the_time_in_which_they_were_skipped_and_no_other() {
         let mut coverage = Coverage::default();
-        let at = |seconds: u64| Timestamp(seconds * crate::vocabulary::time::SECOND);
-        coverage.skipped(at(5), "ovs_execute_actions", 3);
-        coverage.skipped(at(6), "ovs_execute_actions", 4);
-        let findings = coverage.findings();
-        let [found] = findings.as_slice() else {
-            panic!("{findings:?}")
+        for (seconds, count) in [(5, 3), (6, 4), (20, 1)] {
+            coverage.skipped(at(seconds), "ovs_execute_actions", count);
+        }
+        let found = coverage.blemishes();
+        let touched = |from, to| {
+            let touching = found
+                .iter()
+                .filter(|one| one.finding.weakens && one.finding.touches(from, Some(to)));
+            touching.count()
         };
-        assert_eq!((found.kind.as_str(), found.weakens), ("hits_skipped", true));
-        assert!(found.detail.starts_with("7 hits of ovs_execute_actions"));
-        assert!(weakened(&findings, at(4), Some(at(5))) && !weakened(&findings, at(7), None));
+        assert_eq!(found.len(), 2);
+        assert!(found[0].finding.detail.contains("skipped 7 hits"));
+        assert_eq!(found[0].of, Of::Packets);
+        assert_eq!((touched(at(4), at(5)), touched(at(10), at(15))), (1, 0));
     }
 
     #[test]
-    fn a_kernel_that_does_not_tell_what_it_passes_over_is_named_once_and_weakens_nothing() {
+    fn what_weakens_nothing_is_said_once() {
         let mut coverage = Coverage::default();
         coverage.skips_untold();
         coverage.skips_untold();
-        let findings = coverage.findings();
-        let kinds: Vec<_> = findings
-            .iter()
-            .map(|found| (found.kind.as_str(), found.weakens))
-            .collect();
-        assert_eq!(kinds, [("skips_untold", false)]);
-    }
-
-    #[test]
-    fn types_that_the_kernel_does_not_tell_are_told_once_and_weaken_nothing() {
-        let mut coverage = Coverage::default();
-        coverage.hook(Timestamp(1), &hook("a", Some(Offsets::VmlinuxBtf)));
-        coverage.hook(Timestamp(1), &hook("b", Some(Offsets::ModuleBtf)));
-        assert_eq!(coverage.findings(), []);
         for name in ["c", "d"] {
             coverage.hook(Timestamp(1), &hook(name, Some(Offsets::Derived)));
         }
-        let findings = coverage.findings();
-        let kinds: Vec<_> = findings
+        let found = coverage.blemishes();
+        let kinds: Vec<_> = found
             .iter()
-            .map(|found| (found.kind.as_str(), found.weakens))
+            .map(|one| (one.finding.kind.as_str(), one.finding.weakens))
             .collect();
-        assert_eq!(kinds, [("types_derived", false)]);
-        assert!(findings[0].detail.contains("2 hooks"), "{findings:?}");
+        assert_eq!(kinds, [("types_derived", false), ("skips_untold", false)]);
+        assert!(found[0].finding.detail.contains("2 hooks"));
+    }
+
+    #[test]
+    fn a_missing_hook_takes_away_what_it_alone_tells() {
+        let mut coverage = Coverage::default();
+        for name in ["ovs_vport_send", "ovs_dp_change", "something_else"] {
+            coverage.hook(
+                Timestamp(1),
+                &Hook {
+                    ok: false,
+                    ..hook(name, None)
+                },
+            );
+        }
+        let of: Vec<Of> = coverage.blemishes().into_iter().map(|one| one.of).collect();
+        assert_eq!(of, [Of::Upcalls, Of::Packets, Of::Nothing]);
     }
 }

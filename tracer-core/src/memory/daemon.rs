@@ -7,17 +7,32 @@
 use std::collections::BTreeMap;
 
 use crate::vocabulary::event::Process;
-use crate::vocabulary::id::Pid;
+use crate::vocabulary::id::{DpIfindex, Pid};
 use crate::vocabulary::time::Timestamp;
 
 /// The `comm` of the daemon.
 pub const VSWITCHD: &str = "ovs-vswitchd";
+
+/// What it means that a process commands a datapath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Nothing new.
+    Known,
+    /// A new ovs-vswitchd serves; when it was started.
+    Started(Timestamp),
+    /// Another one serves the same datapath at the same time.
+    Contested,
+}
 
 /// Processes of ovs-vswitchd, living and dead.
 #[derive(Clone, Debug, Default)]
 pub struct Daemon {
     processes: BTreeMap<Pid, Known>,
     serving: Option<Pid>,
+    /// The parent of the one that ended, which makes the next one.
+    monitor: Option<Pid>,
+    /// The datapath that it was last seen to command.
+    commanded: Option<DpIfindex>,
     last_exit: Option<Timestamp>,
     /// Since when commands are seen (again).
     watched: Option<Timestamp>,
@@ -36,9 +51,11 @@ impl Daemon {
     pub fn seen(&mut self, process: &Process) {
         if process.comm == VSWITCHD {
             self.insert(process, None);
-            // A monitor is the parent of the one that serves.
+            // A monitor is the parent of the one that serves. Of several (one in another network namespace), the first that
+            // commands the datapath is ours.
             let parents: Vec<Pid> = self.processes.values().map(|known| known.parent).collect();
-            self.serving = self.processes.keys().rfind(|pid| !parents.contains(pid)).copied();
+            let mut candidates = self.processes.keys().filter(|pid| !parents.contains(pid));
+            self.serving = candidates.next().filter(|_| candidates.next().is_none()).copied();
         }
     }
 
@@ -69,21 +86,82 @@ impl Daemon {
         if let Some(known) = self.processes.get_mut(&pid) {
             known.alive = false;
         }
-        let served = self.serving == Some(pid);
+        let was_there = self.processes.get(&pid).is_some_and(|known| known.born.is_none());
+        let parent = self
+            .processes
+            .values()
+            .any(|known| known.alive && known.parent == pid);
+        // Of several that were there before the capture, none of which was seen to command anything, any may be ours.
+        let served = self.serving == Some(pid) || self.serving.is_none() && was_there && !parent;
         if served {
+            let parent = self.processes.get(&pid).map(|known| known.parent);
+            self.monitor = parent.filter(|parent| parent.0 > 1);
             self.serving = None;
             self.last_exit = Some(at);
         }
         served
     }
 
-    /// A process commands the kernel's datapath. When it is a new ovs-vswitchd: when that was started.
-    pub fn commands(&mut self, pid: Pid) -> Option<Timestamp> {
-        if self.serving == Some(pid) || !self.processes.get(&pid).is_some_and(|known| known.alive) {
-            return None;
+    /// A process commands a datapath of the kernel.
+    pub fn commands(&mut self, dp: DpIfindex, pid: Pid) -> Taken {
+        if !self.processes.get(&pid).is_some_and(|known| known.alive) {
+            return Taken::Known;
+        }
+        // An ovs-vswitchd that only looks for a datapath names none.
+        let named = (dp != DpIfindex(0)).then_some(dp);
+        if self.serving == Some(pid) {
+            self.commanded = named.or(self.commanded);
+            return Taken::Known;
+        }
+        let other = self.serving.and_then(|serving| self.processes.get(&serving));
+        let contested = other.is_some_and(|other| other.alive) && !self.is_ancestor(pid);
+        let same = named.is_some() && named == self.commanded;
+        if contested && !same {
+            // It commands another datapath, of another network namespace perhaps.
+            return Taken::Known;
         }
         self.serving = Some(pid);
-        self.started(pid)
+        self.commanded = named.or(self.commanded);
+        if contested {
+            return Taken::Contested;
+        }
+        self.started(pid).map_or(Taken::Known, Taken::Started)
+    }
+
+    /// Whether the one that serves is an ancestor of a process.
+    fn is_ancestor(&self, pid: Pid) -> bool {
+        let mut next = self.processes.get(&pid).map(|known| known.parent);
+        for _ in 0..=self.processes.len() {
+            if next.is_some() && next == self.serving {
+                return true;
+            }
+            next = next
+                .and_then(|pid| self.processes.get(&pid))
+                .map(|known| known.parent);
+        }
+        false
+    }
+
+    /// Whether the one that ended had a parent that makes the next one (`--monitor`).
+    pub fn is_monitored(&self) -> bool {
+        self.serving.is_none() && self.monitor.is_some()
+    }
+
+    /// Takes a process in that binds upcalls and was not known; whether it is new.
+    pub fn adopts(&mut self, at: Timestamp, pid: Pid) -> bool {
+        if self.serving.is_some() || self.processes.contains_key(&pid) {
+            return false;
+        }
+        let parent = self.monitor.unwrap_or_default();
+        self.processes.insert(
+            pid,
+            Known {
+                parent,
+                born: Some(at),
+                alive: true,
+            },
+        );
+        true
     }
 
     /// The earliest birth in the line of ancestors since the last exit.
@@ -136,6 +214,8 @@ impl Daemon {
 mod tests {
     use super::*;
 
+    const DP: DpIfindex = DpIfindex(5);
+
     fn process(pid: u32, parent: u32) -> Process {
         Process {
             pid: Pid(pid),
@@ -152,8 +232,8 @@ mod tests {
         daemon.born(Timestamp(200), &process(20, 5));
         daemon.born(Timestamp(210), &process(21, 20));
         assert_eq!(
-            daemon.commands(Pid(21)),
-            Some(Timestamp(200)),
+            daemon.commands(DP, Pid(21)),
+            Taken::Started(Timestamp(200)),
             "started at the exec, not at the fork"
         );
         assert!(
@@ -172,7 +252,7 @@ mod tests {
         assert!(!daemon.exited(Timestamp(5), Pid(99)));
         assert!(daemon.exited(Timestamp(100), Pid(11)));
         daemon.born(Timestamp(120), &process(12, 10));
-        assert_eq!(daemon.commands(Pid(12)), Some(Timestamp(120)));
+        assert_eq!(daemon.commands(DP, Pid(12)), Taken::Started(Timestamp(120)));
     }
 
     #[test]
@@ -188,14 +268,14 @@ mod tests {
         assert!(!daemon.may_serve(Pid(20)), "it has left the work to its child");
         daemon.born(Timestamp(210), &process(30, 5));
         assert!(!daemon.may_serve(Pid(30)));
-        daemon.commands(Pid(30));
+        daemon.commands(DP, Pid(30));
         assert!(!daemon.may_serve(Pid(21)), "another one serves");
     }
 
     #[test]
     fn a_stranger_that_commands_the_datapath_is_not_the_daemon() {
         let mut daemon = Daemon::default();
-        assert_eq!(daemon.commands(Pid(77)), None);
+        assert_eq!(daemon.commands(DP, Pid(77)), Taken::Known);
         assert_eq!(daemon.serving(), None);
     }
 }

@@ -4,7 +4,9 @@
 //! start, flag removed; `ovs-ctl`: flag after exit; a crash: no flag), so a sign opens a new disruption only
 //! where the current one can no longer take it.
 
-use crate::memory::daemon::Daemon;
+use std::collections::BTreeSet;
+
+use crate::memory::daemon::{Daemon, Taken};
 use crate::memory::latency::Latencies;
 use crate::memory::megaflow::Converging;
 use crate::memory::openflow::Baseline;
@@ -36,6 +38,14 @@ pub struct Disruption {
     pub module_gone: Option<Timestamp>,
     /// Since when there was no datapath, and when there was one again.
     pub without_datapath: Option<(Timestamp, Option<Timestamp>)>,
+    /// Endpoints whose flows were removed while ovs-vswitchd kept running.
+    pub cut: BTreeSet<String>,
+    /// Endpoints whose ports went while ovs-vswitchd kept running.
+    pub unplugged: BTreeSet<String>,
+    /// Two instances of ovs-vswitchd command the datapath.
+    pub taken_over: bool,
+    /// When the second one last did.
+    pub contested: Timestamp,
     /// The process that flushed.
     flusher: Option<Pid>,
     /// Portids were given and none of them is bound.
@@ -51,8 +61,10 @@ pub struct Disruption {
 impl Disruption {
     /// Whether the datapath still waits for the flush of the ovs-vswitchd that comes.
     pub fn is_waiting(&self) -> bool {
-        self.milestones.flush_ns.is_none()
-            || self.emptied == self.milestones.flush_ns && self.milestones.vswitchd_start_ns.is_none()
+        let seen = &self.milestones;
+        let flagged = (seen.flag_set_ns.is_some() || self.flag_was_set) && seen.flag_removed_ns.is_none();
+        let emptied = self.emptied.is_some() && self.emptied == seen.flush_ns;
+        seen.flush_ns.is_none() || emptied && (seen.vswitchd_start_ns.is_none() || flagged)
     }
 
     /// From when on nothing was forwarded whatever a flush did: ovs-vswitchd had emptied the datapath before it left, or the
@@ -65,7 +77,35 @@ impl Disruption {
         self.emptied.into_iter().chain(gone).min()
     }
 
-    /// How it went.
+    /// Whether it is over only once the datapath has been flushed.
+    pub fn needs_flush(&self) -> bool {
+        !matches!(
+            self.kind(),
+            Kind::FlowsRemoved | Kind::PortsRemoved | Kind::HandlersStuck | Kind::DatapathTakenOver
+        )
+    }
+
+    /// Whether it needs a flush that has not come.
+    pub fn is_unfinished(&self) -> bool {
+        self.needs_flush() && self.is_waiting()
+    }
+
+    /// From when on traffic may have been lost that megaflows forwarded before. `None`: nothing was taken from them.
+    pub fn risk(&self) -> Option<Timestamp> {
+        let removed = self
+            .milestones
+            .flows_removed_ns
+            .filter(|_| self.kind() == Kind::FlowsRemoved);
+        let unplugged = (!self.unplugged.is_empty()).then_some(self.began);
+        let taken = self.taken_over.then_some(self.began);
+        let flush = self.milestones.flush_ns;
+        [self.dark(), flush, removed, unplugged, taken]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// What began it, and how it went.
     pub fn kind(&self) -> Kind {
         let Milestones {
             vswitchd_exit_ns,
@@ -77,12 +117,18 @@ impl Disruption {
         if self.module_gone.is_some() {
             return Kind::ModuleReload;
         }
+        if self.taken_over {
+            return Kind::DatapathTakenOver;
+        }
         match (vswitchd_exit_ns, self.signal) {
             (Some(_), Some(0)) => Kind::Graceful,
             (Some(_), Some(_)) => Kind::Killed,
             (Some(_), None) => Kind::Restarted,
             (None, _) if vswitchd_start_ns.is_some() => Kind::Restarted,
             (None, _) if flag_set_ns.or(*flag_removed_ns).is_some() || self.flag_was_set => Kind::FlagOnly,
+            (None, _) if self.milestones.flush_ns.is_some() => Kind::FlushOnly,
+            (None, _) if !self.cut.is_empty() => Kind::FlowsRemoved,
+            (None, _) if !self.unplugged.is_empty() => Kind::PortsRemoved,
             (None, _) => Kind::FlushOnly,
         }
     }
@@ -152,7 +198,7 @@ impl Disruptions {
     pub fn exited(&mut self, at: Timestamp, process: &Process, signal: Option<i32>) -> Effect {
         if self.daemon.may_serve(process.pid) {
             // It came up while openvswitch was not watched, and has had nothing to command since.
-            self.commands(at, process.pid);
+            self.commands(at, DpIfindex(0), process.pid);
         }
         if !self.daemon.exited(at, process.pid) {
             return Effect::None;
@@ -179,17 +225,97 @@ impl Disruptions {
     }
 
     /// A process commands the kernel's datapath: the sign that a new ovs-vswitchd is there.
-    pub fn commands(&mut self, at: Timestamp, pid: Pid) -> Effect {
-        let Some(started) = self.daemon.commands(pid) else {
+    pub fn commands(&mut self, at: Timestamp, dp: DpIfindex, pid: Pid) -> Effect {
+        match self.daemon.commands(dp, pid) {
+            Taken::Known => Effect::None,
+            Taken::Started(started) => {
+                let (disruption, effect) = self.take(at, |now| now.vswitchd_start_ns.is_none());
+                disruption.milestones.vswitchd_start_ns = Some(started);
+                effect
+            }
+            Taken::Contested => {
+                let open = self.list.last().is_some_and(|now| now.taken_over);
+                let (disruption, effect) = self.latest_or_new(at, open);
+                disruption.taken_over = true;
+                disruption.contested = at;
+                disruption.dp = Some(dp);
+                effect
+            }
+        }
+    }
+
+    /// The datapath is commanded by a process that was not known: the next child of a monitor, whose birth goes by another name.
+    pub fn adopts(&mut self, at: Timestamp, pid: Pid) {
+        if self.daemon.is_monitored() {
+            self.daemon.adopts(at, pid);
+        }
+    }
+
+    /// Whether a process is none of the instances of ovs-vswitchd: one serves, and it is another.
+    pub fn is_stranger(&self, pid: Pid) -> bool {
+        self.daemon.serving().is_some() && !self.daemon.knows(pid)
+    }
+
+    /// Flows without which endpoints cannot be reached were removed.
+    pub fn flows_removed(&mut self, at: Timestamp, dp: Option<DpIfindex>, cut: BTreeSet<String>) -> Effect {
+        let restarting = self.list.last().is_some_and(|now| {
+            let flushed = now.milestones.flush_ns.map(|flush| at.since(flush));
+            now.needs_flush() && flushed.is_none_or(|since| since < LEAVING)
+        });
+        if restarting && self.list.last().is_some_and(|now| now.cut.is_empty()) {
             return Effect::None;
-        };
-        let (disruption, effect) = self.take(at, |now| now.vswitchd_start_ns.is_none());
-        disruption.milestones.vswitchd_start_ns = Some(started);
+        }
+        let open = self
+            .list
+            .last()
+            .is_some_and(|now| !now.cut.is_empty() && at.since(now.began) < LEAVING);
+        let (disruption, effect) = self.latest_or_new(at, open);
+        disruption.milestones.flows_removed_ns.get_or_insert(at);
+        disruption.cut.extend(cut);
+        disruption.dp = disruption.dp.or(dp);
         effect
     }
 
+    /// Ports went that should be there.
+    pub fn unplugged(&mut self, since: Timestamp, dp: DpIfindex, device: &str) -> Effect {
+        let explained = self
+            .list
+            .last()
+            .is_some_and(|now| now.began <= since && now.unplugged.is_empty());
+        if explained {
+            return Effect::None;
+        }
+        let open = self.list.last().is_some_and(|now| !now.unplugged.is_empty());
+        let (disruption, effect) = self.latest_or_new(since, open);
+        disruption.unplugged.insert(device.to_owned());
+        disruption.dp = disruption.dp.or(Some(dp));
+        effect
+    }
+
+    /// An endpoint was deleted: what was taken from it alone is no disruption.
+    pub fn deleted(&mut self, device: &str) {
+        let alone = |now: &Disruption| {
+            let kind = now.kind();
+            let mut whom = now.cut.iter().chain(&now.unplugged);
+            matches!(kind, Kind::FlowsRemoved | Kind::PortsRemoved) && whom.all(|other| other == device)
+        };
+        self.list.pop_if(|now| alone(now));
+    }
+
+    /// Forgets the oldest: it is over.
+    pub fn forget_oldest(&mut self) {
+        if !self.list.is_empty() {
+            self.list.remove(0);
+        }
+    }
+
     /// Portids that get upcalls were set by a process.
-    pub fn portids(&mut self, at: Timestamp, pid: Pid, pids: &Portids) {
+    pub fn portids(&mut self, at: Timestamp, dp: DpIfindex, pid: Pid, pids: &Portids) {
+        // Nobody but an ovs-vswitchd binds upcalls: one whose birth was not seen (under `--monitor` it has another name then).
+        if pids.bound > 0 {
+            self.adopts(at, pid);
+            self.commands(at, dp, pid);
+        }
         if !self.daemon.knows(pid) {
             return;
         }
@@ -306,7 +432,7 @@ mod tests {
 
     fn come_back(disruptions: &mut Disruptions, at: u64, pid: u32) {
         disruptions.daemon.born(Timestamp(at), &process(pid));
-        disruptions.commands(Timestamp(at + 5), Pid(pid));
+        disruptions.commands(Timestamp(at + 5), DP, Pid(pid));
     }
 
     #[test]
@@ -319,7 +445,7 @@ mod tests {
         assert_eq!(disruptions.flag_is(Timestamp(110), true), Effect::None);
         come_back(&mut disruptions, 120, 20);
         disruptions.flag_is(Timestamp(200), false);
-        disruptions.portids(Timestamp(201), Pid(20), &bound());
+        disruptions.portids(Timestamp(201), DP, Pid(20), &bound());
         assert_eq!(disruptions.flushed(Timestamp(202), DP, Pid(20)), Effect::Flushed);
         assert_eq!(disruptions.list.len(), 1);
         let expected = Milestones {
@@ -444,7 +570,7 @@ mod tests {
     fn a_stranger_binds_no_upcalls() {
         let mut disruptions = running();
         disruptions.exited(Timestamp(100), &process(10), Some(0));
-        disruptions.portids(Timestamp(110), Pid(99), &bound());
+        disruptions.portids(Timestamp(110), DP, Pid(99), &bound());
         assert_eq!(disruptions.list[0].milestones.upcalls_bound_ns, None);
     }
 }

@@ -2,31 +2,24 @@
 //!
 //! Must not depend on: clocks, files, formats. `step` cannot fail: contradictions become findings.
 
-use std::collections::BTreeMap;
-
 use crate::memory::condition::Conditions;
-use crate::memory::coverage::{Coverage, finding};
+use crate::memory::coverage::{Coverage, Of, PACKET_EVIDENCE, finding};
+use crate::memory::daemon::VSWITCHD;
 use crate::memory::disruption::Disruptions;
 use crate::memory::latency::Latencies;
 use crate::memory::megaflow::{FlowName, Megaflows, subjects};
 use crate::memory::openflow::OpenFlow;
+use crate::memory::readings::{Reading, Readings};
 use crate::memory::topology::Topology;
 use crate::memory::traffic::Traffic;
 use crate::vocabulary::capture::Command;
 use crate::vocabulary::capture::LatencyCount;
-use crate::vocabulary::event::{Event, EventKind, Process, Reconfiguration, UpcallTotals};
-use crate::vocabulary::flow::{Actions, FlowKey};
+use crate::vocabulary::event::{Event, EventKind, OpenFlowChange, Process, Reconfiguration};
+use crate::vocabulary::flow::{Actions, Fate, FlowKey};
 use crate::vocabulary::id::{DpIfindex, Pid};
-use crate::vocabulary::time::Timestamp;
-
-/// A reading of a datapath's counters, with what the hooks had counted just before and just after.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading {
-    pub missed: u64,
-    pub lost: u64,
-    pub before: UpcallTotals,
-    pub after: UpcallTotals,
-}
+use crate::vocabulary::spans::Spans;
+use crate::vocabulary::time::{SECOND, Timestamp};
+use crate::vocabulary::words::Finding;
 
 /// Everything that is remembered of the events so far.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +35,9 @@ pub struct Engine {
     pub(crate) disruptions: Disruptions,
     pub(crate) coverage: Coverage,
     pub(crate) conditions: Conditions,
-    pub(crate) readings: BTreeMap<DpIfindex, (Reading, Reading)>,
+    pub(crate) readings: Readings,
+    /// Flushes by others than ovs-vswitchd.
+    foreign: Spans<()>,
     pub(crate) latencies: Latencies,
     /// From when to when packets were seen.
     pub(crate) evidence: Vec<(Timestamp, Option<Timestamp>)>,
@@ -54,9 +49,11 @@ impl Engine {
         let at = event.at;
         self.now = self.now.max(at);
         self.events += 1;
+        let latest = self.disruptions.list.last().map(|now| now.began);
         let disruptions = self.disruptions.list.len();
         self.dispatch(at, &event.kind);
-        if self.disruptions.list.len() > disruptions {
+        let now = self.disruptions.list.last().map(|now| now.began);
+        if self.disruptions.list.len() > disruptions || now > latest {
             self.begin(at);
         }
     }
@@ -71,15 +68,26 @@ impl Engine {
         }
         let earlier = before.map(|before| &before.baseline);
         let baseline = self.openflow.baseline(&self.topology, at, earlier);
-        if let Some(disruption) = self.disruptions.current() {
-            disruption.baseline = baseline;
+        let Some(disruption) = self.disruptions.current() else {
+            return;
+        };
+        disruption.baseline = baseline;
+        if disruption.needs_flush() {
+            return;
+        }
+        // No flush empties the table: what drops since just before is part of it.
+        for (since, name, key) in self.megaflows.turned(at) {
+            let subjects = subjects(&self.topology, since, name.0, key, &Actions::default());
+            disruption
+                .converging
+                .flow(since, name, &subjects, key, Fate::Drop);
         }
     }
 
     fn dispatch(&mut self, at: Timestamp, kind: &EventKind) {
         use EventKind as Kind;
         match kind {
-            Kind::Tick => self.conditions.tick(at, &self.disruptions),
+            Kind::Tick => self.tick(at),
             Kind::CaptureEnded => {}
             Kind::CommandStarted { .. } | Kind::CommandExited { .. } => self.command(at, kind),
             Kind::Hook(_)
@@ -123,10 +131,27 @@ impl Engine {
             Kind::UpcallLatency { waits, ambiguous } => self.waited(waits, *ambiguous),
             Kind::Packets(run) => self.traffic.run(run),
             Kind::OpenFlowUp { .. }
+            | Kind::OpenFlowAlive { .. }
             | Kind::OpenFlowSnapshot { .. }
             | Kind::OpenFlowDown { .. }
             | Kind::OpenFlowFlows { .. }
             | Kind::OpenFlowPaused { .. } => self.openflow(at, kind),
+        }
+    }
+
+    /// Time passed.
+    fn tick(&mut self, at: Timestamp) {
+        self.conditions.tick(at, &self.disruptions);
+        let missing: Vec<(Timestamp, DpIfindex, String)> = self
+            .topology
+            .endpoints()
+            .iter()
+            .filter(|(_, endpoint)| endpoint.identity.pod.is_some())
+            .filter_map(|(device, endpoint)| Some((endpoint.missing?, endpoint.vport?.0, device.clone())))
+            .filter(|(since, ..)| at.since(*since) >= MISSING)
+            .collect();
+        for (since, dp, device) in missing {
+            self.disruptions.unplugged(since, dp, &device);
         }
     }
 
@@ -157,11 +182,11 @@ impl Engine {
             EventKind::RecordsLost { hook, count } => self.coverage.lost(at, hook, *count),
             EventKind::HitsSkipped { hook, count } => self.coverage.skipped(at, hook, *count),
             EventKind::SkipsUntold => self.coverage.skips_untold(),
-            EventKind::PacketsLost { runs, .. } => self.coverage.lost(at, "packet evidence", *runs),
+            EventKind::PacketsLost { runs, .. } => self.coverage.lost(at, PACKET_EVIDENCE, *runs),
             EventKind::Source { name, ok, detail } => {
                 // Not loaded since before the capture is not unloaded.
                 let was_there = self.coverage.sees(name);
-                self.coverage.source(at, name, *ok, detail, name == "ebpf");
+                self.coverage.source(at, name, *ok, detail);
                 match (name.as_str(), ok) {
                     ("ebpf", true) => self.disruptions.daemon.watched(at),
                     ("ebpf", false) if was_there => drop(self.disruptions.module_gone(at)),
@@ -179,29 +204,56 @@ impl Engine {
     }
 
     fn exited(&mut self, at: Timestamp, process: &Process, signal: Option<i32>) {
+        let served = self.disruptions.daemon.serving() == Some(process.pid);
         self.disruptions.exited(at, process, signal);
+        if served || self.disruptions.daemon.serving().is_none() && process.comm == VSWITCHD {
+            self.openflow.orphaned(at);
+        }
     }
 
     fn ovsdb(&mut self, at: Timestamp, kind: &EventKind) {
         match kind {
             EventKind::OvsdbUp => {
-                self.coverage.source(at, "ovsdb", true, "", false);
+                self.coverage.source(at, "ovsdb", true, "");
                 self.topology.snapshot_begins();
             }
             EventKind::OvsdbSnapshot => self.topology.snapshot_ends(at),
-            EventKind::OvsdbDown { error } => self.coverage.source(at, "ovsdb", false, error, false),
+            EventKind::OvsdbDown { error } => self.coverage.source(at, "ovsdb", false, error),
             EventKind::OpenVswitchRow {
                 ovs_version,
                 flow_restore_wait,
             } => {
                 self.ovs_version = ovs_version.clone().or(self.ovs_version.take());
                 self.disruptions
-                    .flag_is(at, flow_restore_wait.as_deref() == Some("true"));
+                    .flag_is(at, is_true(flow_restore_wait.as_deref()));
             }
-            EventKind::BridgeRow { uuid, row } => self.topology.bridge(uuid, row.clone()),
-            EventKind::PortRow { uuid, row } => self.topology.port(uuid, row.clone()),
-            EventKind::InterfaceRow { uuid, row } => self.topology.interface(at, uuid, row.clone()),
+            EventKind::BridgeRow { uuid, row } => self.topology.bridge(at, uuid, row.clone()),
+            EventKind::PortRow { uuid, row } => self.topology.port(at, uuid, row.clone()),
+            EventKind::InterfaceRow { uuid, row } => {
+                self.topology.interface(at, uuid, row.clone());
+                self.deleted();
+            }
             _ => {}
+        }
+    }
+
+    /// What was taken from endpoints that have been deleted since is no disruption.
+    fn deleted(&mut self) {
+        let Some(now) = self.disruptions.list.last() else {
+            return;
+        };
+        let gone: Vec<String> = now
+            .cut
+            .iter()
+            .chain(&now.unplugged)
+            .filter(|device| {
+                let endpoint = self.topology.endpoints().get(*device);
+                endpoint.is_some_and(|endpoint| endpoint.until.is_some())
+            })
+            .cloned()
+            .collect();
+        for device in gone {
+            self.disruptions.deleted(&device);
         }
     }
 
@@ -218,22 +270,28 @@ impl Engine {
             EventKind::Vport {
                 dp, port_no, name, ..
             } => self.topology.vport(at, *dp, *port_no, name),
-            EventKind::VportGone { dp, port_no } => self.topology.vport_gone(at, *dp, *port_no),
+            EventKind::VportGone { dp, port_no } => {
+                self.topology.vport_gone(at, *dp, *port_no);
+                self.deleted();
+            }
             EventKind::DatapathStats {
                 dp,
+                hit,
                 missed,
                 lost,
-                upcalls_before: Some(before),
-                upcalls_after: Some(after),
-                ..
+                flows: _,
+                upcalls_before,
+                upcalls_after,
             } => {
                 let reading = Reading {
+                    at,
+                    hit: *hit,
                     missed: *missed,
                     lost: *lost,
-                    before: *before,
-                    after: *after,
+                    before: *upcalls_before,
+                    after: *upcalls_after,
                 };
-                self.readings.entry(*dp).or_insert((reading, reading)).1 = reading;
+                self.readings.read(*dp, reading);
             }
             _ => {}
         }
@@ -241,15 +299,15 @@ impl Engine {
 
     fn kernel(&mut self, at: Timestamp, kind: &EventKind) {
         match kind {
-            EventKind::DpChange { dp: _, tgid, pids } => {
-                self.disruptions.commands(at, *tgid);
+            EventKind::DpChange { dp, tgid, pids } => {
+                self.disruptions.commands(at, *dp, *tgid);
                 if let Some(pids) = pids {
-                    self.disruptions.portids(at, *tgid, pids);
+                    self.disruptions.portids(at, *dp, *tgid, pids);
                 }
             }
-            EventKind::VportPortids { tgid, pids, .. } => {
-                self.disruptions.commands(at, *tgid);
-                self.disruptions.portids(at, *tgid, pids);
+            EventKind::VportPortids { dp, tgid, pids, .. } => {
+                self.disruptions.commands(at, *dp, *tgid);
+                self.disruptions.portids(at, *dp, *tgid, pids);
             }
             EventKind::Reconfigured {
                 dp,
@@ -259,7 +317,7 @@ impl Engine {
                 port_no,
                 entered,
             } => {
-                self.disruptions.commands(at, *tgid);
+                self.disruptions.commands(at, *dp, *tgid);
                 let entered = entered.unwrap_or(at);
                 match (what, name, port_no) {
                     (Reconfiguration::DatapathDel, ..) => self.disruptions.datapath_gone(entered, *dp),
@@ -273,9 +331,14 @@ impl Engine {
                 }
             }
             EventKind::FlowFlush { dp, tgid } => {
-                self.disruptions.commands(at, *tgid);
+                self.disruptions.adopts(at, *tgid);
+                self.disruptions.commands(at, *dp, *tgid);
                 self.megaflows.flush(*dp);
-                self.disruptions.flushed(at, *dp, *tgid);
+                if self.disruptions.is_stranger(*tgid) {
+                    self.foreign.add(at, at, (), NEAR, |(), ()| ());
+                } else {
+                    self.disruptions.flushed(at, *dp, *tgid);
+                }
             }
             EventKind::FlowInsert {
                 dp,
@@ -297,7 +360,7 @@ impl Engine {
     }
 
     fn inserted(&mut self, at: Timestamp, name: FlowName, tgid: Pid, key: &FlowKey, actions: &Actions) {
-        self.disruptions.commands(at, tgid);
+        self.disruptions.commands(at, name.0, tgid);
         self.megaflows.insert(name, key.clone(), actions.clone());
         self.carries(at, name, key, actions);
     }
@@ -306,7 +369,7 @@ impl Engine {
         // A megaflow whose insertion was not seen has no key: its outputs alone say whom it serves.
         let key = self
             .megaflows
-            .replace(name, actions)
+            .replace(at, name, actions)
             .map_or_else(unknown_key, |(key, _)| key);
         self.carries(at, name, &key, actions);
     }
@@ -338,31 +401,86 @@ impl Engine {
         match kind {
             EventKind::OpenFlowUp { bridge, .. } => {
                 self.topology.settle();
-                self.coverage.source(at, &monitor(bridge), true, "", false);
+                self.coverage.source(at, &monitor(bridge), true, "");
                 self.openflow.up(at, bridge);
                 if let Some(disruption) = self.disruptions.current() {
                     disruption.baseline.up(at, bridge);
                 }
             }
+            EventKind::OpenFlowSnapshot { bridge } => self.openflow.snapshot(at, bridge),
+            EventKind::OpenFlowAlive { bridge } => self.openflow.heard(at, bridge),
             EventKind::OpenFlowDown { bridge, error } => {
-                self.coverage.source(at, &monitor(bridge), false, error, false);
+                self.coverage.source(at, &monitor(bridge), false, error);
+                self.openflow.down(bridge);
             }
-            EventKind::OpenFlowFlows { bridge, changes } => {
-                self.topology.settle();
-                let moved = self.openflow.changes(at, bridge, changes, &self.topology);
-                if let Some(disruption) = self.disruptions.current() {
-                    disruption.baseline.moved(at, &moved);
-                }
-            }
+            EventKind::OpenFlowFlows { bridge, changes } => self.flows(at, bridge, changes),
             EventKind::OpenFlowPaused { bridge, paused: true } => {
-                let detail =
-                    format!("the flow monitor of {bridge} was paused: times of its flows are upper bounds");
-                self.coverage
-                    .note(finding("monitor_paused", Some(at), Some(at), detail, true));
+                let detail = format!(
+                    "Open vSwitch paused the flow monitor of {bridge}: the times of its flows are upper bounds. Packets decide."
+                );
+                self.coverage.note(
+                    Of::Flows(bridge.clone()),
+                    finding("monitor_paused", Some(at), Some(at), detail),
+                );
             }
             _ => {}
         }
     }
+}
+
+impl Engine {
+    fn flows(&mut self, at: Timestamp, bridge: &str, changes: &[OpenFlowChange]) {
+        self.topology.settle();
+        let mut moved = self.openflow.changes(at, bridge, changes, &self.topology);
+        let endpoints = self.topology.endpoints();
+        moved.cut.retain(|device| {
+            let endpoint = endpoints.get(device);
+            endpoint.is_some_and(|endpoint| endpoint.until.is_none() && endpoint.identity.pod.is_some())
+        });
+        if let Some(disruption) = self.disruptions.current() {
+            disruption.baseline.moved(at, bridge, &moved);
+        }
+        if moved.cut.is_empty() {
+            return;
+        }
+        let dp = moved.cut.first().and_then(|device| endpoints.get(device)?.vport);
+        self.disruptions
+            .flows_removed(at, dp.map(|(dp, _)| dp), std::mem::take(&mut moved.cut));
+    }
+
+    /// Flushes by others than ovs-vswitchd, as findings: no disruption by themselves.
+    pub fn foreign_flushes(&self) -> Vec<Finding> {
+        let told = self.foreign.iter().map(|(from, to, ())| {
+            let detail = "Another process than ovs-vswitchd flushed the datapath (`ovs-dpctl del-flows`, for example). \
+                          ovs-vswitchd translates the traffic again: this is no restart, and no verdict is made of it."
+                .to_owned();
+            finding("foreign_flush", Some(*from), Some(*to), detail)
+        });
+        told.collect()
+    }
+
+    /// Forgets what was over before.
+    pub fn forget(&mut self, before: Timestamp) {
+        self.coverage.forget(before);
+        self.topology.forget(before);
+        let endpoints = self.topology.endpoints();
+        self.openflow.forget(|device| endpoints.contains_key(device));
+        self.traffic.forget(before);
+        let over = |(_, until): &(Timestamp, Option<Timestamp>)| until.is_some_and(|until| until < before);
+        self.evidence.retain(|span| !over(span));
+        self.foreign.forget(before);
+    }
+}
+
+/// A port that should be there may be away for so long while it is made again.
+const MISSING: u64 = SECOND;
+
+/// Flushes no farther apart than this are told together.
+const NEAR: u64 = SECOND;
+
+/// As Open vSwitch reads it (`smap_get_bool`, lib/smap.c): in any case.
+fn is_true(value: Option<&str>) -> bool {
+    value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 fn monitor(bridge: &str) -> String {

@@ -16,6 +16,8 @@ pub struct Identity {
     pub mac: Option<Mac>,
     /// The workload's addresses.
     pub ips: Vec<IpAddr>,
+    /// The logical network of the interface, where it is not the default one.
+    pub network: Option<String>,
 }
 
 /// Reads the identity from a Port's and its Interface's `external_ids`.
@@ -39,6 +41,7 @@ fn antrea(port: &Map) -> Option<Identity> {
         pod: Some(pod),
         mac: mac(port, "attached-mac"),
         ips: addresses(port, "ip-address"),
+        network: None,
     })
 }
 
@@ -52,6 +55,7 @@ fn kube_ovn(interface: &Map) -> Option<Identity> {
         pod: Some(pod),
         mac: mac(interface, "mac"),
         ips: addresses(interface, "ip"),
+        network: None,
     })
 }
 
@@ -65,22 +69,32 @@ fn openstack(interface: &Map) -> Option<Identity> {
         pod: Some(("vm".to_owned(), vm)),
         mac: mac(interface, "attached-mac"),
         ips: Vec::new(),
+        network: None,
     })
 }
 
 /// OVN-Kubernetes: `iface-id` is `<namespace>_<pod>` (go-controller/pkg/util, `composePortName`); a namespace
-/// holds no underscore, so the first one separates.
+/// holds no underscore, so the first one separates. On a secondary network it is `<network>_<namespace>_<pod>`
+/// (`GetSecondaryNetworkLogicalPortName`), beside `k8s.ovn.org/nad` and `k8s.ovn.org/network`.
 fn ovn_kubernetes(interface: &Map) -> Option<Identity> {
     // `sandbox` is written by its CNI alone: a plain OVN `iface-id` may hold an underscore by chance.
     interface
         .get("sandbox")
         .or_else(|| interface.get("iface-id-ver"))?;
-    let (namespace, name) = interface.get("iface-id")?.split_once('_')?;
+    let mut id = interface.get("iface-id")?.as_str();
+    let nad = interface.get("k8s.ovn.org/nad").filter(|nad| *nad != "default");
+    let network = interface.get("k8s.ovn.org/network").or(nad);
+    let network = network.filter(|network| nad.is_some() && *network != "default");
+    if network.is_some() {
+        id = id.split_once('_')?.1;
+    }
+    let (namespace, name) = id.split_once('_')?;
     let pod = (namespace.to_owned(), name.to_owned());
     Some(Identity {
         pod: Some(pod),
         mac: mac(interface, "attached_mac"),
         ips: addresses(interface, "ip_addresses"),
+        network: network.cloned(),
     })
 }
 
@@ -149,6 +163,21 @@ mod tests {
         ];
         check(&[], &interface, Some(("shop", "cart-0_x")), &["10.244.0.5"]);
         check(&[], &[("iface-id", "lsp_1")], None, &[]);
+    }
+
+    #[test]
+    fn a_secondary_network_of_ovn_kubernetes_is_named_apart() {
+        let interface = [
+            ("iface-id", "shop.blue_shop_cart-0"),
+            ("sandbox", "abc"),
+            ("k8s.ovn.org/nad", "shop/blue"),
+            ("k8s.ovn.org/network", "blue"),
+        ];
+        check(&[], &interface, Some(("shop", "cart-0")), &[]);
+        assert_eq!(
+            identify(&Map::new(), &ids(&interface)).network.as_deref(),
+            Some("blue")
+        );
     }
 
     #[test]

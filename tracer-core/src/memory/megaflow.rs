@@ -2,13 +2,13 @@
 //!
 //! Must not depend on: OpenFlow, packets, why anything happens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::memory::topology::Topology;
 use crate::vocabulary::class::{CLASSES, Class, Direction};
 use crate::vocabulary::flow::{Actions, Fate, FlowKey};
 use crate::vocabulary::id::{DpIfindex, PortNo, Ufid};
-use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::time::{SECOND, Timestamp};
 
 /// A megaflow's name: its datapath and UFID.
 pub type FlowName = (DpIfindex, Ufid);
@@ -17,7 +17,14 @@ pub type FlowName = (DpIfindex, Ufid);
 #[derive(Clone, Debug, Default)]
 pub struct Megaflows {
     flows: BTreeMap<FlowName, (FlowKey, Actions)>,
+    /// Those that forwarded and do no longer, and since when.
+    turned: VecDeque<(Timestamp, FlowName)>,
 }
+
+/// So many that forward no longer are remembered.
+const TURNED: usize = 4096;
+/// What turned this shortly before a disruption's first sign is part of it: the flow monitor tells late.
+const BEFORE: u64 = SECOND;
 
 impl Megaflows {
     /// A megaflow is in the table.
@@ -29,10 +36,33 @@ impl Megaflows {
     }
 
     /// A megaflow's actions were replaced; its key and its actions so far.
-    pub fn replace(&mut self, name: FlowName, actions: &Actions) -> Option<(FlowKey, Actions)> {
+    pub fn replace(
+        &mut self,
+        at: Timestamp,
+        name: FlowName,
+        actions: &Actions,
+    ) -> Option<(FlowKey, Actions)> {
         let (key, now) = self.flows.get_mut(&name)?;
         let before = std::mem::replace(now, actions.clone());
+        if before.fate() == Fate::Output && actions.fate() != Fate::Output {
+            self.turned.push_back((at, name));
+            if self.turned.len() > TURNED {
+                self.turned.pop_front();
+            }
+        }
         Some((key.clone(), before))
+    }
+
+    /// Megaflows that have just begun to drop what they forwarded before.
+    pub fn turned(&self, at: Timestamp) -> impl Iterator<Item = (Timestamp, FlowName, &FlowKey)> {
+        let recent = self
+            .turned
+            .iter()
+            .filter(move |(since, _)| at.since(*since) <= BEFORE);
+        recent.filter_map(|(since, name)| {
+            let (key, actions) = self.flows.get(name)?;
+            (actions.fate() != Fate::Output).then_some((*since, *name, key))
+        })
     }
 
     /// A megaflow is gone.
@@ -75,10 +105,10 @@ pub fn subjects(
         [port_no] => topology.device_at(dp, *port_no, at),
         _ => None,
     };
-    let by_ip = || key.ip_dst.and_then(|ip| topology.owner_of_ip(ip));
+    let by_ip = || key.ip_dst.and_then(|ip| topology.owner_of_ip(ip, at));
     let to = by_output
         .or_else(by_ip)
-        .or_else(|| topology.owner_of_mac(key.eth_dst));
+        .or_else(|| topology.owner_of_mac(key.eth_dst, at));
     Subjects {
         from: from.map(str::to_owned),
         to: to.map(str::to_owned),
@@ -96,6 +126,10 @@ pub struct Convergence {
     drops: BTreeSet<FlowName>,
     /// When the last of them was removed or set to output.
     pub drops_gone: Option<Timestamp>,
+    /// When the last of them was set to output: what it dropped had to be forwarded.
+    pub healed: Option<Timestamp>,
+    /// A megaflow hands its traffic to userspace and does nothing else with it: what becomes of that is not known here.
+    pub unclear: bool,
 }
 
 impl Convergence {
@@ -146,12 +180,17 @@ impl Converging {
                     output.get_or_insert(at);
                 }
                 Fate::Drop => {
-                    *dropped = true;
+                    // What is dropped while traffic of its class is forwarded is dropped by a policy.
+                    *dropped |= output.is_none();
                     state.first_drop.get_or_insert(at);
                     state.drops.insert(name);
                     self.drops.insert(name);
                 }
-                Fate::Userspace | Fate::Recirculate | Fate::Unknown => {}
+                Fate::Userspace | Fate::Unknown => state.unclear = true,
+                Fate::Recirculate => {}
+            }
+            if fate == Fate::Output && state.drops.contains(&name) {
+                state.healed = Some(at);
             }
         }
         if fate != Fate::Drop {

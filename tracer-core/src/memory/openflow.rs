@@ -1,24 +1,34 @@
 //! OpenFlow flows that name an endpoint: which were there before a disruption, and when all are there again.
 //!
-//! Must not depend on: megaflows, packets, any controller's pipeline. The method works for every controller:
-//! a Pod's flows are installed when the flows that mentioned its port, MAC or IP before are back. Antrea's cookies
-//! tell more: which of those flows connect the Pod, and which are of policies and Services that may come later.
+//! Must not depend on: megaflows, packets, any controller's pipeline. What was there before a disruption is in [`baseline`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::memory::topology::Topology;
 use crate::vocabulary::event::{Change, OpenFlowChange, OpenFlowMatch};
-use crate::vocabulary::time::{SECOND, Timestamp};
+use crate::vocabulary::time::Timestamp;
 
-/// Flows that vanish this shortly before a disruption's first sign still belong to the state before it: an
-/// ovs-vswitchd that leaves gracefully deletes its flows while the monitor is still connected
-/// (`ofproto_flush__`), which takes less than a second for 100 000 flows, and then its datapath's ports: with 500 of them, on a busy
-/// node, 2.5 s went by until it ended.
-const LEAVING: u64 = 5 * SECOND;
+mod baseline;
+mod moved;
+mod roles;
+mod shared;
 
-/// A flow's identity: bridge, table, priority, match. Shared, because a disruption remembers all that there were before it.
-type FlowId = Arc<(String, u8, u16, String)>;
+pub use baseline::{Baseline, Standing};
+use moved::{FlowId, LEAVING, Moved};
+use roles::{Role, Roles};
+pub use shared::{Shared, SharedStanding};
+
+/// A bridge's flow monitor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Monitor {
+    /// Since when it is on; `None`: it is off.
+    pub up: Option<Timestamp>,
+    /// When it had told of all flows that there were when it came on.
+    pub told: Option<Timestamp>,
+    /// Its last sign of life.
+    pub heard: Timestamp,
+}
 
 /// The same wherever its port is numbered anew: in the match, the device stands for its number.
 fn portable(id: &FlowId, matches: &OpenFlowMatch, ports: &Ports<'_>) -> FlowId {
@@ -44,6 +54,8 @@ struct Flow {
     matches: OpenFlowMatch,
     /// It is one of those by which Antrea connects a Pod, if this is Antrea's bridge.
     connects: bool,
+    /// The endpoints that it named when it came.
+    names: BTreeSet<String>,
 }
 
 /// `PodConnectivity` (`pkg/agent/openflow/cookie/allocator.go` of Antrea): round 16 bits, category 8, reserved 8, object 32.
@@ -63,64 +75,148 @@ pub struct OpenFlow {
     present: BTreeMap<FlowId, Flow>,
     /// Flows that are gone, and since when.
     gone: BTreeMap<FlowId, (Timestamp, Flow)>,
-    watched: BTreeSet<String>,
+    /// The same in the order in which they went.
+    leaving: VecDeque<(Timestamp, FlowId)>,
+    /// Flows that name nobody, by bridge and match: all Pods of the bridge need them.
+    shared: Shared,
+    /// Endpoints by what their flows match on.
+    roles: BTreeMap<String, Roles>,
+    monitors: BTreeMap<String, Monitor>,
 }
 
 impl OpenFlow {
     /// A monitor is on: its bridge's flows are told anew.
     pub fn up(&mut self, at: Timestamp, bridge: &str) {
-        self.watched.insert(bridge.to_owned());
-        let ids: Vec<FlowId> = self.present.keys().filter(|id| id.0 == bridge).cloned().collect();
-        for id in ids {
-            self.remove(at, id);
+        let monitor = self.monitors.entry(bridge.to_owned()).or_default();
+        *monitor = Monitor {
+            up: Some(at),
+            heard: at,
+            ..Monitor::default()
+        };
+        let of_bridge: Vec<FlowId> = self.present.keys().filter(|id| id.0 == bridge).cloned().collect();
+        for id in of_bridge {
+            self.remove(at, &id);
+        }
+        self.shared.clear(bridge);
+    }
+
+    /// All flows that there were have been told.
+    pub fn snapshot(&mut self, at: Timestamp, bridge: &str) {
+        let monitor = self.monitors.entry(bridge.to_owned()).or_default();
+        monitor.told = Some(at);
+        monitor.heard = monitor.heard.max(at);
+    }
+
+    /// A monitor is off.
+    pub fn down(&mut self, bridge: &str) {
+        let monitor = self.monitors.entry(bridge.to_owned()).or_default();
+        (monitor.up, monitor.told) = (None, None);
+    }
+
+    /// The ovs-vswitchd that the monitors spoke to is gone, whether or not they have noticed.
+    pub fn orphaned(&mut self, at: Timestamp) {
+        for monitor in self.monitors.values_mut().filter(|monitor| monitor.up < Some(at)) {
+            (monitor.up, monitor.told) = (None, None);
         }
     }
 
-    /// Whether a monitor has ever been on for a bridge.
-    pub fn watches(&self, bridge: &str) -> bool {
-        self.watched.contains(bridge)
+    /// A monitor has shown that it is alive.
+    pub fn heard(&mut self, at: Timestamp, bridge: &str) {
+        let monitor = self.monitors.entry(bridge.to_owned()).or_default();
+        monitor.heard = monitor.heard.max(at);
     }
 
-    /// Flows changed; returns which flows came and which went, whatever the numbers of their ports.
+    /// The monitor of a bridge.
+    pub fn monitor(&self, bridge: &str) -> Option<&Monitor> {
+        self.monitors.get(bridge)
+    }
+
+    /// Flows changed.
     pub fn changes(
         &mut self,
         at: Timestamp,
         bridge: &str,
         changes: &[OpenFlowChange],
         topology: &Topology,
-    ) -> Vec<(FlowId, bool)> {
+    ) -> Moved {
+        self.heard(at, bridge);
         let ports = ports(topology);
-        let mut moved = Vec::new();
-        for change in changes.iter().filter(|change| names_something(&change.matches)) {
+        let mut moved = Moved::default();
+        let mut reached: BTreeSet<String> = BTreeSet::new();
+        for change in changes {
+            let came = change.change != Change::Removed;
+            if !names_something(&change.matches) {
+                self.shared.count(bridge, &change.matches.wire, change.change);
+                moved.shared.push((change.matches.wire.clone(), came));
+                continue;
+            }
             let id = Arc::new((
                 bridge.to_owned(),
                 change.table,
                 change.priority,
                 change.matches.wire.clone(),
             ));
-            let came = change.change != Change::Removed;
-            moved.push((portable(&id, &change.matches, &ports), came));
+            let names = named(topology, &ports, bridge, &change.matches, at);
+            let reachable = |device: &&String| self.roles.get(*device).is_some_and(Roles::is_reachable);
+            if !came {
+                reached.extend(names.iter().filter(reachable).cloned());
+            }
+            moved.flows.push((portable(&id, &change.matches, &ports), came));
+            for device in &names {
+                let (_, any) = moved.named.entry(device.clone()).or_default();
+                *any |= came;
+            }
             if came {
                 self.gone.remove(&id);
                 let flow = Flow {
                     matches: named_by(&change.matches),
                     connects: connects(change.cookie),
+                    names,
                 };
-                self.present.insert(id, flow);
+                self.insert(id, flow);
             } else {
-                self.remove(at, id);
+                self.remove(at, &id);
             }
+        }
+        reached.retain(|device| !self.roles.get(device).is_some_and(Roles::is_reachable));
+        moved.cut = reached;
+        for (device, (roles, _)) in &mut moved.named {
+            *roles = self.roles.get(device).copied().unwrap_or_default();
         }
         moved
     }
 
-    fn remove(&mut self, at: Timestamp, id: FlowId) {
-        if let Some(flow) = self.present.remove(&id) {
-            self.gone.insert(id, (at, flow));
+    fn insert(&mut self, id: FlowId, flow: Flow) {
+        let roles = Role::of(&flow.matches);
+        for device in &flow.names {
+            self.roles.entry(device.clone()).or_default().add(&roles);
+        }
+        if let Some(before) = self.present.insert(id, flow) {
+            self.unname(&before);
+        }
+    }
+
+    fn unname(&mut self, flow: &Flow) {
+        let roles = Role::of(&flow.matches);
+        for device in &flow.names {
+            if let Some(counts) = self.roles.get_mut(device) {
+                counts.take(&roles);
+            }
+        }
+    }
+
+    fn remove(&mut self, at: Timestamp, id: &FlowId) {
+        if let Some(flow) = self.present.remove(id) {
+            self.unname(&flow);
+            self.gone.insert(FlowId::clone(id), (at, flow));
+            self.leaving.push_back((at, FlowId::clone(id)));
         }
         let oldest = at.0.saturating_sub(LEAVING);
-        if self.gone.len() > self.present.len() {
-            self.gone.retain(|_, (since, _)| since.0 >= oldest);
+        while let Some((since, id)) = self.leaving.front().filter(|(since, _)| since.0 < oldest) {
+            if self.gone.get(id).is_some_and(|(gone, _)| gone == since) {
+                self.gone.remove(id);
+            }
+            self.leaving.pop_front();
         }
     }
 
@@ -137,34 +233,41 @@ impl OpenFlow {
             .map(|row| row.name.as_str())
             .collect();
         let portable = |id: &FlowId, flow: &Flow| portable(id, &flow.matches, &ports);
-        let flows: Vec<(FlowId, BTreeSet<String>, bool)> = self
+        let flows: Vec<(FlowId, BTreeSet<String>, bool, Vec<Role>)> = self
             .present
             .iter()
             .chain(leaving)
             .map(|(id, flow)| {
                 let connects = flow.connects && antrea.contains(id.0.as_str());
-                (
-                    portable(id, flow),
-                    named(topology, &ports, &id.0, &flow.matches),
-                    connects,
-                )
+                let mut names = named(topology, &ports, &id.0, &flow.matches, began);
+                names.extend(flow.names.iter().cloned());
+                (portable(id, flow), names, connects, Role::of(&flow.matches))
             })
             .collect();
         let present: BTreeSet<FlowId> = self.present.iter().map(|(id, flow)| portable(id, flow)).collect();
         let connected: BTreeSet<String> = flows
             .iter()
-            .filter(|(.., connects)| *connects)
-            .flat_map(|(_, endpoints, _)| endpoints.iter().cloned())
+            .filter(|(_, _, connects, _)| *connects)
+            .flat_map(|(_, endpoints, ..)| endpoints.iter().cloned())
             .collect();
-        let mut baseline = Baseline::default();
-        for (id, mut endpoints, connects) in flows {
+        let mut baseline = Baseline::with(self.shared.clone(), earlier);
+        for (id, mut endpoints, connects, roles) in flows {
             endpoints.retain(|endpoint| connects || !connected.contains(endpoint));
-            baseline.add(&id, endpoints, present.contains(&id));
+            baseline.add(&id, endpoints, present.contains(&id), &roles);
         }
         for (id, endpoints) in earlier.into_iter().flat_map(Baseline::missing) {
-            baseline.add(id, endpoints, present.contains(id));
+            baseline.add(id, endpoints, present.contains(id), &[]);
+        }
+        for (device, roles) in &self.roles {
+            baseline.begins(device, *roles);
         }
         baseline
+    }
+
+    /// Forgets what concerns endpoints that are known no longer.
+    pub fn forget(&mut self, is_known: impl Fn(&str) -> bool) {
+        self.roles
+            .retain(|device, roles| roles.is_any() || is_known(device));
     }
 }
 
@@ -206,7 +309,13 @@ fn ports(topology: &Topology) -> Ports<'_> {
     numbered.collect()
 }
 
-fn named(topology: &Topology, ports: &Ports<'_>, bridge: &str, matches: &OpenFlowMatch) -> BTreeSet<String> {
+fn named(
+    topology: &Topology,
+    ports: &Ports<'_>,
+    bridge: &str,
+    matches: &OpenFlowMatch,
+    at: Timestamp,
+) -> BTreeSet<String> {
     let by_port = matches
         .in_port
         .and_then(|port| ports.get(&(bridge, port.0)))
@@ -214,148 +323,17 @@ fn named(topology: &Topology, ports: &Ports<'_>, bridge: &str, matches: &OpenFlo
     let by_mac = [matches.eth_src, matches.eth_dst]
         .into_iter()
         .flatten()
-        .filter_map(|mac| topology.owner_of_mac(mac));
+        .filter_map(|mac| topology.owner_of_mac(mac, at));
     let by_ip = [matches.ip_src, matches.ip_dst]
         .into_iter()
         .flatten()
-        .filter_map(|ip| topology.owner_of_ip(ip));
+        .filter_map(|ip| topology.owner_of_ip(ip, at));
     by_port
         .into_iter()
         .chain(by_mac)
         .chain(by_ip)
         .map(str::to_owned)
         .collect()
-}
-
-/// The flows that named each endpoint before a disruption, and which of them are missing.
-#[derive(Clone, Debug, Default)]
-pub struct Baseline {
-    endpoints: BTreeMap<String, Flows>,
-    named: BTreeMap<FlowId, BTreeSet<String>>,
-}
-
-/// Flows that come or go this long after an endpoint had all of its flows again belong to everyday life,
-/// not to the disruption.
-const SETTLED: u64 = 5 * SECOND;
-
-#[derive(Clone, Debug, Default)]
-struct Flows {
-    missing: BTreeSet<FlowId>,
-    was_missing: bool,
-    installed: Option<Timestamp>,
-    /// Since when they were installed, and when the first of them went again.
-    before: Option<(Timestamp, Timestamp)>,
-}
-
-/// Where an endpoint's OpenFlow flows stand in a disruption.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// No flow named it before, or no monitor was on: nothing can be said.
-    Unknown,
-    /// All of its flows were there all the time.
-    Kept,
-    /// They were gone and all are back since then (an upper bound: it is when the monitor told).
-    Installed(Timestamp),
-    /// Some are missing.
-    Missing,
-}
-
-impl Baseline {
-    fn add(&mut self, id: &FlowId, endpoints: BTreeSet<String>, present: bool) {
-        for endpoint in endpoints {
-            let flows = self.endpoints.entry(endpoint.clone()).or_default();
-            if !present {
-                flows.missing.insert(FlowId::clone(id));
-                flows.was_missing = true;
-            }
-            self.named.entry(FlowId::clone(id)).or_default().insert(endpoint);
-        }
-    }
-
-    /// Flows that have not come back, and whom they name.
-    fn missing(&self) -> impl Iterator<Item = (&FlowId, BTreeSet<String>)> {
-        self.named.iter().filter_map(|(id, endpoints)| {
-            let missing = |endpoint: &&String| {
-                self.endpoints
-                    .get(*endpoint)
-                    .is_some_and(|flows| flows.missing.contains(id))
-            };
-            let endpoints: BTreeSet<String> = endpoints.iter().filter(missing).cloned().collect();
-            (!endpoints.is_empty()).then_some((id, endpoints))
-        })
-    }
-
-    /// A monitor is on again: its bridge's flows are missing until they are told.
-    pub fn up(&mut self, at: Timestamp, bridge: &str) {
-        let ids: Vec<FlowId> = self.named.keys().filter(|id| id.0 == bridge).cloned().collect();
-        for id in ids {
-            self.lose(at, &id);
-        }
-    }
-
-    /// The next disruption has begun: flows that went shortly before went with it.
-    pub fn ends(&mut self, next: Timestamp) {
-        for flows in self.endpoints.values_mut() {
-            if let Some((installed, lost)) = flows.before
-                && next.since(lost) < LEAVING
-            {
-                flows.installed = Some(installed);
-                flows.missing.clear();
-            }
-        }
-    }
-
-    /// Flows came (`true`) or went.
-    pub fn moved(&mut self, at: Timestamp, moved: &[(FlowId, bool)]) {
-        for (id, came) in moved {
-            if *came {
-                self.regain(at, id);
-            } else {
-                self.lose(at, id);
-            }
-        }
-    }
-
-    fn lose(&mut self, at: Timestamp, id: &FlowId) {
-        for endpoint in self.named.get(id).into_iter().flatten() {
-            if let Some(flows) = self.endpoints.get_mut(endpoint)
-                && flows
-                    .installed
-                    .is_none_or(|installed| at.since(installed) < SETTLED)
-            {
-                if let Some(installed) = flows.installed.take() {
-                    flows.before = Some((installed, at));
-                }
-                flows.missing.insert(FlowId::clone(id));
-                flows.was_missing = true;
-            }
-        }
-    }
-
-    fn regain(&mut self, at: Timestamp, id: &FlowId) {
-        for endpoint in self.named.get(id).into_iter().flatten() {
-            if let Some(flows) = self.endpoints.get_mut(endpoint)
-                && flows.missing.remove(id)
-                && flows.missing.is_empty()
-            {
-                flows.installed = Some(at);
-            }
-        }
-    }
-
-    /// Where an endpoint's flows stand.
-    pub fn standing(&self, endpoint: &str) -> Standing {
-        match self.endpoints.get(endpoint) {
-            None => Standing::Unknown,
-            Some(Flows {
-                was_missing: false, ..
-            }) => Standing::Kept,
-            Some(Flows {
-                installed: Some(at), ..
-            }) => Standing::Installed(*at),
-            Some(_) => Standing::Missing,
-        }
-    }
 }
 
 #[cfg(test)]

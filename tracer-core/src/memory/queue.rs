@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::memory::traffic::{Extent, NOBODY, RunId, Wait};
+use crate::memory::story::{Extent, NOBODY, RunId, Wait};
 use crate::vocabulary::count;
 use crate::vocabulary::packet::PacketFate;
 use crate::vocabulary::time::Timestamp;

@@ -3,13 +3,14 @@
 //! Must not depend on: packets, disruptions. Rows and vports that are gone are remembered, because evidence
 //! about them may still be judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::memory::identity::{Identity, identify};
+use crate::memory::owners::Owners;
 use crate::vocabulary::event::{BridgeRow, InterfaceRow, PortRow};
 use crate::vocabulary::id::{DpIfindex, Mac, OfPort, PortNo};
-use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::time::{SECOND, Timestamp};
 
 /// Something at a datapath port: a Pod, a gateway, a tunnel, an uplink.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +25,12 @@ pub struct Endpoint {
     pub identity: Identity,
     /// When it was first seen.
     pub since: Timestamp,
-    /// When its port was deleted (from OVSDB or the datapath, whichever came first).
+    /// When it was deleted: gone from the datapath, and nobody wants it there any more. `None`: it should be there.
     pub until: Option<Timestamp>,
+    /// Since when it has had no port in the datapath, although it should have one.
+    pub missing: Option<Timestamp>,
+    /// Its bridge was deleted with it: its row says nothing about whether it is wanted.
+    unbridged: Option<Timestamp>,
     /// When it got another datapath port number than it had.
     pub renumbered: Option<Timestamp>,
     /// When its datapath port was made again after having been deleted.
@@ -46,8 +51,12 @@ pub struct Topology {
     ports: BTreeMap<String, PortRow>,
     interfaces: BTreeMap<String, InterfaceRow>,
     endpoints: BTreeMap<String, Endpoint>,
-    ips: BTreeMap<IpAddr, String>,
-    macs: BTreeMap<Mac, String>,
+    ips: Owners<IpAddr>,
+    macs: Owners<Mac>,
+    /// Nothing was told before the first snapshot: what it names was there before.
+    told: bool,
+    /// The latest change of a row.
+    changed: Timestamp,
     /// Ports that the kernel was asked to make, and when: it tells later that they are there.
     asked: BTreeMap<(DpIfindex, String), Timestamp>,
     /// Rows not seen since the last snapshot began.
@@ -106,7 +115,10 @@ impl Topology {
             since: at,
             ..Endpoint::default()
         });
-        if let Some(gone) = endpoint.until.take() {
+        let gone = endpoint.missing.take().or(endpoint.until);
+        endpoint.until = None;
+        endpoint.unbridged = None;
+        if let Some(gone) = gone {
             endpoint.recreated = Some(at);
             endpoint.away.push((gone, at));
         }
@@ -129,7 +141,12 @@ impl Topology {
         if let Some(endpoint) = self.endpoints.get_mut(&name)
             && endpoint.vport == Some((dp, port_no))
         {
-            endpoint.until.get_or_insert(at);
+            let wanted = endpoint.unbridged.is_some() || self.interfaces.values().any(|row| row.name == name);
+            if wanted && endpoint.until.is_none() {
+                endpoint.missing.get_or_insert(at);
+            } else {
+                endpoint.until.get_or_insert(at);
+            }
         }
     }
 
@@ -144,6 +161,8 @@ impl Topology {
 
     /// The snapshot is whole: rows that it did not name are gone.
     pub fn snapshot_ends(&mut self, at: Timestamp) {
+        self.settle_at(at, true);
+        self.told = true;
         let Some(Stale {
             bridges,
             ports,
@@ -153,10 +172,10 @@ impl Topology {
             return;
         };
         for uuid in &bridges {
-            self.bridge(uuid, None);
+            self.bridge(at, uuid, None);
         }
         for uuid in &ports {
-            self.port(uuid, None);
+            self.port(at, uuid, None);
         }
         for uuid in &interfaces {
             self.interface(at, uuid, None);
@@ -164,7 +183,20 @@ impl Topology {
     }
 
     /// A Bridge row as of now.
-    pub fn bridge(&mut self, uuid: &str, row: Option<BridgeRow>) {
+    pub fn bridge(&mut self, at: Timestamp, uuid: &str, row: Option<BridgeRow>) {
+        self.settle();
+        if let (None, Some(gone)) = (&row, self.bridges.get(uuid)) {
+            // Nobody deletes a bridge to delete a Pod.
+            let name = Some(gone.name.clone());
+            for endpoint in self.endpoints.values_mut() {
+                if endpoint.bridge == name && endpoint.identity.pod.is_some() {
+                    endpoint.unbridged = Some(at);
+                    if endpoint.until.is_some_and(|until| at.since(until) < TOGETHER) {
+                        endpoint.missing = endpoint.until.take();
+                    }
+                }
+            }
+        }
         if let Some(stale) = &mut self.stale {
             stale.bridges.retain(|other| other != uuid);
         }
@@ -173,7 +205,8 @@ impl Topology {
     }
 
     /// A Port row as of now.
-    pub fn port(&mut self, uuid: &str, row: Option<PortRow>) {
+    pub fn port(&mut self, at: Timestamp, uuid: &str, row: Option<PortRow>) {
+        self.changed = self.changed.max(at);
         if let Some(stale) = &mut self.stale {
             stale.ports.retain(|other| other != uuid);
         }
@@ -186,6 +219,7 @@ impl Topology {
         if let Some(stale) = &mut self.stale {
             stale.interfaces.retain(|other| other != uuid);
         }
+        self.changed = self.changed.max(at);
         let before = self.interfaces.get(uuid).map(|row| row.name.clone());
         store(&mut self.interfaces, uuid, row);
         self.unsettled = true;
@@ -205,7 +239,7 @@ impl Topology {
             (None, Some(name)) => {
                 let other = self.interfaces.values().any(|row| row.name == name);
                 if let Some(endpoint) = self.endpoints.get_mut(&name).filter(|_| !other) {
-                    endpoint.until.get_or_insert(at);
+                    delete(endpoint, at);
                 }
             }
             (None, None) => {}
@@ -215,10 +249,18 @@ impl Topology {
     /// Joins rows, devices and datapath ports, if anything changed. Not while a snapshot is under way: half
     /// a database would name the wrong Pods. What is gone from OVSDB is not forgotten here.
     pub fn settle(&mut self) {
-        if !self.unsettled || self.stale.is_some() {
+        if self.stale.is_none() {
+            self.settle_at(self.changed, false);
+        }
+    }
+
+    fn settle_at(&mut self, at: Timestamp, snapshot: bool) {
+        if !self.unsettled && !snapshot {
             return;
         }
         self.unsettled = false;
+        let mut ips: BTreeSet<(IpAddr, &str)> = BTreeSet::new();
+        let mut macs: BTreeSet<(Mac, &str)> = BTreeSet::new();
         let port_of = index(&self.ports, |row| &row.interfaces);
         let bridge_of = index(&self.bridges, |row| &row.ports);
         for (uuid, interface) in &self.interfaces {
@@ -237,13 +279,35 @@ impl Topology {
             };
             let identity = identify(&port.external_ids, &interface.external_ids);
             if identity != Identity::default() {
-                self.ips
-                    .extend(identity.ips.iter().map(|ip| (*ip, interface.name.clone())));
-                self.macs
-                    .extend(identity.mac.map(|mac| (mac, interface.name.clone())));
+                ips.extend(identity.ips.iter().map(|ip| (*ip, interface.name.as_str())));
+                macs.extend(identity.mac.map(|mac| (mac, interface.name.as_str())));
                 endpoint.identity = identity;
             }
         }
+        // What was there when the capture began had its addresses before.
+        let since = if self.told { at } else { Timestamp(0) };
+        self.ips.are(since, &ips);
+        self.macs.are(since, &macs);
+    }
+
+    /// Forgets endpoints that were deleted before, and what addresses they had.
+    pub fn forget(&mut self, before: Timestamp) {
+        self.endpoints
+            .retain(|_, endpoint| endpoint.until.is_none_or(|until| until >= before));
+        for endpoint in self.endpoints.values_mut() {
+            endpoint.away.retain(|(_, back)| *back >= before);
+        }
+        self.ips.forget(before);
+        self.macs.forget(before);
+        self.vports.retain(|_, history| {
+            let over = |index: usize| history.get(index + 1).is_some_and(|(since, _)| *since < before);
+            let stale = (0..history.len()).take_while(|index| over(*index)).count();
+            history.drain(..stale);
+            history.len() > 1
+                || history
+                    .iter()
+                    .any(|(since, name)| name.is_some() || *since >= before)
+        });
     }
 
     /// A datapath's name.
@@ -266,15 +330,33 @@ impl Topology {
         known.or_else(|| history.first())?.1.as_deref()
     }
 
-    /// The endpoint that owns an IP address; a link-local one, which OVSDB does not tell, by the Ethernet address it is made from.
-    pub fn owner_of_ip(&self, ip: IpAddr) -> Option<&str> {
-        let told = self.ips.get(&ip).map(String::as_str);
-        told.or_else(|| self.owner_of_mac(interface_identifier(ip)?))
+    /// The endpoint that owned an IP address at a time; a link-local one, which OVSDB does not tell, by the Ethernet address it is
+    /// made from. `None`: nobody did, or more than one.
+    pub fn owner_of_ip(&self, ip: IpAddr, at: Timestamp) -> Option<&str> {
+        let told = self.ips.owner(ip, at);
+        told.or_else(|| self.owner_of_mac(interface_identifier(ip)?, at))
     }
 
-    /// The endpoint that owns an Ethernet address.
-    pub fn owner_of_mac(&self, mac: Mac) -> Option<&str> {
-        self.macs.get(&mac).map(String::as_str)
+    /// The endpoint that owned an Ethernet address at a time.
+    pub fn owner_of_mac(&self, mac: Mac, at: Timestamp) -> Option<&str> {
+        self.macs.owner(mac, at)
+    }
+
+    /// Whether OVSDB has told which rows there are.
+    pub fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// The row of an endpoint's interface, as OVSDB has it now.
+    pub fn row(&self, device: &str) -> Option<&InterfaceRow> {
+        self.interfaces.values().find(|row| row.name == device)
+    }
+
+    /// The bridge of an endpoint, as OVSDB has it now.
+    pub fn bridge_of(&self, endpoint: &Endpoint) -> Option<&BridgeRow> {
+        self.bridges
+            .values()
+            .find(|row| Some(&row.name) == endpoint.bridge.as_ref())
     }
 
     /// All endpoints by device name.
@@ -286,6 +368,19 @@ impl Topology {
     pub fn bridges(&self) -> impl Iterator<Item = &BridgeRow> {
         self.bridges.values()
     }
+}
+
+/// A port that goes this shortly before its row was deleted with it: OVSDB and netlink tell independently.
+const TOGETHER: u64 = SECOND;
+
+/// Its row is gone: nobody wants it any more, unless its bridge went with it.
+fn delete(endpoint: &mut Endpoint, at: Timestamp) {
+    let with_bridge = |unbridged: Timestamp| at.since(unbridged) < TOGETHER;
+    if endpoint.until.is_some() || endpoint.unbridged.is_some_and(with_bridge) {
+        return;
+    }
+    let gone = endpoint.missing.take();
+    endpoint.until = Some(gone.filter(|gone| at.since(*gone) < TOGETHER).unwrap_or(at));
 }
 
 /// From the row ids that `members` names to the row that names them.

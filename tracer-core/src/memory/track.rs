@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use crate::memory::queue::{Loss, again, delivered, dropped};
-use crate::memory::traffic::{Extent, Gap, PATIENCE, RunId, Story, Wait};
+use crate::memory::story::{Extent, Gap, PATIENCE, PORTS, RunId, Story, Wait};
 use crate::vocabulary::count;
 use crate::vocabulary::packet::{PacketFate, Run};
 use crate::vocabulary::time::{SECOND, Timestamp};
@@ -69,6 +69,12 @@ impl Track {
             // Else a table in which nothing can be settled would be gone through for every run.
             self.attempt = 2 * self.runs.len();
         }
+    }
+
+    /// When its last packet was seen.
+    pub fn last(&self) -> Timestamp {
+        let last = self.runs.values().map(|extent| extent.last).max();
+        last.unwrap_or(self.until)
     }
 
     /// Replaces runs that are over by what became of their packets. They end at a packet that was forwarded: no gap goes
@@ -159,6 +165,17 @@ impl Track {
         losses.sort_by_key(|loss| (loss.first, loss.last));
         let mut story = self.settled.clone();
         story.forwarded |= !deliveries.is_empty();
+        let last = deliveries.iter().map(|(_, last)| *last).max();
+        story.last_delivered = story.last_delivered.max(last);
+        let ports = self.runs.keys().filter_map(|(_, _, fate, _)| match fate {
+            PacketFate::Delivered(port) => Some(*port),
+            PacketFate::DropFlow | PacketFate::Queued | PacketFate::UpcallFailed(_) => None,
+        });
+        for port in ports {
+            if story.ports.len() < PORTS {
+                story.ports.insert(port);
+            }
+        }
         let first = deliveries.iter().map(|(first, _)| *first).min();
         story.first_delivered = story.first_delivered.into_iter().chain(first).min();
         story.gaps.extend(gaps(&losses, &deliveries));

@@ -5,111 +5,31 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::memory::story::Story;
 use crate::memory::track::Track;
 use crate::vocabulary::count;
 use crate::vocabulary::packet::{PacketFate, Run, TrafficKey};
+use crate::vocabulary::spans::Spans;
 use crate::vocabulary::time::{SECOND, Timestamp};
-use crate::vocabulary::words::Reason;
 
-/// A packet that was handed to userspace and neither executed nor answered by a megaflow for this long
-/// was dropped there: a handler batch takes milliseconds, a reconfiguration of ovs-vswitchd hundreds.
-pub(crate) const PATIENCE: u64 = SECOND;
-
-/// Negative errnos that say that nobody listens: `ENOTCONN` (portid 0), `ECONNREFUSED` (no such socket).
-pub const NOBODY: [i32; 2] = [-107, -111];
-
-/// Which run: its first packet, its CPU and its fate.
-pub(crate) type RunId = (Timestamp, u32, PacketFate, bool);
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Extent {
-    pub last: Timestamp,
-    pub packets: u64,
-    pub bytes: u64,
-}
+/// Packets no farther apart than this are one stretch.
+const STILL: u64 = SECOND / 2;
 
 /// Packet evidence of all keys. Its size grows with keys and gaps, and not with time.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
     /// A copy of all of this shares those that have not changed since.
     tracks: BTreeMap<TrafficKey, Arc<Track>>,
-    hits: bool,
-}
-
-/// Lost packets of one key without a delivery between them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gap {
-    /// First packet lost.
-    pub first_lost: Timestamp,
-    /// Last packet known to be lost.
-    pub last_lost: Timestamp,
-    /// Last delivery before.
-    pub before: Option<Timestamp>,
-    /// First delivery after.
-    pub after: Option<Timestamp>,
-    /// How many, by reason.
-    pub by_reason: BTreeMap<Reason, u64>,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-impl Gap {
-    /// Packets lost.
-    pub fn packets(&self) -> u64 {
-        count::total(self.by_reason.values())
-    }
-
-    /// At most this long; `None`: one side is open.
-    pub fn max_ns(&self) -> Option<u64> {
-        Some(self.after?.since(self.before?))
-    }
-}
-
-/// Packets that waited for userspace and were then executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
-    /// The first was queued then.
-    pub queued: Timestamp,
-    /// The last was delivered then.
-    pub executed: Timestamp,
-    /// How many.
-    pub packets: u64,
-    /// The longest that one of them waited, at most.
-    pub longest: u64,
-}
-
-impl Wait {
-    /// Both.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            queued: self.queued.min(other.queued),
-            executed: self.executed.max(other.executed),
-            packets: self.packets.saturating_add(other.packets),
-            longest: self.longest.max(other.longest),
-        }
-    }
-}
-
-/// What became of one key's packets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Story {
-    /// Whether any packet of it was ever delivered.
-    pub forwarded: bool,
-    /// The first that was.
-    pub first_delivered: Option<Timestamp>,
-    /// Gaps, in time order.
-    pub gaps: Vec<Gap>,
-    /// Waits, in time order.
-    pub waits: Vec<Wait>,
-    /// When packets were handed to userspace of which it is too early to say what became of them.
-    pub waiting: Vec<Timestamp>,
+    /// When packets that met a megaflow were seen.
+    seen: Spans<()>,
 }
 
 impl Traffic {
     /// A run began, grew or ended.
     pub fn run(&mut self, run: &Run) {
-        self.hits |= !run.executed && matches!(run.fate, PacketFate::Delivered(_) | PacketFate::DropFlow);
+        if !run.executed && matches!(run.fate, PacketFate::Delivered(_) | PacketFate::DropFlow) {
+            self.seen.add(run.first, run.last, (), STILL, |(), ()| ());
+        }
         let track = self.tracks.entry(run.key).or_default();
         Arc::make_mut(track).run(run);
     }
@@ -119,9 +39,15 @@ impl Traffic {
         count::total(self.tracks.values().map(|track| track.forgotten))
     }
 
-    /// Whether packets were seen that a megaflow forwarded or dropped: those that go through userspace are always seen.
-    pub fn saw_hits(&self) -> bool {
-        self.hits
+    /// Forgets traffic that lost nothing and was not seen since.
+    pub fn forget(&mut self, before: Timestamp) {
+        self.tracks.retain(|_, track| track.last() >= before);
+        self.seen.forget(before);
+    }
+
+    /// When packets were seen that a megaflow forwarded or dropped: those that go through userspace are always seen.
+    pub fn seen(&self) -> &Spans<()> {
+        &self.seen
     }
 
     /// All keys with what became of their packets, as far as can be told at `now`.
@@ -135,9 +61,11 @@ impl Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::story::{Gap, PATIENCE, Wait};
     use crate::vocabulary::id::{DpIfindex, PortNo};
     use crate::vocabulary::packet::Destination;
     use crate::vocabulary::time::MILLISECOND;
+    use crate::vocabulary::words::Reason;
     use PacketFate::{Delivered, DropFlow, Queued, UpcallFailed};
 
     const OUT: PacketFate = Delivered(PortNo(3));

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::recording::log::Entry;
+use crate::recording::entry::Entry;
 use crate::vocabulary::event::{Event, EventKind};
 use crate::vocabulary::id::{DpIfindex, Mac, PortNo};
 use crate::vocabulary::packet::{Destination, PacketFate, Run, TrafficKey};

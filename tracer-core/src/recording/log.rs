@@ -9,41 +9,17 @@ use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::recording::entry::Entry;
 use crate::recording::line;
 use crate::vocabulary::event::{Event, EventKind};
+pub use crate::vocabulary::header::Header;
 use crate::vocabulary::time::Timestamp;
 
 /// The format's version; readers refuse a newer one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The longest line a reader accepts, in bytes: larger than any event, small enough for any memory.
 const MAX_LINE: u64 = 64 << 20;
-
-/// First line of a recording: where and when it was made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
-    /// [`VERSION`]; also what tells our files from others.
-    pub ovsgap_log: u32,
-    /// The program that wrote it.
-    pub tool: String,
-    /// The node's host name.
-    pub hostname: Option<String>,
-    /// The node's kernel release.
-    pub kernel: Option<String>,
-    /// `CLOCK_MONOTONIC` when the capture began.
-    pub started_ns: Timestamp,
-    /// Wall time minus `CLOCK_MONOTONIC`, then.
-    pub wall_offset_ns: i64,
-}
-
-/// One line after the header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// 0 for the first; no number is left out.
-    pub seq: u64,
-    /// The event.
-    pub event: Event,
-}
 
 /// A line as it stands in the file: flat by hand, because `#[serde(flatten)]` buffers every value.
 #[derive(Deserialize)]

@@ -2,7 +2,8 @@
 //!
 //! Must not depend on: what events mean.
 
-pub mod line;
+pub mod entry;
+mod line;
 pub mod log;
-pub mod sequence;
+pub(crate) mod sequence;
 pub mod sorter;

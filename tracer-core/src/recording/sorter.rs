@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::vocabulary::event::Event;
+use crate::vocabulary::spans::Spans;
 use crate::vocabulary::time::{MILLISECOND, Timestamp};
 
 /// How far back an event may lie behind the newest one and still be put in order. Counters are read
@@ -23,14 +24,15 @@ pub struct Sorter {
     unordered: BinaryHeap<Reverse<Event>>,
     newest: Timestamp,
     released: Timestamp,
-    late: u64,
+    late: Spans<u64>,
 }
 
 impl Sorter {
     /// Takes one event in.
     pub fn push(&mut self, event: Event) {
         if event.at < self.released {
-            self.late += 1;
+            self.late
+                .add(event.at, self.released, 1, WINDOW, u64::saturating_add);
         }
         self.newest = self.newest.max(event.at);
         if self.ordered.back().is_none_or(|last| *last <= event) {
@@ -70,9 +72,9 @@ impl Sorter {
         }
     }
 
-    /// Events that came after a later one had been released.
-    pub fn late(&self) -> u64 {
-        self.late
+    /// Events that came after a later one had been released: how many, and from when to when their order is not known.
+    pub fn late(&self) -> &Spans<u64> {
+        &self.late
     }
 }
 
@@ -103,9 +105,9 @@ mod tests {
         assert!(sorter.pop().is_none());
         sorter.push(tick(508));
         assert_eq!(drain(&mut sorter), [5, 7]);
-        assert_eq!(sorter.late(), 0);
+        assert_eq!(sorter.late().iter().count(), 0);
         sorter.push(tick(6));
-        assert_eq!(sorter.late(), 1);
+        assert_eq!(sorter.late().iter().count(), 1);
         assert_eq!(drain(&mut sorter), [6], "late, but not lost");
     }
 
@@ -119,6 +121,6 @@ mod tests {
             .map(|event| event.at.0 / MILLISECOND)
             .collect();
         assert_eq!(order, [1, 2, 3, 4, 9, 9, 19, 20, 20]);
-        assert_eq!(sorter.late(), 0);
+        assert_eq!(sorter.late().iter().count(), 0);
     }
 }

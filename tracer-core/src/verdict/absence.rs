@@ -2,18 +2,17 @@
 //!
 //! Must not depend on: packets, windows.
 
-use crate::memory::coverage::{finding, touches};
+use crate::memory::coverage::{Blemish, Of, finding};
 use crate::memory::disruption::Disruption;
 use crate::memory::engine::Engine;
 use crate::vocabulary::time::Timestamp;
-use crate::vocabulary::words::Finding;
 
 /// So many Pods are named.
 const NAMED: usize = 3;
 
 /// What is to be said of them.
-pub fn findings(engine: &Engine) -> Vec<Finding> {
-    let datapaths: Vec<Finding> = engine
+pub fn blemishes(engine: &Engine) -> Vec<Blemish> {
+    let datapaths: Vec<Blemish> = engine
         .disruptions
         .list
         .iter()
@@ -21,7 +20,7 @@ pub fn findings(engine: &Engine) -> Vec<Finding> {
         .collect();
     let told = |absence: &Absence| {
         let mut datapaths = datapaths.iter();
-        datapaths.any(|finding| touches(finding, absence.from, Some(absence.to)))
+        datapaths.any(|one| one.finding.touches(absence.from, Some(absence.to)))
     };
     let mut ports = absences(engine);
     ports.retain(|absence| !told(absence));
@@ -30,18 +29,12 @@ pub fn findings(engine: &Engine) -> Vec<Finding> {
 }
 
 /// While the module was away its packets met no hook.
-fn without_datapath(disruption: &Disruption) -> Option<Finding> {
+fn without_datapath(disruption: &Disruption) -> Option<Blemish> {
     disruption.module_gone?;
     let again = disruption.without_datapath.and_then(|(_, again)| again);
-    let detail = "the module was unloaded and the datapath with it: packets that came meanwhile met no hook, more were lost \
-                  than are counted";
-    Some(finding(
-        "datapath_gone",
-        disruption.dark(),
-        again,
-        detail.to_owned(),
-        true,
-    ))
+    let detail = "The module was unloaded and the datapath with it: packets that came meanwhile met no hook and are not counted.";
+    let found = finding("datapath_gone", disruption.dark(), again, detail.to_owned());
+    Some(weakening(Of::Packets, found))
 }
 
 /// Pods without a port, at times that overlap.
@@ -78,7 +71,8 @@ fn absences(engine: &Engine) -> Vec<Absence> {
     joined
 }
 
-fn without_port(absence: &Absence) -> Finding {
+/// The Pods are weighed one by one: others are not concerned.
+fn without_port(absence: &Absence) -> Blemish {
     let mut pods = absence.pods.clone();
     pods.sort();
     pods.dedup();
@@ -88,10 +82,17 @@ fn without_port(absence: &Absence) -> Finding {
         more => format!(" and {more} more"),
     };
     let detail = format!(
-        "{named}{more} had no port in the datapath for a time: packets that came meanwhile met no hook, more were lost than \
-         are counted"
+        "{named}{more} had no port in the datapath for a time: packets that came meanwhile met no hook and are not counted."
     );
-    finding("port_gone", Some(absence.from), Some(absence.to), detail, true)
+    weakening(
+        Of::Nothing,
+        finding("port_gone", Some(absence.from), Some(absence.to), detail),
+    )
+}
+
+fn weakening(of: Of, mut finding: crate::vocabulary::words::Finding) -> Blemish {
+    finding.weakens = true;
+    Blemish { of, finding }
 }
 
 #[cfg(test)]
@@ -148,7 +149,7 @@ mod tests {
             }
         }
         engine.topology.settle();
-        let found = findings(&engine);
+        let found: Vec<_> = blemishes(&engine).into_iter().map(|one| one.finding).collect();
         let told: Vec<_> = found
             .iter()
             .map(|one| (one.kind.as_str(), one.from_ns, one.to_ns))

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::memory::openflow::Standing;
+use crate::memory::openflow::{SharedStanding, Standing};
 use crate::report::Exposed;
 use crate::vocabulary::count;
 use crate::vocabulary::time::{SECOND, Timestamp};
@@ -27,16 +27,24 @@ pub struct Facts<'a> {
     pub milestones: &'a Milestones,
     /// Where its OpenFlow flows stand.
     pub standing: Standing,
+    /// Where the flows stand that all Pods of its bridge share.
+    pub shared: SharedStanding,
     /// Its exposed window.
     pub exposed: Option<&'a Exposed>,
     /// Its lost packets, both directions.
     pub lost: &'a BTreeMap<Reason, u64>,
-    /// A drop megaflow was seen for it after the flush.
+    /// A drop megaflow that had to heal, or a lost packet, was seen for it.
     pub dropped: bool,
+    /// Its port is away although it should be there.
+    pub missing: bool,
+    /// Its flows were removed while ovs-vswitchd kept running.
+    pub cut: bool,
     /// Its port was made after the flush: until its first flows came it had never had any.
     pub added: bool,
     /// Its port was made again or renumbered in this disruption.
     pub recreated: bool,
+    /// ovs-vswitchd still waits for the flag to go, and nothing forwards.
+    pub stuck: bool,
     /// flow-restore-wait is set at `now`.
     pub flag: bool,
     /// Portids were set and all are 0.
@@ -62,7 +70,11 @@ pub fn cause(facts: &Facts<'_>) -> Option<Cause> {
     } = facts.milestones;
     let flagged = flag_set_ns.or(*flag_removed_ns).is_some() || facts.flag;
     Some(match (facts.standing, flush_ns) {
+        _ if facts.missing => Cause::PortMissing,
+        _ if facts.stuck => Cause::FlagStuck,
         _ if facts.kind == Kind::ModuleReload => Cause::ModuleReload,
+        _ if facts.kind == Kind::DatapathTakenOver => Cause::DatapathTakenOver,
+        _ if facts.kind == Kind::FlowsRemoved && (facts.cut || facts.dropped) => Cause::AgentClearedFlows,
         _ if facts.recreated => Cause::PortRecreated,
         (_, None) if facts.flag && lost > 0 => Cause::FlagStuck,
         (Standing::Missing, Some(flush)) if facts.now.since(*flush) >= NEVER => Cause::FlowsNeverInstalled,
@@ -70,6 +82,11 @@ pub fn cause(facts: &Facts<'_>) -> Option<Cause> {
         (Standing::Installed(at), Some(flush)) if at > *flush => Cause::NoFlag,
         (Standing::Missing, Some(_)) if flagged => Cause::FlagBeforeFlows,
         (Standing::Missing, Some(_)) => Cause::NoFlag,
+        (Standing::Installed(_) | Standing::Kept, Some(flush))
+            if facts.dropped && shared_late(facts, *flush) =>
+        {
+            Cause::SharedFlowsLate
+        }
         (Standing::Installed(_) | Standing::Kept, Some(_)) if facts.lost.contains_key(&Reason::DropFlow) => {
             Cause::RevalidationLag
         }
@@ -80,6 +97,15 @@ pub fn cause(facts: &Facts<'_>) -> Option<Cause> {
         (Standing::Unknown, Some(_)) if facts.dropped => Cause::NoFlag,
         _ => by_reason(facts),
     })
+}
+
+/// Whether flows that all Pods share came after the flush.
+fn shared_late(facts: &Facts<'_>, flush: Timestamp) -> bool {
+    match facts.shared {
+        SharedStanding::Kept => false,
+        SharedStanding::Installed(at) => at > flush,
+        SharedStanding::Missing(came) => came.is_none_or(|came| came > flush),
+    }
 }
 
 /// The most frequent reason of loss names the cause where the milestones do not.
@@ -125,6 +151,10 @@ mod tests {
             kind: Kind::Graceful,
             milestones: &milestones,
             standing,
+            shared: SharedStanding::Kept,
+            missing: false,
+            stuck: false,
+            cut: false,
             exposed: Some(&exposed(duration)),
             lost: &lost.iter().copied().collect(),
             dropped: true,

@@ -1,27 +1,28 @@
-//! Packet evidence attributed to endpoints: whose packets were lost, delayed, or dropped all the time.
+//! Packet evidence of one span attributed to endpoints: whose packets were lost, delayed, or went elsewhere.
 //!
 //! Must not depend on: milestones, causes.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::memory::engine::Engine;
-use crate::memory::traffic::{Gap, Story, Wait};
-use crate::report::{Around, Delayed, KEYS, KeyLoss, Loss, SteadyDrop};
+use crate::memory::story::{Gap, Story, Wait};
+use crate::report::{Around, Delayed};
 use crate::verdict::forwarding::Forwarding;
 use crate::vocabulary::class::{Class, Direction};
 use crate::vocabulary::count;
+use crate::vocabulary::id::{DpIfindex, PortNo};
 use crate::vocabulary::packet::{Destination, TrafficKey};
-use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::time::{SECOND, Timestamp};
 use crate::vocabulary::words::Reason;
 
 /// From a disruption's first sign to the next one's (`None`: open).
 pub type Span = (Timestamp, Option<Timestamp>);
 
-/// What became of all traffic, and whose it was.
-#[derive(Clone, Debug, Default)]
+/// What became of all traffic in a span, and whose it was.
+#[derive(Clone, Debug)]
 pub struct Evidence<'a> {
+    span: Span,
     keys: Vec<Track<'a>>,
     from: BTreeMap<&'a str, Vec<usize>>,
     to: BTreeMap<&'a str, Vec<usize>>,
@@ -29,49 +30,75 @@ pub struct Evidence<'a> {
 
 /// One traffic key.
 #[derive(Clone, Debug)]
-struct Track<'a> {
-    key: &'a TrafficKey,
-    story: Arc<Story>,
+pub struct Track<'a> {
+    /// Which traffic.
+    pub key: &'a TrafficKey,
+    /// What became of it.
+    pub story: Arc<Story>,
     /// The device at which it comes in.
-    device: Option<&'a str>,
+    pub device: Option<&'a str>,
+    /// The endpoint to which it is addressed.
+    pub addressee: Option<&'a str>,
+    /// A policy drops it: it was dropped outside of the disruption, too, and never forwarded.
+    pub policy: bool,
 }
 
-impl Around {
-    fn take(&mut self, gap: &Gap, point: Timestamp) {
-        let side = match (gap.first_lost <= point, gap.last_lost <= point) {
-            (_, true) => &mut self.before,
-            (true, false) => &mut self.across,
-            (false, false) => &mut self.after,
-        };
-        count::add(side, gap.packets());
-        if gap.last_lost > point {
-            let later = gap.last_lost.since(point);
-            self.until_after_ns = Some(self.until_after_ns.unwrap_or(0).max(later));
-        }
-    }
-}
+/// Traffic that is dropped this long after its sender's other traffic is forwarded again is dropped by a policy: the revalidator
+/// of ovs-vswitchd has been round by then (`max-revalidator`, 500 ms by default).
+const AFTERWARDS: u64 = SECOND;
 
 impl<'a> Evidence<'a> {
     /// Attributes every key's packets.
-    pub fn gather(engine: &'a Engine) -> Self {
-        let mut evidence = Self::default();
-        let mut from: Vec<(&str, usize)> = Vec::new();
+    pub fn gather(engine: &'a Engine, span: Span) -> Self {
+        let learned = learned(engine);
+        let mut evidence = Self {
+            span,
+            keys: Vec::new(),
+            from: BTreeMap::new(),
+            to: BTreeMap::new(),
+        };
         for (key, story) in engine.traffic.stories(engine.now) {
             let index = evidence.keys.len();
-            let first = story.gaps.first().map_or(engine.now, |gap| gap.first_lost);
-            let device = engine.topology.device_at(key.dp, key.in_port, first);
-            from.extend(device.map(|name| (name, index)));
-            if let Some(name) = addressee(engine, key) {
+            let at = story
+                .gaps
+                .iter()
+                .find(|gap| within(gap.last_lost, span))
+                .map_or_else(|| span.1.unwrap_or(engine.now), |gap| gap.first_lost);
+            let device = engine.topology.device_at(key.dp, key.in_port, at);
+            let addressee = addressee(engine, key, at, &learned);
+            let forwarded = story.forwarded;
+            if let Some(name) = device {
+                evidence.from.entry(name).or_default().push(index);
+            }
+            if let Some(name) = addressee {
                 evidence.to.entry(name).or_default().push(index);
             }
-            evidence.keys.push(Track { key, story, device });
-        }
-        // Keys come in order of the ports at which their packets come in.
-        for of_one in from.chunk_by(|one, next| one.0 == next.0) {
-            let tracks = evidence.from.entry(of_one[0].0).or_default();
-            tracks.extend(of_one.iter().map(|(_, index)| *index));
+            evidence.keys.push(Track {
+                key,
+                story,
+                device,
+                addressee,
+                policy: !forwarded,
+            });
         }
         evidence
+    }
+
+    /// Tells policy from loss: `again` says when an endpoint's traffic was forwarded again in this span.
+    pub fn know_policies(&mut self, again: impl Fn(&str) -> Option<Timestamp>) {
+        let began = self.span.0;
+        for track in self.keys.iter_mut().filter(|track| !track.story.forwarded) {
+            let again = track.device.and_then(&again);
+            let outside = |gap: &Gap| {
+                gap.first_lost < began
+                    || again.is_some_and(|again| {
+                        gap.first_lost >= again || gap.last_lost >= again.plus(AFTERWARDS)
+                    })
+            };
+            // Router solicitations and the like: no flow of an endpoint forwards them.
+            let multicast = !track.is_unicast() && !track.finds_neighbours();
+            track.policy = multicast || track.story.gaps.iter().filter(|gap| is_drop(gap)).any(outside);
+        }
     }
 
     fn of(&self, endpoint: &str, direction: Direction) -> impl Iterator<Item = &Track<'a>> {
@@ -82,29 +109,46 @@ impl<'a> Evidence<'a> {
         indices.into_iter().flatten().map(|index| &self.keys[*index])
     }
 
-    /// What one endpoint lost in one direction; `None`: no packet of it was seen.
-    pub fn loss(&self, endpoint: &str, direction: Direction, span: Span) -> Option<Loss> {
+    fn of_both(&self, endpoint: &str) -> impl Iterator<Item = &Track<'a>> {
+        self.of(endpoint, Direction::FromPod)
+            .chain(self.of(endpoint, Direction::ToPod))
+    }
+
+    /// Gaps of one endpoint in one direction, key by key; `None`: no packet of it was seen.
+    pub fn losing(&self, endpoint: &str, direction: Direction) -> Option<Vec<(&Track<'a>, Vec<Gap>)>> {
         let mut seen = self.of(endpoint, direction).peekable();
         seen.peek()?;
-        let losing: Vec<(&Track<'_>, Vec<&Gap>)> = seen
-            .map(|track| (track, track.losses(span).collect()))
-            .filter(|(_, gaps): &(_, Vec<_>)| !gaps.is_empty())
-            .collect();
-        let gaps: Vec<&Gap> = losing.iter().flat_map(|(_, gaps)| gaps.iter().copied()).collect();
-        Some(Loss {
-            keys: keys(&losing),
-            ..sum(&joined(&gaps), &gaps)
-        })
+        Some(self.with_gaps(seen))
+    }
+
+    /// Gaps of traffic that belongs to no endpoint on either side that `is_listed`, by the port at which it comes in.
+    pub fn unowned(&self, is_listed: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<(&Track<'a>, Vec<Gap>)>> {
+        let listed = |name: Option<&str>| name.is_some_and(&is_listed);
+        let nobodys = self
+            .keys
+            .iter()
+            .filter(|track| !listed(track.device) && !listed(track.addressee));
+        let mut rows: BTreeMap<String, Vec<(&Track<'a>, Vec<Gap>)>> = BTreeMap::new();
+        for (track, gaps) in self.with_gaps(nobodys) {
+            rows.entry(track.interface()).or_default().push((track, gaps));
+        }
+        rows
+    }
+
+    fn with_gaps<'s>(&'s self, tracks: impl Iterator<Item = &'s Track<'a>>) -> Vec<(&'s Track<'a>, Vec<Gap>)>
+    where
+        'a: 's,
+    {
+        let losing = tracks.map(|track| (track, track.losses(self.span)));
+        losing.filter(|(_, gaps)| !gaps.is_empty()).collect()
     }
 
     /// What waited in a socket and was delivered, both directions.
-    pub fn delayed(&self, endpoint: &str, span: Span) -> Option<Delayed> {
-        let stories = self
-            .of(endpoint, Direction::FromPod)
-            .chain(self.of(endpoint, Direction::ToPod));
-        let waits: Vec<&Wait> = stories
+    pub fn delayed(&self, endpoint: &str) -> Option<Delayed> {
+        let waits: Vec<&Wait> = self
+            .of_both(endpoint)
             .flat_map(|track| &track.story.waits)
-            .filter(|wait| within(wait.executed, span))
+            .filter(|wait| within(wait.executed, self.span))
             .collect();
         Some(Delayed {
             packets: count::total(waits.iter().map(|wait| wait.packets)),
@@ -117,10 +161,7 @@ impl<'a> Evidence<'a> {
     /// When the first of an endpoint's packets, both directions, was handed to userspace in a span of which it is too early to say
     /// what became of them; `None`: none was.
     pub fn waiting(&self, endpoint: &str, span: Span) -> Option<Timestamp> {
-        let tracks = self
-            .of(endpoint, Direction::FromPod)
-            .chain(self.of(endpoint, Direction::ToPod));
-        let forwarded = tracks.filter(|track| track.story.forwarded);
+        let forwarded = self.of_both(endpoint).filter(|track| track.story.forwarded);
         forwarded
             .flat_map(|track| &track.story.waiting)
             .copied()
@@ -128,14 +169,11 @@ impl<'a> Evidence<'a> {
             .min()
     }
 
-    /// Adds what became of an endpoint's packets that were lost since `flush`.
-    pub fn again(&self, endpoint: &str, flush: Timestamp, until: Option<Timestamp>, to: &mut Forwarding) {
-        for direction in [Direction::FromPod, Direction::ToPod] {
-            for track in self.of(endpoint, direction) {
-                let class = Class::of(direction, track.key.eth_type, track.key.proto);
-                for gap in track.losses((flush, until)) {
-                    to.lost(class, gap.after);
-                }
+    /// Adds what became of an endpoint's packets that were lost since `start`.
+    pub fn again(&self, endpoint: &str, start: Timestamp, until: Option<Timestamp>, to: &mut Forwarding) {
+        for (class, track) in self.by_class(endpoint) {
+            for gap in track.losses((start, until)) {
+                to.lost(class, gap.after);
             }
         }
     }
@@ -143,188 +181,156 @@ impl<'a> Evidence<'a> {
     /// Adds when packets of an endpoint that came to a datapath made since `gone` were first delivered: what was made anew
     /// has another ifindex, and so its traffic other keys.
     pub fn anew(&self, endpoint: &str, gone: Timestamp, until: Option<Timestamp>, to: &mut Forwarding) {
-        for direction in [Direction::FromPod, Direction::ToPod] {
-            for track in self.of(endpoint, direction) {
-                let class = Class::of(direction, track.key.eth_type, track.key.proto);
-                let first = track.story.first_delivered;
-                if let Some(first) = first.filter(|first| within(*first, (gone, until))) {
-                    to.delivered(class, first);
-                }
+        for (class, track) in self.by_class(endpoint) {
+            let first = track.story.first_delivered;
+            if let Some(first) = first.filter(|first| within(*first, (gone, until))) {
+                to.delivered(class, first);
             }
         }
     }
 
-    /// What one endpoint lost in a span, both directions, told apart by a point in time; `None`: no packet of it was seen.
-    pub fn around(&self, endpoint: &str, span: Span, point: Timestamp) -> Option<Around> {
-        let mut tracks = self
-            .of(endpoint, Direction::FromPod)
-            .chain(self.of(endpoint, Direction::ToPod))
-            .peekable();
+    fn by_class(&self, endpoint: &str) -> impl Iterator<Item = (Class, &Track<'a>)> {
+        let of = |direction| {
+            self.of(endpoint, direction)
+                .map(move |track| (Class::of(direction, track.key.eth_type, track.key.proto), track))
+        };
+        of(Direction::FromPod).chain(of(Direction::ToPod))
+    }
+
+    /// Whether traffic of an endpoint other than what finds neighbours was delivered after `since`.
+    pub fn carried(&self, endpoint: &str, since: Timestamp) -> bool {
+        let mut own = self
+            .by_class(endpoint)
+            .filter(|(class, _)| !class.finds_neighbours)
+            .map(|(_, track)| track);
+        own.any(|track| track.story.last_delivered.is_some_and(|last| last >= since))
+    }
+
+    /// The port to which unicast traffic to an endpoint was delivered that is not its own: what was sent there may be a copy.
+    pub fn elsewhere(&self, engine: &Engine, endpoint: &str) -> Option<(DpIfindex, PortNo)> {
+        let own = engine.topology.endpoints().get(endpoint)?.vport?;
+        let to = self.by_class(endpoint);
+        let to = to.filter(|(class, _)| class.direction == Direction::ToPod && !class.finds_neighbours);
+        let unicast = to.filter(|(_, track)| track.is_unicast());
+        unicast
+            .flat_map(|(_, track)| track.story.ports.iter().map(|port| (track.key.dp, *port)))
+            .find(|(dp, port)| *dp == own.0 && *port != own.1)
+    }
+
+    /// What one endpoint lost, both directions, told apart by a point in time; `None`: no packet of it was seen.
+    pub fn around(&self, endpoint: &str, point: Timestamp) -> Option<Around> {
+        let mut tracks = self.of_both(endpoint).peekable();
         tracks.peek()?;
         let mut around = Around::default();
-        for gap in tracks.flat_map(|track| track.losses(span)) {
-            around.take(gap, point);
+        for gap in tracks.flat_map(|track| track.losses(self.span)) {
+            take(&mut around, &gap, point);
         }
         Some(around)
     }
 
-    /// All packets lost in a span, each counted once.
-    pub fn lost_packets(&self, span: Span) -> u64 {
-        let gaps = self.keys.iter().flat_map(|track| track.losses(span));
-        count::total(gaps.map(Gap::packets))
+    /// All packets lost in the span, each counted once.
+    pub fn lost_packets(&self) -> u64 {
+        let gaps = self.keys.iter().flat_map(|track| track.losses(self.span));
+        count::total(gaps.map(|gap| gap.packets()))
+    }
+
+    /// Traffic that a policy drops.
+    pub fn policies(&self) -> impl Iterator<Item = &Track<'a>> {
+        self.keys.iter().filter(|track| track.policy)
     }
 }
 
 impl Track<'_> {
-    fn interface(&self) -> String {
+    /// The device at which it comes in, or the port's number.
+    pub fn interface(&self) -> String {
         self.device
             .map_or_else(|| format!("port {}", self.key.in_port), str::to_owned)
     }
 
-    /// Its gaps in a span. What was never forwarded has lost nothing.
-    fn losses(&self, span: Span) -> impl Iterator<Item = &Gap> {
-        let forwarded = self.story.forwarded.then_some(&self.story.gaps);
-        let gaps = forwarded.into_iter().flatten();
-        gaps.filter(move |gap| within(gap.last_lost, span))
+    fn finds_neighbours(&self) -> bool {
+        Class::of(Direction::FromPod, self.key.eth_type, self.key.proto).finds_neighbours
+            && !matches!(self.key.dst, Destination::Ip(ip) if ip.is_multicast())
     }
 
-    fn loss(&self, gaps: &[&Gap]) -> Option<KeyLoss> {
-        let longest = gaps
-            .iter()
-            .max_by_key(|gap| gap.last_lost.since(gap.first_lost))?;
-        Some(KeyLoss {
-            interface: self.interface(),
-            eth_type: self.key.eth_type,
-            dst: destination(self.key),
-            proto: self.key.proto,
-            port: self.key.port,
-            lost_packets: count::total(gaps.iter().map(|gap| gap.packets())),
-            gaps: u32::try_from(gaps.len()).unwrap_or(u32::MAX),
-            last_delivered_before_ns: longest.before,
-            first_lost_ns: longest.first_lost,
-            last_lost_ns: longest.last_lost,
-            first_delivered_after_ns: longest.after,
-        })
-    }
-}
-
-fn keys(losing: &[(&Track<'_>, Vec<&Gap>)]) -> Vec<KeyLoss> {
-    let lost = |(_, gaps): &&(_, Vec<&Gap>)| count::total(gaps.iter().map(|gap| gap.packets()));
-    let mut most: Vec<&(&Track<'_>, Vec<&Gap>)> = losing.iter().collect();
-    most.sort_by_cached_key(|losing| std::cmp::Reverse(lost(losing)));
-    most.truncate(KEYS);
-    most.into_iter()
-        .filter_map(|(track, gaps)| track.loss(gaps))
-        .collect()
-}
-
-fn destination(key: &TrafficKey) -> String {
-    match key.dst {
-        Destination::Ip(IpAddr::V4(ip)) => dotted(ip.octets()),
-        Destination::Ip(IpAddr::V6(ip)) => ip.to_string(),
-        Destination::Mac(mac) => mac.to_string(),
-    }
-}
-
-/// An IPv4 address as `Display` has it, in a tenth of its time: a report over hundreds of Pods has thousands.
-fn dotted(octets: [u8; 4]) -> String {
-    let mut text = String::with_capacity("255.255.255.255".len());
-    for (place, octet) in octets.into_iter().enumerate() {
-        if place > 0 {
-            text.push('.');
-        }
-        for (unit, least) in [(100, 100), (10, 10), (1, 0)] {
-            if octet >= least {
-                text.push(char::from(b'0' + octet / unit % 10));
-            }
+    fn is_unicast(&self) -> bool {
+        match self.key.dst {
+            Destination::Ip(ip) => !ip.is_multicast(),
+            Destination::Mac(mac) => mac.0[0] & 1 == 0,
         }
     }
-    text
-}
 
-fn addressee<'a>(engine: &'a Engine, key: &TrafficKey) -> Option<&'a str> {
-    match key.dst {
-        Destination::Ip(ip) => engine.topology.owner_of_ip(ip),
-        Destination::Mac(mac) => engine.topology.owner_of_mac(mac),
-    }
-}
-
-fn within(at: Timestamp, (from, to): Span) -> bool {
-    from <= at && to.is_none_or(|to| at < to)
-}
-
-/// Gaps of several keys that overlap in time are one gap of their endpoint. It is bracketed by the
-/// deliveries of the key that opens it and of the key that closes it.
-fn joined(gaps: &[&Gap]) -> Vec<Gap> {
-    let mut sorted: Vec<&Gap> = gaps.to_vec();
-    sorted.sort_by_key(|gap| (gap.first_lost, gap.last_lost));
-    let mut joined: Vec<Gap> = Vec::new();
-    for gap in sorted {
-        match joined
-            .last_mut()
-            .filter(|last| gap.first_lost <= last.after.unwrap_or(last.last_lost))
-        {
-            Some(last) => {
-                if gap.last_lost > last.last_lost {
-                    (last.last_lost, last.after) = (gap.last_lost, gap.after);
-                }
-            }
-            None => joined.push(gap.clone()),
+    /// Its gaps in a span. Of what a policy drops, only upcalls that were refused: no policy makes a socket refuse a message.
+    pub fn losses(&self, span: Span) -> Vec<Gap> {
+        let gaps = self.story.gaps.iter().filter(|gap| within(gap.last_lost, span));
+        if !self.policy {
+            return gaps.cloned().collect();
         }
+        gaps.filter_map(refused).collect()
     }
-    joined
 }
 
-fn sum(joined: &[Gap], gaps: &[&Gap]) -> Loss {
-    let mut by_reason: BTreeMap<Reason, u64> = BTreeMap::new();
-    for (reason, count) in gaps.iter().flat_map(|gap| &gap.by_reason) {
-        count::add(by_reason.entry(*reason).or_default(), *count);
-    }
-    let longest = joined
+fn is_drop(gap: &Gap) -> bool {
+    gap.by_reason.contains_key(&Reason::DropFlow) || gap.by_reason.contains_key(&Reason::UserspaceDrop)
+}
+
+/// The part of a gap that refused upcalls made.
+fn refused(gap: &Gap) -> Option<Gap> {
+    let by_reason: BTreeMap<Reason, u64> = gap
+        .by_reason
         .iter()
-        .max_by_key(|gap| (gap.last_lost.since(gap.first_lost), gap.max_ns()));
-    Loss {
-        lost_packets: count::total(by_reason.values()),
-        lost_bytes: count::total(gaps.iter().map(|gap| gap.bytes)),
-        last_delivered_before_ns: longest.and_then(|gap| gap.before),
-        first_lost_ns: longest.map(|gap| gap.first_lost),
-        last_lost_ns: longest.map(|gap| gap.last_lost),
-        first_delivered_after_ns: longest.and_then(|gap| gap.after),
-        min_ns: longest.map(|gap| gap.last_lost.since(gap.first_lost)),
-        max_ns: longest.and_then(Gap::max_ns),
+        .filter(|(reason, _)| !matches!(reason, Reason::DropFlow | Reason::UserspaceDrop))
+        .map(|(reason, count)| (*reason, *count))
+        .collect();
+    (!by_reason.is_empty()).then(|| Gap {
         by_reason,
-        gaps: u32::try_from(joined.len()).unwrap_or(u32::MAX),
-        keys: Vec::new(),
+        ..gap.clone()
+    })
+}
+
+fn take(around: &mut Around, gap: &Gap, point: Timestamp) {
+    let side = match (gap.first_lost <= point, gap.last_lost <= point) {
+        (_, true) => &mut around.before,
+        (true, false) => &mut around.across,
+        (false, false) => &mut around.after,
+    };
+    count::add(side, gap.packets());
+    if gap.last_lost > point {
+        let later = gap.last_lost.since(point);
+        around.until_after_ns = Some(around.until_after_ns.unwrap_or(0).max(later));
     }
 }
 
-/// Traffic that was dropped and never forwarded.
-pub fn steady_drops(evidence: &Evidence<'_>) -> Vec<SteadyDrop> {
-    let steady = evidence
-        .keys
-        .iter()
-        .filter(|track| !track.story.forwarded && !track.story.gaps.is_empty());
-    let rows = steady.map(|track| SteadyDrop {
-        interface: track.interface(),
-        eth_type: track.key.eth_type,
-        dst: destination(track.key),
-        proto: track.key.proto,
-        port: track.key.port,
-        packets: count::total(track.story.gaps.iter().map(Gap::packets)),
-        by_reason: BTreeMap::new(),
-    });
-    rows.collect()
-}
+/// Where packets to an address were delivered.
+type Learned = BTreeMap<(DpIfindex, Destination), BTreeSet<PortNo>>;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_written_as_everywhere_else() {
-        for octet in 0..=255 {
-            let octets = [octet, 0, 255 - octet, octet / 3];
-            assert_eq!(dotted(octets), std::net::Ipv4Addr::from(octets).to_string());
+fn learned(engine: &Engine) -> Learned {
+    let mut learned = Learned::new();
+    for (key, story) in engine.traffic.stories(engine.now) {
+        if !story.ports.is_empty() {
+            let ports = learned.entry((key.dp, key.dst)).or_default();
+            ports.extend(story.ports.iter().copied());
         }
     }
+    learned
+}
+
+/// Whom traffic is addressed to: by OVSDB, else by the only port to which packets with that address were delivered.
+fn addressee<'a>(engine: &'a Engine, key: &TrafficKey, at: Timestamp, learned: &Learned) -> Option<&'a str> {
+    let told = match key.dst {
+        Destination::Ip(ip) => engine.topology.owner_of_ip(ip, at),
+        Destination::Mac(mac) => engine.topology.owner_of_mac(mac, at),
+    };
+    told.or_else(|| {
+        let ports = learned.get(&(key.dp, key.dst))?;
+        let only = ports.first().filter(|_| ports.len() == 1)?;
+        let device = engine.topology.device_at(key.dp, *only, at)?;
+        // What is sent out of a gateway, a tunnel or an uplink is not addressed to it.
+        let endpoint = engine.topology.endpoints().get(device)?;
+        endpoint.identity.pod.is_some().then_some(device)
+    })
+}
+
+/// Whether a point lies in a span.
+pub fn within(at: Timestamp, (from, to): Span) -> bool {
+    from <= at && to.is_none_or(|to| at < to)
 }

@@ -47,6 +47,11 @@ impl Forwarding {
         state.again = state.again.into_iter().chain(after).min_by_key(|(at, _)| *at);
     }
 
+    /// Whether packets of any class were lost.
+    pub fn is_lossy(&self) -> bool {
+        self.classes.iter().any(|state| state.lost)
+    }
+
     /// A packet of a class was delivered.
     pub fn delivered(&mut self, class: Class, at: Timestamp) {
         let state = &mut self.classes[class.index()];

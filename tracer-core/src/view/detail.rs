@@ -3,8 +3,8 @@
 //! Must not depend on: formats, windows. Reads the engine, never changes it.
 
 use crate::memory::engine::Engine;
+use crate::memory::story::Story;
 use crate::memory::topology::Endpoint;
-use crate::memory::traffic::Story;
 use crate::report::{Observed, Pod};
 use crate::vocabulary::class::Direction;
 use crate::vocabulary::id::{DpIfindex, PortNo};
@@ -56,8 +56,8 @@ fn row(direction: Direction, peer: String, key: &TrafficKey, story: Story) -> Tr
 
 fn addressee<'a>(engine: &'a Engine, key: &TrafficKey) -> Option<&'a str> {
     match key.dst {
-        Destination::Ip(ip) => engine.topology.owner_of_ip(ip),
-        Destination::Mac(mac) => engine.topology.owner_of_mac(mac),
+        Destination::Ip(ip) => engine.topology.owner_of_ip(ip, engine.now),
+        Destination::Mac(mac) => engine.topology.owner_of_mac(mac, engine.now),
     }
 }
 

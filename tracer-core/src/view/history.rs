@@ -7,14 +7,14 @@
 use std::collections::VecDeque;
 
 use crate::judge::Judge;
-use crate::memory::engine::Engine;
+use crate::memory::coverage::{Blemish, Of};
 use crate::recording::log::{Entry, Header};
 use crate::report::Report;
 use crate::verdict::conclude::{Provenance, conclude};
+use crate::verdict::docket::Docket;
 use crate::view::meter::Meter;
 use crate::vocabulary::event::{Event, EventKind};
 use crate::vocabulary::time::Timestamp;
-use crate::vocabulary::words::Finding;
 
 /// Findings about the transport of a recording: they hold at every point of it.
 const TRANSPORT: [&str; 3] = ["log_gap", "late_events", "log_truncated"];
@@ -25,14 +25,14 @@ pub struct Book {
     /// How many events it has seen.
     pub position: u64,
     /// What follows from them.
-    pub engine: Engine,
+    pub docket: Docket,
     /// Upcalls among them.
     pub meter: Meter,
 }
 
 impl Book {
-    fn take(&mut self, event: &Event) {
-        self.engine.step(event);
+    fn take(&mut self, event: &Event, transport: &[Blemish]) {
+        self.docket.step(event, &|| transport.to_vec());
         if let EventKind::Upcalls(upcalls) = &event.kind {
             self.meter.count(upcalls);
         }
@@ -40,7 +40,7 @@ impl Book {
 
     /// The time of its last event.
     pub fn now(&self) -> Timestamp {
-        self.engine.now
+        self.docket.engine.now
     }
 }
 
@@ -99,12 +99,20 @@ impl History {
         entries.dedup_by_key(|entry| entry.seq);
         let mut events: Vec<Event> = entries.into_iter().map(|entry| entry.event).collect();
         events.sort();
+        let of_transport = report
+            .coverage
+            .iter()
+            .filter(|finding| TRANSPORT.contains(&finding.kind.as_str()));
+        history.provenance.blemishes = of_transport
+            .map(|finding| Blemish {
+                of: Of::All,
+                finding: finding.clone(),
+            })
+            .collect();
         for event in events {
             history.push(event);
         }
-        let of_transport = |finding: &&Finding| TRANSPORT.contains(&finding.kind.as_str());
-        history.provenance.findings = report.coverage.iter().filter(of_transport).cloned().collect();
-        let lost = history.head.engine.coverage.lost_total();
+        let lost = history.head.docket.engine.coverage.lost_total();
         history.provenance.missing = report.capture.lost_events.saturating_sub(lost);
         (history, report)
     }
@@ -114,7 +122,7 @@ impl History {
         if self.head.position.saturating_sub(self.last_stop()) >= self.limits.stride {
             self.stops.push_back(self.head.clone());
         }
-        self.head.take(&event);
+        self.head.take(&event, &self.provenance.blemishes);
         self.head.position += 1;
         self.events.push_back(event);
         self.forget();
@@ -125,7 +133,7 @@ impl History {
     pub fn follow(&mut self, event: Event) {
         let ticks = self.events.iter().rev().take(2);
         if event.kind == EventKind::Tick && ticks.filter(|event| event.kind == EventKind::Tick).count() == 2 {
-            self.head.take(&event);
+            self.head.take(&event, &self.provenance.blemishes);
             if let Some(last) = self.events.back_mut() {
                 *last = event;
             }
@@ -200,7 +208,7 @@ impl History {
             let Some(event) = self.event(book.position) else {
                 break;
             };
-            book.take(event);
+            book.take(event, &self.provenance.blemishes);
             book.position += 1;
         }
         book
@@ -208,6 +216,6 @@ impl History {
 
     /// What can be concluded from a book.
     pub fn report(&self, book: &Book) -> Report {
-        conclude(&book.engine, &self.provenance)
+        conclude(&book.docket, &self.provenance)
     }
 }

@@ -299,6 +299,11 @@ pub enum EventKind {
         /// Bridge name.
         bridge: String,
     },
+    /// The flow monitor of a bridge is on and Open vSwitch answers: what changed before has been told.
+    OpenFlowAlive {
+        /// Bridge name.
+        bridge: String,
+    },
     /// The flow monitor of a bridge is off.
     OpenFlowDown {
         /// Bridge name.

@@ -8,6 +8,7 @@ pub mod class;
 pub mod count;
 pub mod event;
 pub mod flow;
+pub mod header;
 pub mod hook;
 pub mod id;
 pub mod packet;

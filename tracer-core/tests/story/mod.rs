@@ -34,6 +34,8 @@ pub struct Plot {
     pub traffic: bool,
     /// flow-restore-wait is used.
     pub flag: bool,
+    /// Single packets are followed.
+    pub followed: bool,
 }
 
 impl Default for Plot {
@@ -46,6 +48,7 @@ impl Default for Plot {
             monitored: true,
             traffic: true,
             flag: true,
+            followed: true,
         }
     }
 }
@@ -59,6 +62,19 @@ pub struct Story {
     pub events: Vec<Event>,
 }
 
+/// What is hooked.
+const HOOKS: [&str; 9] = [
+    "ovs_flow_tbl_flush",
+    "ovs_flow_tbl_insert",
+    "ovs_flow_cmd_set",
+    "ovs_dp_upcall",
+    "ovs_packet_cmd_execute",
+    "ovs_dp_change",
+    "ovs_execute_actions",
+    "ovs_vport_send",
+    "sched_process_exit",
+];
+
 impl Story {
     pub fn tell(plot: &Plot) -> Vec<Event> {
         let mut story = Self::default();
@@ -70,6 +86,7 @@ impl Story {
         for at in (0..=80).map(|tick| tick * 100) {
             story.at(at, EventKind::Tick);
         }
+        story.signs_of_life(plot);
         story.at(8000, EventKind::CaptureEnded);
         story.events.sort_by_key(|event| event.at);
         story.events
@@ -80,13 +97,7 @@ impl Story {
     }
 
     fn beginning(&mut self, plot: &Plot) {
-        for name in [
-            "ovs_flow_tbl_flush",
-            "ovs_flow_tbl_insert",
-            "ovs_flow_cmd_set",
-            "ovs_dp_upcall",
-            "sched_process_exit",
-        ] {
+        for name in HOOKS {
             self.at(
                 1,
                 EventKind::Hook(Hook {
@@ -97,6 +108,9 @@ impl Story {
                     offsets: None,
                 }),
             );
+        }
+        if plot.followed {
+            self.at(1, EventKind::Evidence { armed: true });
         }
         self.at(1, EventKind::ProcessSeen(vswitchd(OLD)));
         self.at(2, EventKind::OvsdbUp);
@@ -127,6 +141,43 @@ impl Story {
         );
         if plot.monitored {
             self.monitor(plot, 4, 5, Some(5));
+        }
+    }
+
+    /// Counters are read every half second, the monitor answers as often.
+    fn signs_of_life(&mut self, plot: &Plot) {
+        let runs: Vec<(u64, u64)> = self
+            .events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Packets(run) if !run.executed && run.fate != PacketFate::Queued => {
+                    Some((run.first.0, run.last.0))
+                }
+                _ => None,
+            })
+            .collect();
+        for at in (0..=16).map(|half| half * 500 + 7) {
+            let by_then = |(first, last): &(u64, u64)| {
+                ms(at)
+                    .0
+                    .min(*last)
+                    .checked_sub(*first)
+                    .map_or(0, |span| span / MILLISECOND + 1)
+            };
+            let stats = EventKind::DatapathStats {
+                dp: DP,
+                hit: runs.iter().map(by_then).sum(),
+                missed: 0,
+                lost: 0,
+                flows: 0,
+                upcalls_before: None,
+                upcalls_after: None,
+            };
+            self.at(at, stats);
+            if plot.monitored && !(1000..1200).contains(&at) {
+                let bridge = BRIDGE.into();
+                self.at(at, EventKind::OpenFlowAlive { bridge });
+            }
         }
     }
 

@@ -74,3 +74,32 @@ fn a_link_local_address_is_of_whoever_has_its_ethernet_address() {
         assert_eq!(of(other), None, "{other}");
     }
 }
+
+#[test]
+fn a_port_that_goes_while_its_row_stays_is_missing_and_not_deleted() {
+    let mut topology = two();
+    topology.vport_gone(Timestamp(20), DP, PortNo(1));
+    let endpoint = topology.endpoints()["veth1"].clone();
+    assert_eq!((endpoint.missing, endpoint.until), (Some(Timestamp(20)), None));
+    topology.vport(Timestamp(30), DP, PortNo(1), "veth1");
+    let endpoint = &topology.endpoints()["veth1"];
+    assert_eq!(endpoint.missing, None);
+    assert_eq!(endpoint.away, [(Timestamp(20), Timestamp(30))]);
+}
+
+#[test]
+fn a_port_and_its_row_that_go_together_are_deleted() {
+    for row_first in [true, false] {
+        let mut topology = two();
+        for turn in [row_first, !row_first] {
+            if turn {
+                topology.interface(Timestamp(21), "veth1", None);
+            } else {
+                topology.vport_gone(Timestamp(20), DP, PortNo(1));
+            }
+        }
+        let endpoint = &topology.endpoints()["veth1"];
+        assert_eq!(endpoint.missing, None);
+        assert!(endpoint.until.is_some());
+    }
+}
