@@ -55,12 +55,15 @@ fn any_point_is_the_judge_over_the_events_up_to_it() {
         // The judge knows that no end mark came; it weakens its verdicts, and only that may differ.
         for report in [&mut expected, &mut found] {
             report.verdict = report::Verdict::Fail;
+            report.why.clear();
             for restart in &mut report.disruptions {
                 restart.verdict = report::Verdict::Fail;
-                restart
-                    .pods
-                    .iter_mut()
-                    .for_each(|pod| pod.verdict = report::Verdict::Fail);
+                restart.why.clear();
+                for pod in &mut restart.pods {
+                    pod.verdict = report::Verdict::Fail;
+                    pod.witnesses.clear();
+                    pod.proof = None;
+                }
             }
         }
         assert_eq!(found, expected, "at {at:?}");

@@ -1,7 +1,7 @@
 //! What a disruption may cost, and whether a report keeps within it.
 //!
-//! Must not depend on: files, flags, formats. A limit is exceeded where the evidence cannot exclude it: the upper bound of a
-//! window counts. Where something was not seen, only a lower bound proves anything.
+//! Must not depend on: files, flags, formats. A lower bound over a limit proves that it is exceeded, an upper bound within it that it is
+//! kept; between the two nothing is decided.
 
 mod judge;
 mod model;

@@ -14,12 +14,13 @@ use crate::memory::topology::Topology;
 use crate::memory::traffic::Traffic;
 use crate::vocabulary::capture::Command;
 use crate::vocabulary::capture::LatencyCount;
-use crate::vocabulary::event::{Event, EventKind, OpenFlowChange, Process, Reconfiguration};
+use crate::vocabulary::event::{Event, EventKind, Process, Reconfiguration};
 use crate::vocabulary::flow::{Actions, Fate, FlowKey};
 use crate::vocabulary::id::{DpIfindex, Pid};
 use crate::vocabulary::spans::Spans;
 use crate::vocabulary::time::{SECOND, Timestamp};
-use crate::vocabulary::words::Finding;
+
+mod flows;
 
 /// Everything that is remembered of the events so far.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +102,7 @@ impl Engine {
             }
             Kind::ProcessSeen(process) => self.disruptions.daemon.seen(process),
             Kind::ProcessExec(process) | Kind::ProcessFork(process) => {
-                self.disruptions.daemon.born(at, process)
+                self.disruptions.daemon.born(at, process);
             }
             Kind::ProcessExit {
                 process,
@@ -408,7 +409,14 @@ impl Engine {
                 }
             }
             EventKind::OpenFlowSnapshot { bridge } => self.openflow.snapshot(at, bridge),
-            EventKind::OpenFlowAlive { bridge } => self.openflow.heard(at, bridge),
+            EventKind::OpenFlowAlive { bridge } => {
+                // It was asked after its last sign of life: what it had not told by then was not so.
+                let since = self.openflow.monitor(bridge).map(|monitor| monitor.heard);
+                if let (Some(since), Some(disruption)) = (since, self.disruptions.current()) {
+                    disruption.baseline.heard(since, bridge);
+                }
+                self.openflow.heard(at, bridge);
+            }
             EventKind::OpenFlowDown { bridge, error } => {
                 self.coverage.source(at, &monitor(bridge), false, error);
                 self.openflow.down(bridge);
@@ -425,50 +433,6 @@ impl Engine {
             }
             _ => {}
         }
-    }
-}
-
-impl Engine {
-    fn flows(&mut self, at: Timestamp, bridge: &str, changes: &[OpenFlowChange]) {
-        self.topology.settle();
-        let mut moved = self.openflow.changes(at, bridge, changes, &self.topology);
-        let endpoints = self.topology.endpoints();
-        moved.cut.retain(|device| {
-            let endpoint = endpoints.get(device);
-            endpoint.is_some_and(|endpoint| endpoint.until.is_none() && endpoint.identity.pod.is_some())
-        });
-        if let Some(disruption) = self.disruptions.current() {
-            disruption.baseline.moved(at, bridge, &moved);
-        }
-        if moved.cut.is_empty() {
-            return;
-        }
-        let dp = moved.cut.first().and_then(|device| endpoints.get(device)?.vport);
-        self.disruptions
-            .flows_removed(at, dp.map(|(dp, _)| dp), std::mem::take(&mut moved.cut));
-    }
-
-    /// Flushes by others than ovs-vswitchd, as findings: no disruption by themselves.
-    pub fn foreign_flushes(&self) -> Vec<Finding> {
-        let told = self.foreign.iter().map(|(from, to, ())| {
-            let detail = "Another process than ovs-vswitchd flushed the datapath (`ovs-dpctl del-flows`, for example). \
-                          ovs-vswitchd translates the traffic again: this is no restart, and no verdict is made of it."
-                .to_owned();
-            finding("foreign_flush", Some(*from), Some(*to), detail)
-        });
-        told.collect()
-    }
-
-    /// Forgets what was over before.
-    pub fn forget(&mut self, before: Timestamp) {
-        self.coverage.forget(before);
-        self.topology.forget(before);
-        let endpoints = self.topology.endpoints();
-        self.openflow.forget(|device| endpoints.contains_key(device));
-        self.traffic.forget(before);
-        let over = |(_, until): &(Timestamp, Option<Timestamp>)| until.is_some_and(|until| until < before);
-        self.evidence.retain(|span| !over(span));
-        self.foreign.forget(before);
     }
 }
 

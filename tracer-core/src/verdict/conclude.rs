@@ -3,6 +3,7 @@
 //! Must not depend on: events, formats.
 
 use crate::memory::coverage::{Blemish, Of, finding};
+use crate::memory::disruption::Disruption as Disrupted;
 use crate::memory::engine::Engine;
 use crate::memory::readings::Growth;
 use crate::report::{Capture, Disruption, Hook, Node, Reconciliation, Report, SCHEMA, SteadyDrop};
@@ -45,36 +46,23 @@ pub fn conclude(docket: &Docket, provenance: &Provenance) -> Report {
     let (omitted, worst_omitted) = docket.omitted();
     let outside = outside(engine, &disruptions);
     coverage.extend(outside.iter().cloned());
-    if disruptions.is_empty() && omitted == 0 {
-        coverage.push(nothing_to_judge());
-    }
     let conditions = engine.conditions.list();
+    let nothing = (disruptions.is_empty() && omitted == 0).then(nothing_to_judge);
+    coverage.extend(nothing.iter().cloned());
     let blind: Vec<Finding> = unexplained(&blemishes, &disruptions);
-    let whys = [&outside, &blind]
-        .into_iter()
-        .flatten()
-        .map(|found| found.detail.clone());
-    let mut why: Vec<String> = conditions
-        .iter()
-        .map(|condition| condition.detail.clone())
-        .collect();
-    why.extend(whys);
-    let weak = (!outside.is_empty() || !blind.is_empty()).then_some(Verdict::Inconclusive);
+    let weak =
+        (!outside.is_empty() || !blind.is_empty() || nothing.is_some()).then_some(Verdict::Inconclusive);
     let sick = (!conditions.is_empty()).then_some(Verdict::Fail);
     let worst = disruptions.iter().map(|one| one.verdict).max();
+    // Where there is nothing to judge, nothing passes.
     let verdict = worst
         .max(worst_omitted)
-        .map(|worst| Some(worst).max(weak).max(sick).unwrap_or(worst))
-        .or(sick)
+        .max(weak)
+        .max(sick)
         .unwrap_or(Verdict::Inconclusive);
-    if disruptions.is_empty() && omitted == 0 {
-        why.push(nothing_to_judge().detail);
-    }
-    for sentence in disruptions.iter().flat_map(|one| &one.why) {
-        if !why.contains(sentence) && why.len() < SENTENCES {
-            why.push(sentence.clone());
-        }
-    }
+    let sentences = conditions.iter().map(|condition| condition.detail.clone());
+    let found = outside.iter().chain(&blind).chain(&nothing);
+    let why = why(sentences.chain(found.map(|one| one.detail.clone())), &disruptions);
     coverage.sort_by_key(|found| !found.weakens);
     coverage.truncate(FINDINGS);
     Report {
@@ -90,6 +78,17 @@ pub fn conclude(docket: &Docket, provenance: &Provenance) -> Report {
         verdict,
         why,
     }
+}
+
+/// What keeps the verdict from being pass, in sentences.
+fn why(whole: impl Iterator<Item = String>, disruptions: &[Disruption]) -> Vec<String> {
+    let mut why: Vec<String> = Vec::new();
+    for sentence in whole.chain(disruptions.iter().flat_map(|one| one.why.iter().cloned())) {
+        if !why.contains(&sentence) && why.len() < SENTENCES {
+            why.push(sentence);
+        }
+    }
+    why
 }
 
 /// Sentences listed of what keeps the verdict from being pass.
@@ -249,11 +248,14 @@ fn steady_drops(engine: &Engine, docket: &Docket) -> Vec<SteadyDrop> {
     let mut evidence = Evidence::gather(engine, span);
     match last {
         // Where nothing is under way, what is dropped is dropped by a policy.
-        None => evidence.know_policies(|_| Some(Timestamp(0))),
-        Some(_) => evidence.know_policies(|device| {
-            let disruption = engine.disruptions.list.last()?;
-            disruption.converging.endpoint(device)?.converged()
-        }),
+        None => evidence.know_policies(None, |_| Some(Timestamp(0))),
+        Some(_) => evidence.know_policies(
+            engine.disruptions.list.last().and_then(Disrupted::risk),
+            |device| {
+                let disruption = engine.disruptions.list.last()?;
+                disruption.converging.endpoint(device)?.converged()
+            },
+        ),
     }
     let mut rows: Vec<SteadyDrop> = evidence.policies().map(steady_drop).collect();
     rows.retain(|row| row.packets > 0);

@@ -85,12 +85,14 @@ impl<'a> Evidence<'a> {
     }
 
     /// Tells policy from loss: `again` says when an endpoint's traffic was forwarded again in this span.
-    pub fn know_policies(&mut self, again: impl Fn(&str) -> Option<Timestamp>) {
-        let began = self.span.0;
+    ///
+    /// `risk`: from when on anything was taken from forwarded traffic.
+    pub fn know_policies(&mut self, risk: Option<Timestamp>, again: impl Fn(&str) -> Option<Timestamp>) {
+        let risk = risk.unwrap_or(self.span.0);
         for track in self.keys.iter_mut().filter(|track| !track.story.forwarded) {
             let again = track.device.and_then(&again);
             let outside = |gap: &Gap| {
-                gap.first_lost < began
+                gap.first_lost < risk
                     || again.is_some_and(|again| {
                         gap.first_lost >= again || gap.last_lost >= again.plus(AFTERWARDS)
                     })

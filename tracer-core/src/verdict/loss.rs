@@ -144,11 +144,11 @@ pub fn longest<'a>(losses: impl Iterator<Item = &'a Loss> + Clone) -> (u64, Opti
     let lost = losses.filter(|loss| loss.lost_packets > 0);
     let at_least = lost.clone().filter_map(|loss| loss.min_ns).max().unwrap_or(0);
     let at_most: Option<Vec<u64>> = lost.clone().map(|loss| loss.max_ns).collect();
-    let last = lost.filter_map(|loss| loss.last_lost_ns).max();
+    let latest = lost.filter_map(|loss| loss.last_lost_ns).max();
     (
         at_least,
         at_most.map(|all| all.into_iter().max().unwrap_or(0)),
-        last,
+        latest,
     )
 }
 

@@ -7,12 +7,15 @@ use crate::memory::engine::Engine;
 use crate::report::{Disruption, Loss, Pod, Summary, Unattributed};
 use crate::verdict::counterfactual;
 use crate::verdict::evidence::Evidence;
+use crate::verdict::exposure::again;
 use crate::verdict::loss::loss;
-use crate::verdict::pods::{self, View};
+use crate::verdict::pods;
+use crate::verdict::scene::View;
 use crate::vocabulary::count;
 use crate::vocabulary::id::DpIfindex;
 use crate::vocabulary::time::Timestamp;
 use crate::vocabulary::words::{Kind, Verdict};
+use crate::witness::proof::Proof;
 
 /// Sentences that are listed of what keeps a verdict from being pass.
 const SENTENCES: usize = 8;
@@ -29,12 +32,12 @@ pub fn disruption(
     let span = (state.began, until);
     let mut evidence = Evidence::gather(engine, span);
     let mut blind = view(engine, &evidence, blemishes, index, until);
-    let again: Vec<(String, Option<Timestamp>)> = pods::there(engine, state, span)
+    let forwarded: Vec<(String, Option<Timestamp>)> = pods::there(engine, state, span)
         .into_iter()
-        .map(|(device, _)| (device.to_owned(), pods::again(&blind, device)))
+        .map(|(device, _)| (device.to_owned(), again(&blind, device)))
         .collect();
-    evidence.know_policies(|device| {
-        let found = again.iter().find(|(known, _)| known == device);
+    evidence.know_policies(state.risk(), |device| {
+        let found = forwarded.iter().find(|(known, _)| known == device);
         found.and_then(|(_, again)| *again)
     });
     blind = view(engine, &evidence, blemishes, index, until);
@@ -142,7 +145,7 @@ fn verdict(view: &View<'_>, pods: &[Pod], unattributed: &[Unattributed]) -> (Ver
         .iter()
         .filter(|pod| pod.verdict == Verdict::Inconclusive)
         .filter_map(|pod| pod.proof.as_ref())
-        .flat_map(|proof| proof.why())
+        .flat_map(Proof::why)
     {
         if !why.contains(sentence) {
             why.push(sentence.clone());

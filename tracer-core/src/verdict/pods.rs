@@ -4,68 +4,30 @@
 
 use std::collections::BTreeMap;
 
-use crate::memory::coverage::{Blemish, RECORDS_LOST};
 use crate::memory::disruption::Disruption;
 use crate::memory::engine::Engine;
 use crate::memory::megaflow::Convergence;
 use crate::memory::openflow::{SharedStanding, Standing};
-use crate::memory::story::PATIENCE;
 use crate::memory::topology::Endpoint;
 use crate::report::{Exposed, Leak, Loss, Observed, Pod};
 use crate::verdict::cause::{Facts, cause};
 use crate::verdict::counterfactual::{is_early, remainder};
-use crate::verdict::evidence::{Evidence, Span};
-use crate::verdict::forwarding::Forwarding;
-use crate::verdict::loss::{self, longest};
+use crate::verdict::evidence::Span;
+use crate::verdict::exposure::{exposed, shared, standing};
+use crate::verdict::loss;
+use crate::verdict::scene::{Found, View, losses};
+use crate::verdict::weigh::{Weighed, is_dark, unanswered};
 use crate::verdict::window;
 use crate::vocabulary::bounds::Bounds;
 use crate::vocabulary::class::Direction;
 use crate::vocabulary::count;
 use crate::vocabulary::time::{MILLISECOND, SECOND, Timestamp};
-use crate::vocabulary::words::{Cause, EndedBy, Kind, Reason};
+use crate::vocabulary::words::{Cause, Reason};
 use crate::witness::gather::{Scene, witnesses};
-use crate::witness::proof::{Claim, Proof};
-use crate::witness::source::{Source, State, Witness};
-
-/// Everything one disruption's rows are drawn from.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// What is remembered.
-    pub engine: &'a Engine,
-    /// Packets.
-    pub evidence: &'a Evidence<'a>,
-    /// What is known to be missing.
-    pub blemishes: &'a [Blemish],
-    /// The disruption.
-    pub disruption: &'a Disruption,
-    /// When the next one began.
-    pub until: Option<Timestamp>,
-}
-
-impl View<'_> {
-    /// From this disruption's first sign to the next one's.
-    pub fn span(&self) -> Span {
-        (self.disruption.began, self.until)
-    }
-
-    fn flag(&self) -> bool {
-        self.until.is_none() && self.engine.disruptions.flag() == Some(true)
-    }
-}
+use crate::witness::proof::Proof;
 
 /// What was handed to userspace is known to be lost or delivered after a second; the sorter holds events back for half of one.
 pub const AFTERMATH: u64 = 1_700 * MILLISECOND;
-
-/// What is found of one endpoint, before it is weighed.
-struct Found<'a> {
-    device: &'a str,
-    endpoint: &'a Endpoint,
-    standing: Standing,
-    shared: SharedStanding,
-    exposed: Option<Exposed>,
-    observed: Observed,
-    lost: BTreeMap<Reason, u64>,
-}
 
 /// Endpoints that were at a datapath port in the disruption, by device.
 pub fn there<'a>(
@@ -81,16 +43,6 @@ pub fn there<'a>(
             && endpoint.until.is_none_or(|until| until >= at_risk)
     });
     there.map(|(name, endpoint)| (name.as_str(), endpoint)).collect()
-}
-
-/// When an endpoint's traffic was forwarded again, for all that a policy does not drop.
-pub fn again(view: &View<'_>, device: &str) -> Option<Timestamp> {
-    if view.disruption.risk().is_none() {
-        // Nothing was taken from the megaflows: what they drop they dropped before.
-        return Some(view.disruption.began);
-    }
-    let endpoint = view.engine.topology.endpoints().get(device)?;
-    exposed(view, device, endpoint)?.end_ns
 }
 
 /// The rows: Pods by namespace and name, then ports that are no Pod.
@@ -147,27 +99,6 @@ fn find<'a>(view: &View<'_>, device: &'a str, endpoint: &'a Endpoint) -> Found<'
     }
 }
 
-/// Where its own flows stand. What an ovs-vswitchd that is gone told says nothing of the next one.
-fn standing(view: &View<'_>, device: &str, endpoint: &Endpoint) -> Standing {
-    let milestones = &view.disruption.milestones;
-    let monitor = endpoint.bridge.as_deref();
-    let up = monitor.and_then(|bridge| view.engine.openflow.monitor(bridge)?.up);
-    let anew = milestones.vswitchd_exit_ns.or(milestones.vswitchd_start_ns);
-    match view.disruption.baseline.standing(device) {
-        Standing::Kept if view.until.is_none() && anew.is_some_and(|anew| up < Some(anew)) => {
-            Standing::Unknown
-        }
-        other => other,
-    }
-}
-
-fn shared(view: &View<'_>, endpoint: &Endpoint) -> SharedStanding {
-    let bridge = endpoint.bridge.as_deref();
-    bridge.map_or(SharedStanding::Kept, |bridge| {
-        view.disruption.baseline.shared(bridge)
-    })
-}
-
 /// Until when the disruption is judged: a little after its last window closed. While one is open, to the end.
 fn judged_until(view: &View<'_>, found: &[Found<'_>]) -> Timestamp {
     let end = view.until.unwrap_or(view.engine.now);
@@ -196,116 +127,6 @@ fn judged_until(view: &View<'_>, found: &[Found<'_>]) -> Timestamp {
         return end;
     }
     over.plus(AFTERMATH).min(end)
-}
-
-/// From when traffic would have been lost until it would not.
-fn exposed(view: &View<'_>, device: &str, endpoint: &Endpoint) -> Option<Exposed> {
-    if let Some(since) = endpoint
-        .missing
-        .filter(|since| view.until.is_none_or(|until| *since < until))
-    {
-        return Some(open(since.max(view.disruption.dark().unwrap_or(since))));
-    }
-    let standing = effective(view, device, endpoint);
-    let state = view.disruption.converging.endpoint(device);
-    let whole = whole(view, device, standing, state)?;
-    Some(window::of_port(&whole, endpoint.since, endpoint.until))
-}
-
-fn open(start: Timestamp) -> Exposed {
-    Exposed {
-        start_ns: start,
-        end_ns: None,
-        duration_ns: None,
-        ended_by: None,
-    }
-}
-
-/// From the flush on. Where the datapath went before that, from then on; and where no hook was back in time to see a flush
-/// in the one that was made anew, until the first forwarding that was seen there.
-fn whole(view: &View<'_>, device: &str, standing: Standing, state: Option<&Convergence>) -> Option<Exposed> {
-    let disruption = view.disruption;
-    let mut forwarding = Forwarding::by_megaflows(state);
-    let dark = disruption.dark();
-    match disruption.kind() {
-        Kind::FlowsRemoved => return cut(view, device, standing, state),
-        Kind::PortsRemoved => return unplugged(view, device),
-        Kind::DatapathTakenOver | Kind::HandlersStuck => {
-            let start = disruption.risk()?;
-            view.evidence.again(device, start, view.until, &mut forwarding);
-            return forwarding
-                .is_lossy()
-                .then(|| window::exposed(start, Standing::Unknown, state, &forwarding));
-        }
-        Kind::Graceful
-        | Kind::Killed
-        | Kind::Restarted
-        | Kind::FlagOnly
-        | Kind::FlushOnly
-        | Kind::ModuleReload => {}
-    }
-    if let Some(dark) = dark.filter(|_| disruption.is_unfinished() && view.until.is_none()) {
-        // It was emptied, and what would fill it again has not begun.
-        return Some(open(dark));
-    }
-    if let Some(flush) = disruption.milestones.flush_ns {
-        view.evidence.again(device, flush, view.until, &mut forwarding);
-        let exposed = window::exposed(flush, standing, state, &forwarding);
-        return Some(window::since(dark, &exposed));
-    }
-    let dark = dark?;
-    view.evidence.again(device, dark, view.until, &mut forwarding);
-    view.evidence.anew(device, dark, view.until, &mut forwarding);
-    Some(window::exposed(dark, Standing::Unknown, state, &forwarding))
-}
-
-/// Its flows were removed: from the first sign that its traffic was dropped, and at the latest from when the monitor told.
-fn cut(view: &View<'_>, device: &str, standing: Standing, state: Option<&Convergence>) -> Option<Exposed> {
-    let told = view.disruption.milestones.flows_removed_ns?;
-    let mut forwarding = Forwarding::by_megaflows(state);
-    view.evidence.again(
-        device,
-        Timestamp(told.0.saturating_sub(SECOND)),
-        view.until,
-        &mut forwarding,
-    );
-    let dropped = state.and_then(|state| state.first_drop);
-    if !view.disruption.cut.contains(device) && !forwarding.is_lossy() && dropped.is_none() {
-        return None;
-    }
-    let start = dropped.into_iter().chain([told]).min()?;
-    Some(window::exposed(start, standing, state, &forwarding))
-}
-
-/// Its port went: until it is there again.
-fn unplugged(view: &View<'_>, device: &str) -> Option<Exposed> {
-    let endpoint = view.engine.topology.endpoints().get(device)?;
-    let (from, to) = view.span();
-    let mut away = endpoint
-        .away
-        .iter()
-        .filter(|(gone, _)| *gone >= from && to.is_none_or(|to| *gone < to));
-    let (gone, back) = away.next()?;
-    Some(Exposed {
-        start_ns: *gone,
-        end_ns: Some(*back),
-        duration_ns: Some(back.since(*gone)),
-        ended_by: None,
-    })
-}
-
-/// Where its flows stand, those that all Pods share included: without them its own are of no use.
-fn effective(view: &View<'_>, device: &str, endpoint: &Endpoint) -> Standing {
-    let own = standing(view, device, endpoint);
-    match (own, shared(view, endpoint)) {
-        (Standing::Installed(own), SharedStanding::Installed(shared)) => Standing::Installed(own.max(shared)),
-        (Standing::Kept, SharedStanding::Installed(shared)) => Standing::Installed(shared),
-        (own, SharedStanding::Kept | SharedStanding::Missing(_) | SharedStanding::Installed(_)) => own,
-    }
-}
-
-fn losses(observed: &Observed) -> impl Iterator<Item = &Loss> + Clone {
-    [&observed.to_pod, &observed.from_pod].into_iter().flatten()
 }
 
 fn lost(observed: &Observed) -> BTreeMap<Reason, u64> {
@@ -368,207 +189,6 @@ fn pod(view: &View<'_>, found: Found<'_>, to: Timestamp) -> Pod {
         proof: Some(proof),
         witnesses,
     }
-}
-
-/// What was found of one endpoint, as a claim.
-struct Weighed {
-    lost: u64,
-    gap: Bounds,
-    exposed: Bounds,
-    carried: bool,
-    reachable: bool,
-    doubts: Vec<String>,
-}
-
-impl Weighed {
-    fn of(view: &View<'_>, found: &Found<'_>, witnesses: &[Witness], to: Timestamp) -> Self {
-        let incomplete = view
-            .blemishes
-            .iter()
-            .any(|one| one.finding.kind == RECORDS_LOST && one.finding.touches(view.span().0, Some(to)));
-        // That nothing was executed is what is not in the records.
-        let by_absence = |reason: Reason| incomplete && reason == Reason::UserspaceDrop;
-        let counted = found.lost.iter().filter(|(reason, _)| !by_absence(**reason));
-        let lost = count::total(counted.map(|(_, count)| *count));
-        let (at_least, at_most, last) = longest(losses(&found.observed));
-        let packets = is_whole(witnesses, Source::Packets) && is_whole(witnesses, Source::Upcalls);
-        let start = found
-            .exposed
-            .as_ref()
-            .map_or(view.span().0, |exposed| exposed.start_ns);
-        let is_pod = found.endpoint.identity.pod.is_some();
-        let elsewhere = view.evidence.elsewhere(view.engine, found.device);
-        Self {
-            lost,
-            // What was not recorded may have been a delivery in the middle of it.
-            gap: Bounds {
-                at_least: if packets { at_least } else { 0 },
-                at_most,
-            },
-            exposed: dark(view, found, witnesses, to, last),
-            carried: !is_pod || view.evidence.carried(found.device, start),
-            reachable: reachable(view, found, start),
-            doubts: doubts(view, found, to, elsewhere.map(|(_, port)| port.0)),
-        }
-    }
-
-    fn proof(&self, witnesses: &[Witness]) -> Proof {
-        Proof::of(&Claim {
-            lost: self.lost,
-            gap: self.gap,
-            exposed: self.exposed,
-            carried: self.carried,
-            reachable: self.reachable,
-            doubts: &self.doubts,
-            witnesses,
-        })
-    }
-}
-
-fn is_whole(witnesses: &[Witness], source: Source) -> bool {
-    witnesses
-        .iter()
-        .any(|witness| witness.source == source && witness.state == State::Whole)
-}
-
-/// The revalidator makes outputs of drop megaflows, or takes them away, so shortly after flows came.
-const REVALIDATED: u64 = 2 * SECOND;
-
-/// Whether a drop megaflow, a lost packet or a missing port says that it was dark.
-fn is_dark(view: &View<'_>, found: &Found<'_>) -> bool {
-    let state = view.disruption.converging.endpoint(found.device);
-    let healed = state.is_some_and(|state| state.healed.is_some());
-    let revalidated = state.and_then(|state| state.drops_gone).is_some_and(|gone| {
-        matches!(effective(view, found.device, found.endpoint),
-            Standing::Installed(at) if gone <= at.plus(REVALIDATED))
-    });
-    let unplugged = view.disruption.unplugged.contains(found.device);
-    !found.lost.is_empty() || healed || revalidated || unplugged || found.endpoint.missing.is_some()
-}
-
-/// How long it was dark: what is proven, and what the evidence allows.
-fn dark(
-    view: &View<'_>,
-    found: &Found<'_>,
-    witnesses: &[Witness],
-    to: Timestamp,
-    last_lost: Option<Timestamp>,
-) -> Bounds {
-    // The window of a port that is no Pod, or of one that was deleted, says nothing about traffic that anybody wanted.
-    let deleted = found
-        .endpoint
-        .until
-        .is_some_and(|until| view.until.is_none_or(|next| until <= next));
-    let Some(exposed) = found
-        .exposed
-        .as_ref()
-        .filter(|_| found.endpoint.identity.pod.is_some() && !deleted)
-    else {
-        return Bounds::exactly(0);
-    };
-    let missing = found.endpoint.missing.is_some();
-    let seen = missing || is_whole(witnesses, Source::Megaflows);
-    let proven = if !is_dark(view, found) || !seen {
-        0
-    } else {
-        match (exposed.end_ns, exposed.ended_by) {
-            (None, _) => to.since(exposed.start_ns),
-            // The flow monitor tells late: the flows may have been there long before it said so.
-            (Some(_), Some(EndedBy::FlowsInstalled)) => {
-                last_lost.map_or(0, |last| last.since(exposed.start_ns))
-            }
-            (Some(end), _) => end.since(exposed.start_ns),
-        }
-    };
-    Bounds {
-        at_least: proven,
-        at_most: exposed.duration_ns,
-    }
-}
-
-/// Whether all that was needed to reach it was there before anything was taken away, and nothing dropped its traffic since.
-fn reachable(view: &View<'_>, found: &Found<'_>, start: Timestamp) -> bool {
-    let state = view.disruption.converging.endpoint(found.device);
-    let dropped = state.is_some_and(|state| state.first_drop.is_some() || state.unclear);
-    let own = match found.standing {
-        Standing::Kept => true,
-        Standing::Installed(at) => at <= start,
-        Standing::Unknown | Standing::Missing => false,
-    };
-    let shared = match found.shared {
-        SharedStanding::Kept => true,
-        SharedStanding::Installed(at) => at <= start,
-        SharedStanding::Missing(_) => false,
-    };
-    let taken = view.disruption.cut.contains(found.device) || found.endpoint.missing.is_some();
-    own && shared && !dropped && !taken
-}
-
-/// What contradicts a pass, whatever the witnesses say.
-fn doubts(view: &View<'_>, found: &Found<'_>, to: Timestamp, elsewhere: Option<u32>) -> Vec<String> {
-    let disruption = view.disruption;
-    let mut doubts = Vec::new();
-    if disruption.is_unfinished() && view.until.is_none() {
-        doubts.push(
-            "The end of the disruption was not seen: the datapath was not flushed before the capture ended. Capture for longer \
-             (`--settle`)."
-                .to_owned(),
-        );
-    }
-    if disruption.taken_over {
-        doubts.push("Two instances of ovs-vswitchd command the datapath: stop one of them.".to_owned());
-    }
-    if is_unbound(view) {
-        doubts.push(
-            "ovs-vswitchd started and bound no upcall handler: new traffic is lost. Look for `n-handler-threads` in its log and \
-             restart it."
-                .to_owned(),
-        );
-    }
-    if unanswered(view, found).is_some() {
-        doubts.push(
-            "Packets that were handed to userspace had not come back when the capture ended: whether they were lost is not known. \
-             Capture for a second longer."
-                .to_owned(),
-        );
-    }
-    if let Some(port) = elsewhere {
-        doubts.push(format!(
-            "Packets addressed to it were sent to datapath port {port}, which is not its own: they may be copies (a mirror), \
-             which are no deliveries."
-        ));
-    }
-    let early = disruption.risk().is_some_and(|risk| to.since(risk) < PATIENCE);
-    if early && view.until.is_none() && found.endpoint.until.is_none() {
-        doubts.push(
-            "The capture ended less than a second after traffic was put at risk. Capture for longer."
-                .to_owned(),
-        );
-    }
-    doubts
-}
-
-/// A new ovs-vswitchd serves, and neither a binding nor an upcall that was taken says that it takes upcalls.
-fn is_unbound(view: &View<'_>) -> bool {
-    let disruption = view.disruption;
-    let milestones = &disruption.milestones;
-    let anew = milestones
-        .vswitchd_exit_ns
-        .or(milestones.vswitchd_start_ns)
-        .is_some();
-    let bound = milestones.upcalls_bound_ns.is_some()
-        || milestones
-            .flush_ns
-            .is_some_and(|flush| view.engine.conditions.taken() >= Some(flush));
-    anew && !disruption.is_unfinished() && (disruption.bound_nobody || !bound)
-}
-
-/// When the first of an endpoint's packets was handed to userspace that had not come back by the end, a second at most after the
-/// window closed: whether they are lost is not known yet.
-fn unanswered(view: &View<'_>, found: &Found<'_>) -> Option<Timestamp> {
-    let Exposed { start_ns, end_ns, .. } = found.exposed.as_ref()?;
-    let until = end_ns.map(|end| end.plus(PATIENCE));
-    view.evidence.waiting(found.device, (*start_ns, until))
 }
 
 /// The same for a whole disruption: how many Pods, and since when.

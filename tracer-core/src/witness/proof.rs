@@ -81,7 +81,7 @@ impl Proof {
         let by_packets = certain && whole(&BY_PACKETS);
         let carried = by_packets && claim.carried;
         let by_state = certain && claim.reachable && claim.lost == 0 && whole(&BY_STATE);
-        let bounded = certain && (by_packets || whole(&[Source::Flows, Source::Megaflows]));
+        let bounded = carried || certain && whole(&[Source::Flows, Source::Megaflows]);
         let exposed = Bounds {
             at_least: claim.exposed.at_least,
             at_most: if by_state {

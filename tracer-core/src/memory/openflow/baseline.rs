@@ -41,6 +41,8 @@ struct Flows {
     now: Roles,
     /// A role was not filled for a time.
     was_cut: bool,
+    /// Flows without which it cannot be reached were absent then, by a monitor that was alive.
+    absent: Option<Timestamp>,
     /// When the last flow that names it came, and every role was filled.
     filled: Option<Timestamp>,
 }
@@ -218,6 +220,30 @@ impl Baseline {
                 flows.installed = Some(at);
             }
         }
+    }
+
+    /// The monitor of a bridge was alive at `since` and has told of all that changed until then.
+    pub fn heard(&mut self, since: Timestamp, bridge: &str) {
+        let mut of_bridge = BTreeSet::new();
+        for (id, endpoints) in &self.named {
+            if id.0 == bridge {
+                of_bridge.extend(endpoints);
+            }
+        }
+        for endpoint in of_bridge {
+            if let Some(flows) = self.endpoints.get_mut(endpoint)
+                && flows.was_cut
+                && flows.filled.is_none()
+                && !flows.now.fill(flows.needed)
+            {
+                flows.absent = flows.absent.max(Some(since));
+            }
+        }
+    }
+
+    /// Until when an endpoint's flows were known to be absent.
+    pub fn absent(&self, endpoint: &str) -> Option<Timestamp> {
+        self.endpoints.get(endpoint)?.absent
     }
 
     /// Where an endpoint's flows stand.
