@@ -69,6 +69,7 @@ pub fn describe(event: &Event, engine: &Engine) -> Words {
         Kind::Packets(run) => packets(at, run, engine),
         Kind::OpenFlowUp { .. }
         | Kind::OpenFlowSnapshot { .. }
+        | Kind::OpenFlowAlive { .. }
         | Kind::OpenFlowDown { .. }
         | Kind::OpenFlowFlows { .. }
         | Kind::OpenFlowPaused { .. } => openflow(&event.kind),
@@ -250,6 +251,9 @@ fn openflow(kind: &EventKind) -> Words {
         }
         EventKind::OpenFlowSnapshot { bridge } => {
             ("openflow", format!("{bridge}: all flows told"), Weight::Plain)
+        }
+        EventKind::OpenFlowAlive { bridge } => {
+            ("openflow", format!("{bridge}: monitor alive"), Weight::Plain)
         }
         EventKind::OpenFlowDown { bridge, error } => (
             "openflow",

@@ -1,6 +1,6 @@
 //! OpenFlow messages, those that a flow monitor needs: bytes in, messages out, and back.
 //!
-//! Must not depend on: sockets, events. Nothing that is sent changes the switch: hello, echo reply and the request
+//! Must not depend on: sockets, events. Nothing that is sent changes the switch: hello, echo request and reply, and the request
 //! for a flow monitor are all there is.
 
 use std::fmt;
@@ -48,6 +48,11 @@ pub enum Message {
         xid: u32,
         /// Its data.
         payload: Vec<u8>,
+    },
+    /// `OFPT_ECHO_REPLY`.
+    EchoReply {
+        /// The id of its request.
+        xid: u32,
     },
     /// A part of the flow monitor's reply.
     Updates {
@@ -122,6 +127,7 @@ pub fn decode(mut message: &[u8]) -> Result<Message, Malformed> {
             xid,
             payload: body.to_vec(),
         }),
+        ECHO_REPLY => Ok(Message::EchoReply { xid }),
         EXPERIMENTER => Ok(experimenter(body)),
         STATS_REPLY if version.0 == 1 => updates(version, xid, body),
         MULTIPART_REPLY if version.0 >= 4 => updates(version, xid, body),
@@ -201,6 +207,11 @@ pub fn hello(version: Version) -> Bytes {
     body.put_u16(8);
     body.put_u32(1 << version.0);
     message(version, HELLO, 0, &body)
+}
+
+/// `OFPT_ECHO_REQUEST`, without data.
+pub fn echo_request(version: Version, xid: u32) -> Bytes {
+    message(version, ECHO_REQUEST, xid, &[])
 }
 
 /// The answer to an `OFPT_ECHO_REQUEST`.

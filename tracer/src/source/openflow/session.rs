@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tracer_core::event::EventKind;
 use tracer_core::time::Timestamp;
 
@@ -29,6 +29,38 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long until a switch that refuses is asked again; one that restarts is asked at once.
 const REFUSED: Duration = Duration::from_secs(30);
+
+/// The id of our echo requests.
+const PULSE: u32 = REQUEST + 1;
+
+/// How often a switch is asked whether it is there. A monitor that says nothing is not known to have seen nothing.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Our echo requests.
+struct Pulse {
+    ticks: Interval,
+    /// When the one was sent that is not answered yet.
+    asked: Option<Timestamp>,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        let mut ticks = interval(BEAT);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, asked: None }
+    }
+
+    /// Whether the answer is still to be waited for.
+    fn beat(&self, now: Timestamp) -> anyhow::Result<()> {
+        let patience = u64::try_from(PATIENCE.as_nanos()).unwrap_or(u64::MAX);
+        match self.asked {
+            Some(asked) if now.since(asked) > patience => {
+                bail!("ovs-vswitchd hangs: it has not answered for {PATIENCE:?}")
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
 
 /// One bridge and how it stands.
 pub struct Bridge {
@@ -103,13 +135,19 @@ impl Bridge {
         let version = within(link.negotiate(&self.name)).await?;
         link.send(&codec::monitor_request(version, REQUEST)).await?;
         let mut monitor = Monitor::new(self.name.clone(), version);
+        let mut pulse = Pulse::new();
         loop {
-            let next = link.next(version);
             let (at, message) = if monitor.is_on() {
-                next.await?
+                link.next_or_beat(version, &mut pulse).await?
             } else {
-                within(next).await?
+                within(link.next(version)).await?
             };
+            if matches!(message, Message::EchoReply { xid } if xid == PULSE) {
+                pulse.asked = None;
+                let bridge = self.name.clone();
+                self.outbox.put(at, EventKind::OpenFlowAlive { bridge }).await;
+                continue;
+            }
             let events = monitor
                 .take(message)
                 .map_err(|refusal| Refused(explain(&refusal, version, &self.name)))?;
@@ -190,6 +228,34 @@ impl Link {
         };
         self.send(&codec::hello(version)).await?;
         Ok(version)
+    }
+
+    /// The next message; while none comes, the switch is asked whether it is there.
+    async fn next_or_beat(
+        &mut self,
+        version: Version,
+        pulse: &mut Pulse,
+    ) -> anyhow::Result<(Timestamp, Message)> {
+        loop {
+            // What is received so far stays in the link when the other branch is first.
+            let message = tokio::select! {
+                message = self.receive() => message?,
+                _ = pulse.ticks.tick() => {
+                    pulse.beat(clock::now())?;
+                    if pulse.asked.is_none() {
+                        pulse.asked = Some(clock::now());
+                        self.send(&codec::echo_request(version, PULSE)).await?;
+                    }
+                    continue;
+                }
+            };
+            match message {
+                (_, Message::EchoRequest { xid, payload }) => {
+                    self.send(&codec::echo_reply(version, xid, &payload)).await?;
+                }
+                other => return Ok(other),
+            }
+        }
     }
 
     /// The next message, echo requests answered.
