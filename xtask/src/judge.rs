@@ -3,7 +3,7 @@
 //! May not know: files, virtual machines. Pure over an [`Outcome`].
 
 use lab::words::few::{UNSEEN, is_few};
-use lab::words::report::{Condition, Reconciliation, Restart};
+use lab::words::report::{Condition, Disruption, Reconciliation};
 use lab::words::scenario::{BUSY, Notes};
 use lab::words::way::Way;
 
@@ -42,13 +42,13 @@ pub fn judge(outcome: &Outcome) -> Vec<Check> {
         return checks.list;
     }
     let parts = outcome.restarts();
-    if outcome.report.restarts.len() != parts.len() {
+    if outcome.report.disruptions.len() != parts.len() {
         checks.that(
             "each restart is reported",
             Err(format!(
                 "there were {} and {} are reported; ovsgap said:\n{}",
                 parts.len(),
-                outcome.report.restarts.len(),
+                outcome.report.disruptions.len(),
                 outcome.log
             )),
         );
@@ -77,7 +77,7 @@ fn frugal(notes: &Notes) -> Result<(), String> {
     }
 }
 
-fn judge_restart(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
+fn judge_restart(checks: &mut Checks, outcome: &Outcome, restart: &Disruption) {
     milestones::check(checks, outcome, restart);
     let named: Vec<&str> = restart.real_pods().map(|pod| pod.name.as_str()).collect();
     for name in outcome.pods() {
@@ -93,7 +93,7 @@ fn judge_restart(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
 
 /// Nothing was restarted that a Pod would feel.
 fn untouched(checks: &mut Checks, outcome: &Outcome) {
-    checks.equal("no restart is reported", &outcome.report.restarts.len(), &0);
+    checks.equal("no restart is reported", &outcome.report.disruptions.len(), &0);
     for name in outcome.pods() {
         let truth = outcome.of_pod(name);
         let about = format!("{name} lost nothing, says the prober");

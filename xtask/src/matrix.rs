@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use lab::words::report::Restart;
+use lab::words::report::Disruption;
 
 use crate::judge::{self, weakening};
 use crate::outcome::Outcome;
@@ -66,7 +66,7 @@ fn cause(outcome: &Outcome) -> String {
         let told: BTreeSet<&str> = pods.flatten().collect();
         told.into_iter().collect::<Vec<_>>().join("+")
     };
-    let pods = outcome.report.restarts.iter().flat_map(Restart::real_pods);
+    let pods = outcome.report.disruptions.iter().flat_map(Disruption::real_pods);
     let got = told(&mut pods.map(|pod| pod.cause.as_deref()));
     let expected = told(&mut judge::causes(outcome).into_iter());
     beside(named(&expected), named(&got))
@@ -88,7 +88,7 @@ fn lost(outcome: &Outcome) -> (u64, u64) {
         .iter()
         .flat_map(|part| part.pods().into_iter().map(|pod| part.of_pod(pod).to.lost))
         .sum();
-    let pods = outcome.report.restarts.iter().flat_map(Restart::real_pods);
+    let pods = outcome.report.disruptions.iter().flat_map(Disruption::real_pods);
     let told: u64 = pods
         .filter_map(|pod| pod.observed.to_pod.as_ref())
         .map(|loss| loss.lost_packets)

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use lab::words::packets::Packets;
-use lab::words::report::{Report, Restart};
+use lab::words::report::{Disruption, Report};
 use lab::words::scenario::{Notes, Scenario};
 use lab::words::step::{NEXT, Step};
 use lab::words::truth::{Stream, Truth};
@@ -115,9 +115,9 @@ impl Outcome {
     }
 
     /// The restart that the report is about: the one whose flush came last.
-    pub fn restart(&self) -> Option<&Restart> {
+    pub fn restart(&self) -> Option<&Disruption> {
         self.report
-            .restarts
+            .disruptions
             .iter()
             .max_by_key(|restart| restart.milestone("flush_ns"))
     }
@@ -132,7 +132,7 @@ impl Outcome {
             let (at, until) = (parts.len(), later.as_ref().and_then(|steps| steps.first()));
             let mut part = rest.clone();
             part.until = until.map_or(self.report.capture.ended_ns, |step| step.started_ns);
-            part.report.restarts = self.report.restarts.get(at).cloned().into_iter().collect();
+            part.report.disruptions = self.report.disruptions.get(at).cloned().into_iter().collect();
             parts.push(part);
             match later {
                 Some(steps) => rest.steps = steps.into_iter().skip(1).collect(),

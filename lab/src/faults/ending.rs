@@ -38,7 +38,11 @@ pub fn killed_midway() -> Result<()> {
     let report = cut_off(&replay(&out)?);
     joined(restarting)?;
     let report = report?;
-    ensure!(report.restarts.len() == 1, "{} restarts", report.restarts.len());
+    ensure!(
+        report.disruptions.len() == 1,
+        "{} restarts",
+        report.disruptions.len()
+    );
     ensure!(report.verdict != "pass", "the verdict is pass");
     let unseen = killed.saturating_sub(report.capture.ended_ns);
     ensure!(
@@ -93,7 +97,11 @@ pub fn interrupted_midway() -> Result<()> {
     let ended = recorder.end();
     joined(restarting)?;
     let report = ended?.report(0)?;
-    ensure!(report.restarts.len() == 1, "{} restarts", report.restarts.len());
+    ensure!(
+        report.disruptions.len() == 1,
+        "{} restarts",
+        report.disruptions.len()
+    );
     ensure!(report.verdict != "pass", "the verdict is pass");
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::recorder::{Recorder, command, path};
 use super::told::{has, lost};
 use crate::clock::{self, MILLISECOND, SECOND};
 use crate::node::Node;
-use crate::words::report::{Report, Restart};
+use crate::words::report::{Disruption, Report};
 use crate::{command::output, ovs, traffic};
 
 /// How long it may take to be hooked again: under emulation some 4 s for the kernel, and the verifier goes through all
@@ -48,12 +48,12 @@ pub fn loaded_again() -> Result<()> {
     says(&out, "\"ok\":true")?;
     restart()?;
     let report = recorder.end()?.report(0)?;
-    let last = report.restarts.last().context("no restart is told")?;
+    let last = report.disruptions.last().context("no restart is told")?;
     tells_the_last(&report, last)
 }
 
-fn tells_the_last(report: &Report, last: &Restart) -> Result<()> {
-    let kinds: Vec<&str> = report.restarts.iter().map(|one| one.kind.as_str()).collect();
+fn tells_the_last(report: &Report, last: &Disruption) -> Result<()> {
+    let kinds: Vec<&str> = report.disruptions.iter().map(|one| one.kind.as_str()).collect();
     ensure!(
         kinds.first() == Some(&"module_reload") && kinds.last() == Some(&"graceful"),
         "{kinds:?}"

@@ -5,17 +5,17 @@
 use anyhow::{Result, ensure};
 
 use crate::words::few::{UNSEEN, is_few};
-use crate::words::report::{Pod, Report, Restart};
+use crate::words::report::{Disruption, Pod, Report};
 
 /// The bug is told of every Pod, with its losses.
 pub fn tells_the_bug(report: &Report) -> Result<()> {
     ensure!(report.verdict == "fail", "the verdict is {}", report.verdict);
     ensure!(
-        report.restarts.len() == 1,
+        report.disruptions.len() == 1,
         "{} restarts are told",
-        report.restarts.len()
+        report.disruptions.len()
     );
-    for pod in report.restarts.iter().flat_map(Restart::real_pods) {
+    for pod in report.disruptions.iter().flat_map(Disruption::real_pods) {
         let cause = pod.cause.as_deref();
         ensure!(cause == Some("flag_before_flows"), "{}: {cause:?}", pod.name);
         ensure!(lost(pod) > [0, 0], "{} lost nothing", pod.name);
@@ -53,7 +53,7 @@ pub fn agree(one: &Report, other: &Report) -> Result<()> {
 
 /// What each traffic to Pods lost and when, and what could not be seen: where two differ, this tells why.
 fn detail(report: &Report) -> String {
-    let pods = report.restarts.iter().flat_map(Restart::real_pods);
+    let pods = report.disruptions.iter().flat_map(Disruption::real_pods);
     let keys = pods
         .filter_map(|pod| pod.observed.to_pod.as_ref())
         .flat_map(|loss| &loss.keys);
@@ -72,7 +72,7 @@ fn detail(report: &Report) -> String {
 
 /// What each Pod lost.
 pub fn losses(report: &Report) -> Vec<(String, [u64; 2])> {
-    let pods = report.restarts.iter().flat_map(Restart::real_pods);
+    let pods = report.disruptions.iter().flat_map(Disruption::real_pods);
     pods.map(|pod| (pod.name.clone(), lost(pod))).collect()
 }
 
@@ -87,7 +87,7 @@ pub fn has(report: &Report, kind: &str) -> Result<()> {
 /// its first packet come within microseconds, each stamped by a recorder's own probe: which of them two recorders see first
 /// is not the same.
 pub fn evidence(report: &Report) -> Vec<String> {
-    let restart = |restart: &Restart| {
+    let restart = |restart: &Disruption| {
         let pods = restart.real_pods().map(|pod| {
             let ended = pod
                 .exposed
@@ -99,7 +99,7 @@ pub fn evidence(report: &Report) -> Vec<String> {
         format!("{} {}", restart.kind, pods.collect::<Vec<_>>().join(", "))
     };
     report
-        .restarts
+        .disruptions
         .iter()
         .map(restart)
         .chain([report.verdict.clone()])

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::truth::Key;
 
-/// `ovsgap.report/1`.
+/// `ovsgap.report/2`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Report {
@@ -18,11 +18,11 @@ pub struct Report {
     pub node: Node,
     /// What was captured.
     pub capture: Capture,
-    /// Restarts, oldest first.
-    pub restarts: Vec<Restart>,
+    /// Disruptions, oldest first.
+    pub disruptions: Vec<Disruption>,
     /// Drops of traffic that was never forwarded.
     pub steady_drops: Vec<SteadyDrop>,
-    /// What loses packets without any restart.
+    /// What loses packets without any disruption.
     pub conditions: Vec<Condition>,
     /// What could not be seen.
     pub coverage: Vec<Finding>,
@@ -90,7 +90,7 @@ pub struct Reconciliation {
     pub agrees: bool,
 }
 
-/// A state that loses packets without any restart.
+/// A state that loses packets without any disruption.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Condition {
@@ -98,16 +98,28 @@ pub struct Condition {
     pub cause: String,
 }
 
-/// A restart.
+/// A disruption.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Restart {
+pub struct Disruption {
     /// How it went.
     pub kind: String,
     /// Milestones by name, in ns; those that were not seen are null.
     pub milestones: BTreeMap<String, Option<u64>>,
     /// Pods and other ports.
     pub pods: Vec<Pod>,
+    /// Packets lost on ports that nobody is known to own.
+    pub unattributed: Vec<Unattributed>,
+}
+
+/// A port that nobody is known to own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Unattributed {
+    /// Its device or number.
+    pub interface: String,
+    /// What was lost.
+    pub loss: Loss,
 }
 
 /// A Pod or another port.
@@ -126,8 +138,20 @@ pub struct Pod {
     pub observed: Observed,
     /// Why.
     pub cause: Option<String>,
+    /// What the evidence proves.
+    pub proof: Option<Proof>,
     /// Whether that is acceptable.
     pub verdict: String,
+}
+
+/// What the evidence proves of a Pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Proof {
+    /// `lost`, `dark`, `clear` or `cannot_tell`.
+    pub says: String,
+    /// The sources that exclude more.
+    pub rests_on: Vec<String>,
 }
 
 /// An exposed window.
@@ -158,15 +182,15 @@ pub struct Observed {
 pub struct Loss {
     /// How many packets.
     pub lost_packets: u64,
-    /// Last delivery before the longest hole.
+    /// Last delivery before the longest gap.
     pub last_delivered_before_ns: Option<u64>,
-    /// First loss of the longest hole.
+    /// First loss of the longest gap.
     pub first_lost_ns: Option<u64>,
-    /// Last loss of the longest hole.
+    /// Last loss of the longest gap.
     pub last_lost_ns: Option<u64>,
-    /// First delivery after the longest hole.
+    /// First delivery after the longest gap.
     pub first_delivered_after_ns: Option<u64>,
-    /// The longest hole was at least this long.
+    /// The longest gap was at least this long.
     pub min_ns: Option<u64>,
     /// And at most this long.
     pub max_ns: Option<u64>,
@@ -183,13 +207,13 @@ pub struct KeyLoss {
     pub key: Key,
     /// How many packets.
     pub lost_packets: u64,
-    /// Last delivery before its longest hole.
+    /// Last delivery before its longest gap.
     pub last_delivered_before_ns: Option<u64>,
-    /// First loss of its longest hole.
+    /// First loss of its longest gap.
     pub first_lost_ns: u64,
-    /// Last loss of its longest hole.
+    /// Last loss of its longest gap.
     pub last_lost_ns: u64,
-    /// First delivery after its longest hole.
+    /// First delivery after its longest gap.
     pub first_delivered_after_ns: Option<u64>,
 }
 
@@ -216,7 +240,7 @@ pub struct Finding {
     pub weakens: bool,
 }
 
-impl Restart {
+impl Disruption {
     /// A milestone that was seen.
     pub fn milestone(&self, name: &str) -> Option<u64> {
         self.milestones.get(name).copied().flatten()

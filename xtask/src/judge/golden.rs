@@ -47,7 +47,7 @@ const UNSEEN: &str = "unseen: ";
 /// A report without what differs from run to run.
 fn lines(report: &Report) -> Vec<String> {
     let mut lines = vec![format!("verdict: {}", report.verdict)];
-    for restart in &report.restarts {
+    for restart in &report.disruptions {
         lines.push(format!("restart: {}", restart.kind));
         let mut pods: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for pod in restart.real_pods() {
@@ -95,7 +95,7 @@ fn whose(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lab::words::report::{Exposed, Finding, Restart};
+    use lab::words::report::{Disruption, Exposed, Finding};
 
     #[test]
     fn what_differs_from_run_to_run_is_not_in_it() {
@@ -118,10 +118,10 @@ mod tests {
         };
         let report = Report {
             verdict: "fail".into(),
-            restarts: vec![Restart {
+            disruptions: vec![Disruption {
                 kind: "killed".into(),
                 pods: vec![pod("pod-1", Some(7)), pod("pod-2", None), pod("pod-3", Some(9))],
-                ..Restart::default()
+                ..Disruption::default()
             }],
             coverage: vec![finding.clone(), finding],
             ..Report::default()

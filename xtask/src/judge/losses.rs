@@ -3,7 +3,7 @@
 //! May not know: milestones, causes. Pure.
 
 use lab::words::packets::Packet;
-use lab::words::report::{KeyLoss, Loss, Pod, Restart};
+use lab::words::report::{Disruption, KeyLoss, Loss, Pod};
 use lab::words::step::Step;
 use lab::words::truth::Stream;
 
@@ -242,7 +242,7 @@ pub fn steady(checks: &mut Checks, outcome: &Outcome) {
             ));
         }
     }
-    let pods = outcome.restart().into_iter().flat_map(Restart::real_pods);
+    let pods = outcome.restart().into_iter().flat_map(Disruption::real_pods);
     let losses = pods
         .flat_map(|pod| [&pod.observed.to_pod, &pod.observed.from_pod])
         .flatten();

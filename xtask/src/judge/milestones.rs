@@ -2,14 +2,14 @@
 //!
 //! May not know: traffic. Pure.
 
-use lab::words::report::Restart;
+use lab::words::report::Disruption;
 use lab::words::way::Way;
 
 use super::checks::{Checks, told};
 use crate::outcome::Outcome;
 
 /// Kind and milestones beside the steps of the restart.
-pub fn check(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
+pub fn check(checks: &mut Checks, outcome: &Outcome, restart: &Disruption) {
     let way = outcome.scenario.way;
     let (kind, exit) = match way {
         Way::Kill | Way::Term => ("killed", "vswitchd_killed"),
@@ -31,7 +31,7 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, restart: &Restart) {
 }
 
 /// ovs-vswitchd left with the step `exit`, came back, and flushed.
-fn of_daemon(checks: &mut Checks, outcome: &Outcome, restart: &Restart, exit: &str) {
+fn of_daemon(checks: &mut Checks, outcome: &Outcome, restart: &Disruption, exit: &str) {
     let way = outcome.scenario.way;
     checks.within(
         "vswitchd_exit is right",

@@ -32,7 +32,7 @@ pub fn check(checks: &mut Checks, outcome: &Outcome, pod: &Pod) {
     }
     if without.contains(&name) {
         never_installed(checks, pod, "");
-        let early = outcome.early.as_ref().and_then(|early| early.restarts.first());
+        let early = outcome.early.as_ref().and_then(|early| early.disruptions.first());
         match early.and_then(|early| early.real_pods().find(|pod| pod.name == name)) {
             Some(pod) => never_installed(checks, pod, " (known 6 s after the flag was removed)"),
             None => checks.that(

@@ -90,6 +90,7 @@ fn report(end_ns: u64) -> Report {
         ("flush_ns", 305),
     ];
     let pod = Pod {
+        proof: None,
         namespace: Some("default".into()),
         name: "pod-1".into(),
         flows_installed_ns: Some(400 * MS),
@@ -105,7 +106,8 @@ fn report(end_ns: u64) -> Report {
             from_pod: Some(seen()),
         },
     };
-    let restart = Restart {
+    let restart = Disruption {
+        unattributed: Vec::new(),
         kind: "graceful".into(),
         milestones: milestones
             .map(|(name, at)| (name.to_owned(), Some(at * MS)))
@@ -113,7 +115,7 @@ fn report(end_ns: u64) -> Report {
         pods: vec![pod],
     };
     let mut report = Report {
-        restarts: vec![restart],
+        disruptions: vec![restart],
         verdict: "fail".into(),
         ..Report::default()
     };
@@ -187,7 +189,7 @@ fn a_finding_that_nothing_explains_fails_and_one_by_load_is_in_the_matrix() {
     let mut skipped = weakened_by("hits_skipped");
     assert_eq!(failures(&skipped), Vec::<String>::new());
     let few = |outcome: &mut Outcome, lost: u64| {
-        let observed = &mut outcome.report.restarts[0].pods[0].observed;
+        let observed = &mut outcome.report.disruptions[0].pods[0].observed;
         observed.to_pod.as_mut().unwrap().lost_packets = lost;
     };
     // Fewer may be told than were lost, and never more.
@@ -213,7 +215,7 @@ fn a_packet_that_a_kernel_may_have_passed_over_without_telling_is_named_in_the_m
             kind: "skips_untold".into(),
             ..lab::words::report::Finding::default()
         });
-        let observed = &mut outcome.report.restarts[0].pods[0].observed;
+        let observed = &mut outcome.report.disruptions[0].pods[0].observed;
         observed.to_pod.as_mut().unwrap().lost_packets = lost;
         outcome
     };
@@ -272,12 +274,12 @@ fn each_fault_fails_its_own_check() {
         );
     }
     let mut early = outcome(409_000_000);
-    early.report.restarts[0]
+    early.report.disruptions[0]
         .milestones
         .insert("vswitchd_exit_ns".into(), Some(1));
     assert_eq!(failures(&early), ["bug-300: vswitchd_exit is right"]);
     let mut blind = outcome(409_000_000);
-    blind.report.restarts[0].pods.clear();
+    blind.report.disruptions[0].pods.clear();
     assert_eq!(
         failures(&blind),
         [
@@ -286,13 +288,13 @@ fn each_fault_fails_its_own_check() {
         ]
     );
     let mut few = outcome(409_000_000);
-    few.report.restarts[0].pods[0].observed.to_pod = Some(Loss {
+    few.report.disruptions[0].pods[0].observed.to_pod = Some(Loss {
         lost_packets: 19,
         ..seen()
     });
     assert_eq!(failures(&few), ["bug-300: all packets lost to pod-1 are counted"]);
     let mut late = outcome(409_000_000);
-    let from = late.report.restarts[0].pods[0]
+    let from = late.report.disruptions[0].pods[0]
         .observed
         .from_pod
         .as_mut()
@@ -313,7 +315,7 @@ fn each_fault_fails_its_own_check() {
     other.report.capture.reconciliation.clear();
     assert_eq!(failures(&other).len(), 2);
     let mut nothing = outcome(409_000_000);
-    nothing.report.restarts.clear();
+    nothing.report.disruptions.clear();
     assert_eq!(
         failures(&nothing),
         [

@@ -57,7 +57,9 @@ impl Monitor {
             Message::Error(refusal) => Err(refusal),
             Message::Paused(paused) => Ok(vec![self.paused(paused)]),
             Message::Updates { xid, more, updates } => Ok(self.updates(xid == REQUEST, more, updates)),
-            Message::Hello(_) | Message::EchoRequest { .. } | Message::EchoReply { .. } | Message::Other => Ok(Vec::new()),
+            Message::Hello(_) | Message::EchoRequest { .. } | Message::EchoReply { .. } | Message::Other => {
+                Ok(Vec::new())
+            }
         }
     }
 
