@@ -10,9 +10,6 @@ use super::circles::{self, Graph};
 use super::names::{self, Name};
 use super::rules;
 
-/// Crates that still have circles.
-const UNTANGLED_LATER: &[&str] = &["tracer-core", "xtask", "lab"];
-
 /// The names in each file, by its path from the workspace's root.
 pub type Files = BTreeMap<String, Vec<Name>>;
 
@@ -27,7 +24,6 @@ pub fn breaches(files: &Files) -> Vec<String> {
             crates.entry(name).or_default().insert(inside, file);
         }
     }
-    crates.retain(|name, _| !UNTANGLED_LATER.contains(name));
     let each = crates.into_values();
     each.flat_map(|sources| in_crate(sources, files)).collect()
 }
