@@ -161,7 +161,7 @@ fn judge() {
     (&mut reader).for_each(|entry| judge.push(entry.unwrap()));
     let report = judge.finish(None);
     let time = spent().saturating_sub(began);
-    assert_eq!(report.restarts.len(), 1);
+    assert_eq!(report.disruptions.len(), 1);
     println!("{} {} {}", report.capture.events, time.as_micros(), most_memory());
 }
 

@@ -1,6 +1,6 @@
 //! Budgets as people write them: lengths of time, a TOML file.
 //!
-//! May not know: reports. The file, key by key: docs/ci.md.
+//! Must not depend on: reports. The file, key by key: docs/ci.md.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! The command line: what may be typed.
 //!
-//! May not know: how any of it is done.
+//! Must not depend on: how any of it is done.
 
 use std::path::PathBuf;
 
@@ -31,11 +31,11 @@ pub enum Command {
     Record(Record),
     /// Print the report over a recording.
     Report(ReportArgs),
-    /// Hold a restart against a budget: the gate of a pipeline (exit status 0 pass, 1 exceeded, 2 error, 3 inconclusive).
+    /// Judge disruptions by a budget: the gate of a pipeline (exit status 0 pass, 1 exceeded, 2 error, 3 inconclusive).
     Check(Check),
     /// Say whether the windows of one set of runs are better or worse than those of another.
     Compare(Compare),
-    /// Watch a restart as it happens, or a recording, and wind it back (keys: ?).
+    /// Watch a disruption as it happens, or a recording, and wind it back (keys: ?).
     Watch(Watch),
     /// Print the completions for a shell.
     Completions(Completions),
@@ -57,7 +57,7 @@ pub struct Node {
     /// Watch the OpenFlow flows of this bridge only; may be repeated [default: all bridges].
     #[arg(long, value_name = "NAME")]
     pub bridge: Vec<String>,
-    /// When single packets are followed: while a restart goes on, always, or never (windows are then told
+    /// When single packets are followed: while a disruption goes on, always, or never (windows are then told
     /// from flows alone, and losses are not counted).
     #[arg(long, value_enum, default_value_t)]
     pub evidence: Evidence,
@@ -72,9 +72,13 @@ pub struct Print {
     /// Format of the report.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Print times of day (UTC) instead of milliseconds since the restart began.
+    /// Print times of day (UTC) instead of milliseconds since the disruption began.
     #[arg(long)]
     pub utc: bool,
+    /// Say below the table what each verdict rests on: the proof in a sentence, and source by source when its evidence
+    /// was there (text and Markdown; JSON, HTML and JUnit have it anyway).
+    #[arg(long)]
+    pub explain: bool,
 }
 
 /// A format a report can be printed in.
@@ -83,7 +87,7 @@ pub enum Format {
     /// For people: milestones, a timeline in characters, a row per Pod.
     #[default]
     Text,
-    /// For programs: schema `ovsgap.report/1`.
+    /// For programs: schema `ovsgap.report/2`.
     Json,
     /// For the test pages of CI servers: JUnit XML, a case per Pod.
     Junit,
@@ -111,7 +115,7 @@ impl From<Format> for sink::Format {
 /// When single packets are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Evidence {
-    /// While a restart goes on; at rest, packets pass as if nobody looked.
+    /// While a disruption goes on; at rest, packets pass as if nobody looked.
     #[default]
     Auto,
     /// At all times.
@@ -150,7 +154,7 @@ pub struct Record {
     /// How the report is printed.
     #[command(flatten)]
     pub print: Print,
-    /// How long to go on after the command has ended, at most, while a restart is not over.
+    /// How long to go on after the command has ended, at most, while a disruption is not over.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub settle: u64,
     /// The command to run; without one, trace until Ctrl-C.
@@ -188,7 +192,7 @@ pub struct Check {
     /// in this folder].
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     pub recordings: Option<PathBuf>,
-    /// How long to go on after the command has ended, at most, while a restart is not over.
+    /// How long to go on after the command has ended, at most, while a disruption is not over.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub settle: u64,
     /// How the report is printed.
@@ -211,10 +215,10 @@ pub struct Subject {
     pub command: Vec<String>,
 }
 
-/// What a restart may cost. Without any limit: nothing lost, nothing exposed.
+/// What a disruption may cost. Without any limit: nothing lost, nothing exposed.
 #[derive(Debug, Args)]
 pub struct Limits {
-    /// The longest window of a Pod: the longer of its exposed window and its longest hole, at most (50ms, 1.5s).
+    /// The longest window of a Pod: the longer of its exposed window and its longest gap, at most (50ms, 1.5s).
     #[arg(long, value_name = "TIME", value_parser = budget::duration)]
     pub max_window: Option<u64>,
     /// The longest exposed window of a Pod, which needs no traffic.
@@ -223,7 +227,7 @@ pub struct Limits {
     /// The most packets that a Pod may lose, to it and from it.
     #[arg(long, value_name = "N")]
     pub max_lost: Option<u64>,
-    /// The most Pods that one restart may affect.
+    /// The most Pods that one disruption may affect.
     #[arg(long, value_name = "N")]
     pub max_pods: Option<u64>,
     /// Do not fail where flow-restore-wait stays set.

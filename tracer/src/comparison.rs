@@ -1,7 +1,7 @@
 //! Two sets of runs: whether the windows of the second are better or worse than those of the first, by how
 //! much, and which phase moved.
 //!
-//! May not know: files, formats. `ovsgap.compare/1`, field by field: docs/report.md.
+//! Must not depend on: files, formats. `ovsgap.compare/1`, field by field: docs/report.md.
 
 use serde::Serialize;
 

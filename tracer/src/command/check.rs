@@ -1,6 +1,6 @@
 //! `ovsgap check`: recordings, or a command while it runs, held against a budget.
 //!
-//! May not know: how a limit is judged, how a capture works.
+//! Must not depend on: how a limit is judged, how a capture works.
 
 use std::fs;
 use std::io::Write as _;
@@ -71,7 +71,7 @@ fn budget_of(flags: &Limits) -> anyhow::Result<Budget> {
 
 /// A budget for a Pod that was not there is most often a slip of the pen.
 fn strangers(budget: &Budget, report: &Report) {
-    let pods = || report.restarts.iter().flat_map(|restart| &restart.pods);
+    let pods = || report.disruptions.iter().flat_map(|disruption| &disruption.pods);
     for name in budget.pods.keys() {
         let is = |namespace: &String, pod: &str| format!("{namespace}/{pod}") == *name;
         if !pods().any(|pod| {
@@ -205,6 +205,7 @@ fn asked(args: &Check, all: &[Judged], whole: &Judged) -> String {
     let style = Style {
         format: args.print.format.into(),
         utc: args.print.utc,
+        explain: args.print.explain,
     };
     match (args.print.format, all.len()) {
         (Format::Text, 1) => format!("{}\n{}", sink::render(report, style), verdicts(all, whole)),

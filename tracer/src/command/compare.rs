@@ -1,6 +1,6 @@
 //! `ovsgap compare`: two sets of runs.
 //!
-//! May not know: statistics.
+//! Must not depend on: statistics.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -95,6 +95,11 @@ pub(crate) fn document(text: &str, name: &str) -> anyhow::Result<Vec<Run>> {
             Ok(runs.runs)
         }
         Ok(Document::Report(report)) => Ok(vec![run_of(name, &report)]),
+        Ok(Document::Other { schema }) => bail!(
+            "it is of schema {schema}, and this ovsgap knows {} and {}: take one of its own version",
+            crate::runs::SCHEMA,
+            tracer_core::report::SCHEMA
+        ),
         Err(_) => bail!(
             "it is no recording of ovsgap, no {RUNS} of `ovsgap check --repeat`, no report as JSON: record one with `ovsgap record`"
         ),
@@ -106,6 +111,7 @@ pub(crate) fn document(text: &str, name: &str) -> anyhow::Result<Vec<Run>> {
 enum Document {
     Runs(Runs),
     Report(Box<Report>),
+    Other { schema: String },
 }
 
 /// Whether it begins like a recording, as far as a header's line can be long.

@@ -1,6 +1,6 @@
 //! `ovsgap doctor`: what can be seen on this node, with a remedy for each miss.
 //!
-//! May not know: how a source works; it asks each whether it could.
+//! Must not depend on: how a source works; it asks each whether it could.
 
 use std::fmt::Write as _;
 use std::fs;

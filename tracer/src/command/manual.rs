@@ -1,6 +1,6 @@
 //! `ovsgap completions` and `ovsgap man`: what a package installs beside the program, from the command line as it is.
 //!
-//! May not know: what the commands do.
+//! Must not depend on: what the commands do.
 
 use std::fs;
 use std::process::ExitCode;

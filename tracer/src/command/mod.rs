@@ -47,6 +47,7 @@ pub fn print(report: &Report, print: Print, until: Option<Timestamp>) -> anyhow:
         Style {
             format: print.format.into(),
             utc: print.utc,
+            explain: print.explain,
         },
     );
     write(&text, until)?;

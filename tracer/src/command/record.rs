@@ -1,6 +1,6 @@
 //! `ovsgap record`: trace while a command runs, write the recording, print the report.
 //!
-//! May not know: what events mean.
+//! Must not depend on: what events mean.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
@@ -32,7 +32,7 @@ const WAITING: usize = 1 << 10;
 /// How long the sources may take to tell what there is before the command starts all the same.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long after the command's end a restart may begin that it caused: an agent's Pod is deleted, and its
+/// How long after the command's end a disruption may begin that it caused: an agent's Pod is deleted, and its
 /// successor started, in seconds.
 const BEGINNING: Duration = Duration::from_secs(3);
 
@@ -94,12 +94,12 @@ pub struct Trace<'a> {
     pub path: &'a Path,
     /// What to run; nothing: until a signal comes.
     pub command: &'a [String],
-    /// How long to go on after the command while a restart is not over, at most.
+    /// How long to go on after the command while a disruption is not over, at most.
     pub settle: Duration,
 }
 
 impl Trace<'_> {
-    /// Attaches, runs the command, waits until what it restarted is over, lets go.
+    /// Attaches, runs the command, waits until what it disrupted is over, lets go.
     pub async fn run(self, interrupts: &mut Interrupts) -> anyhow::Result<Outcome> {
         outlet::check(self.path)?;
         let (events, received) = channel(WAITING);
@@ -218,18 +218,19 @@ async fn exited(sources: &Sources, program: &str, status: ExitStatus) {
         .await;
 }
 
-/// Waits until the restart is over, at most for `most`; where none has begun, only for as long as one that
+/// Waits until the disruption is over, at most for `most`; where none has begun, only for as long as one that
 /// the command asked somebody else for may take to begin.
 async fn settle_down(seen: &mut watch::Receiver<Progress>, most: Duration) {
     let report = |progress: &Progress| progress.report.clone();
-    let began = seen.wait_for(|progress| report(progress).is_some_and(|report| !report.restarts.is_empty()));
+    let began =
+        seen.wait_for(|progress| report(progress).is_some_and(|report| !report.disruptions.is_empty()));
     if timeout(most.min(BEGINNING), began).await.is_err() {
         return;
     }
     let over = |progress: &Progress| progress.report.as_deref().is_some_and(settled);
     tokio::select! {
         _ = seen.wait_for(over) => {}
-        () = sleep(most) => tracing::info!("the restart is not over for every Pod; the capture ends all the same (--settle)"),
+        () = sleep(most) => tracing::info!("the disruption is not over for every Pod; the capture ends all the same (--settle)"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ovsgap report`: the report over a recording.
 //!
-//! May not know: live sources.
+//! Must not depend on: live sources.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

@@ -1,6 +1,6 @@
 //! `ovsgap watch`: the screen, over this node as it is or over a recording.
 //!
-//! May not know: what is drawn, what events mean.
+//! Must not depend on: what is drawn, what events mean.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, IsTerminal as _, stdin, stdout};

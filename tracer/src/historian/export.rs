@@ -1,6 +1,6 @@
 //! Files written from inside the screen: recordings and reports.
 //!
-//! May not know: keys, what is drawn.
+//! Must not depend on: keys, what is drawn.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -59,7 +59,7 @@ impl Scribe {
         Ok(scribe)
     }
 
-    /// Writes an event. After the first error nothing more is written: what follows a hole could not be trusted.
+    /// Writes an event. After the first error nothing more is written: what follows a gap could not be trusted.
     pub fn write(&mut self, event: &Event) {
         if self.error.is_some() || self.ended {
             return;
@@ -110,7 +110,11 @@ pub fn report(report: &Report, origin: &Origin, at: Timestamp) -> anyhow::Result
     };
     let mut names = Vec::new();
     for (format, ending) in [(Format::Text, "txt"), (Format::Json, "json")] {
-        let style = Style { format, utc: false };
+        let style = Style {
+            format,
+            utc: false,
+            explain: false,
+        };
         let path = stem.with_added_extension(ending);
         create(&path)?
             .write_all(render(report, style).as_bytes())

@@ -1,11 +1,12 @@
 //! Finds out what the screen shows: takes events in, goes to any point of them, writes files.
 //!
-//! May not know: keys, terminals, what is drawn. It runs on a thread of its own, so that judging never waits for
+//! Must not depend on: keys, terminals, what is drawn. It runs on a thread of its own, so that judging never waits for
 //! drawing; orders that have piled up are answered by one moment.
 
 pub mod describe;
 pub mod export;
 pub mod moment;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -310,13 +311,14 @@ impl Historian {
         };
         let closeup = self.closeup.as_ref().map(|interface| Closeup {
             interface: interface.clone(),
-            traffic: detail::traffic(&book.engine, interface),
+            traffic: detail::traffic(&book.docket.engine, interface),
         });
-        let roster = if report.restarts.is_empty() {
-            detail::roster(&book.engine)
+        let roster = if report.disruptions.is_empty() {
+            detail::roster(&book.docket.engine)
         } else {
             Vec::new()
         };
+        let strangers = report.disruptions.last().map_or_else(Vec::new, strangers::rows);
         let totals = book.meter.totals().iter();
         let at = here.map_or(book.now(), |(_, at)| at);
         Moment {
@@ -332,6 +334,7 @@ impl Historian {
             report,
             whole: Arc::clone(&self.whole),
             roster,
+            strangers,
             closeup,
             upcalls: UpcallFigures {
                 totals: totals
@@ -386,7 +389,7 @@ impl Historian {
 fn lines(history: &History, book: &Book) -> Vec<LogLine> {
     let line = |last: u64| {
         let event = history.event(last)?;
-        let (what, text, weight) = describe(event, &book.engine);
+        let (what, text, weight) = describe(event, &book.docket.engine);
         (event.kind != EventKind::Tick).then_some(LogLine {
             at: event.at,
             position: last + 1,

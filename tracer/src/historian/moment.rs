@@ -1,12 +1,12 @@
 //! What the screen shows: everything that is known at one point of a capture, ready to be drawn.
 //!
-//! May not know: terminals, keys, how it was found out.
+//! Must not depend on: terminals, keys, how it was found out.
 
 use std::sync::Arc;
 
 use tracer_core::detail::Traffic;
 use tracer_core::meter::Slot;
-use tracer_core::report::{Pod, Report, Restart};
+use tracer_core::report::{Disruption, Pod, Report};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::milestones;
 
@@ -37,8 +37,8 @@ pub struct LogLine {
 /// How an event bears on forwarding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// It is part of a restart.
-    Restart,
+    /// It is part of a disruption.
+    Disruption,
     /// Something was lost, or cannot be seen.
     Bad,
     /// Forwarding came (closer) back.
@@ -103,8 +103,10 @@ pub struct Moment {
     pub report: Arc<Report>,
     /// What follows from all events.
     pub whole: Arc<Report>,
-    /// Who is there, while no restart has been seen.
+    /// Who is there, while no disruption has been seen.
     pub roster: Vec<Pod>,
+    /// Ports that nobody is known to own, of the shown disruption.
+    pub strangers: Vec<Pod>,
     /// The selected Pod.
     pub closeup: Option<Closeup>,
     /// Upcalls.
@@ -125,20 +127,25 @@ pub struct Landmark {
 }
 
 impl Moment {
-    /// The restart that is shown: the latest one by then.
-    pub fn restart(&self) -> Option<&Restart> {
-        self.report.restarts.last()
+    /// The disruption that is shown: the latest one by then.
+    pub fn disruption(&self) -> Option<&Disruption> {
+        self.report.disruptions.last()
     }
 
-    /// The same restart with everything that is known of it by now; the first to come, where none has begun.
-    pub fn whole_restart(&self) -> Option<&Restart> {
-        let index = self.report.restarts.len().saturating_sub(1);
-        self.whole.restarts.get(index)
+    /// The same disruption with everything that is known of it by now; the first to come, where none has begun.
+    pub fn whole_disruption(&self) -> Option<&Disruption> {
+        let Some(shown) = self.disruption() else {
+            return self.whole.disruptions.first();
+        };
+        // Of those long ago, the whole report lists none; what was known then still is.
+        let same = |disruption: &&Disruption| disruption.id == shown.id;
+        self.whole.disruptions.iter().find(same).or(Some(shown))
     }
 
     /// Everybody who is there.
     pub fn pods(&self) -> &[Pod] {
-        self.restart().map_or(&self.roster, |restart| &restart.pods)
+        self.disruption()
+            .map_or(&self.roster, |disruption| &disruption.pods)
     }
 
     /// Whether nothing can come any more: the shown point is the end of a recording.
@@ -146,11 +153,11 @@ impl Moment {
         self.following && self.origin != Origin::Live
     }
 
-    /// All milestones of all restarts, in time order.
+    /// All milestones of all disruptions, in time order.
     pub fn landmarks(&self) -> Vec<Landmark> {
         let mut landmarks: Vec<Landmark> = self
             .whole
-            .restarts
+            .disruptions
             .iter()
             .flat_map(milestones)
             .map(|(name, at)| Landmark { at, name })
@@ -160,20 +167,20 @@ impl Moment {
         landmarks
     }
 
-    /// The points at which everything of one restart is known: just before the next begins, or the newest.
+    /// The points at which everything of one disruption is known: just before the next begins, or the newest.
     pub fn conclusions(&self) -> Vec<Timestamp> {
-        let next = self.whole.restarts.iter().skip(1);
+        let next = self.whole.disruptions.iter().skip(1);
         let mut ends: Vec<Timestamp> = next
-            .map(|restart| Timestamp(restart.began_ns.0.saturating_sub(1)))
+            .map(|disruption| Timestamp(disruption.began_ns.0.saturating_sub(1)))
             .collect();
         ends.push(self.reach.1);
         ends
     }
 
-    /// The point from which times are counted: the shown restart's first sign, else the capture's beginning.
+    /// The point from which times are counted: the shown disruption's first sign, else the capture's beginning.
     pub fn zero(&self) -> Timestamp {
-        self.restart()
-            .or(self.whole_restart())
-            .map_or(self.whole.capture.started_ns, |restart| restart.began_ns)
+        self.disruption()
+            .or(self.whole_disruption())
+            .map_or(self.whole.capture.started_ns, |disruption| disruption.began_ns)
     }
 }

@@ -1,6 +1,6 @@
 //! Several runs as one report with one judgement, for sinks that know of one.
 //!
-//! May not know: formats. Every run was judged by itself: what one capture did not see weakens no other.
+//! Must not depend on: formats. Every run was judged by itself: what one capture did not see weakens no other.
 
 use tracer_core::budget::Judgement;
 use tracer_core::count;
@@ -17,7 +17,7 @@ pub struct Judged {
     pub judgement: Judgement,
 }
 
-/// All restarts in one report, numbered anew, and all that the budget says of them; `None`: there is no run.
+/// All disruptions in one report, numbered anew, and all that the budget says of them; `None`: there is no run.
 pub fn merged(runs: &[Judged]) -> Option<Judged> {
     let (first, others) = runs.split_first()?;
     let mut whole = first.clone();
@@ -27,6 +27,7 @@ pub fn merged(runs: &[Judged]) -> Option<Judged> {
     whole.recording = None;
     whole.report.coverage = bounded(&first.report);
     name_run(&mut whole.judgement, 1);
+    whole.report.why = named(&first.report.why, 1);
     for (number, run) in (2..).zip(others) {
         add(&mut whole, run.clone(), number);
     }
@@ -34,7 +35,7 @@ pub fn merged(runs: &[Judged]) -> Option<Judged> {
 }
 
 fn add(whole: &mut Judged, run: Judged, number: usize) {
-    let before = u32::try_from(whole.report.restarts.len()).unwrap_or(u32::MAX);
+    let before = last(&whole.report);
     let Judged {
         recording: _,
         mut report,
@@ -42,14 +43,16 @@ fn add(whole: &mut Judged, run: Judged, number: usize) {
     } = run;
     whole.report.coverage.extend(bounded(&report));
     let all = &mut whole.report;
-    for restart in &mut report.restarts {
-        restart.id = restart.id.saturating_add(before);
+    for disruption in &mut report.disruptions {
+        disruption.id = disruption.id.saturating_add(before);
     }
     for case in &mut judgement.cases {
-        case.restart = case.restart.saturating_add(before);
+        case.disruption = case.disruption.saturating_add(before);
     }
     for obstacle in &mut judgement.obstacles {
-        obstacle.restart = obstacle.restart.map(|restart| restart.saturating_add(before));
+        obstacle.disruption = obstacle
+            .disruption
+            .map(|disruption| disruption.saturating_add(before));
     }
     name_run(&mut judgement, number);
     all.capture.ended_ns = all.capture.ended_ns.max(report.capture.ended_ns);
@@ -57,7 +60,9 @@ fn add(whole: &mut Judged, run: Judged, number: usize) {
     count::add(&mut all.capture.lost_events, report.capture.lost_events);
     all.capture.hooks = report.capture.hooks;
     all.capture.reconciliation.extend(report.capture.reconciliation);
-    all.restarts.extend(report.restarts);
+    all.omitted = all.omitted.saturating_add(report.omitted);
+    all.why.extend(named(&report.why, number));
+    all.disruptions.extend(report.disruptions);
     all.steady_drops.extend(report.steady_drops);
     all.conditions.extend(report.conditions);
     all.verdict = all.verdict.max(report.verdict);
@@ -65,6 +70,18 @@ fn add(whole: &mut Judged, run: Judged, number: usize) {
     whole.judgement.cases.extend(judgement.cases);
     whole.judgement.obstacles.extend(judgement.obstacles);
     whole.judgement.verdict = whole.judgement.verdict.max(judgement.verdict);
+}
+
+/// The number of the latest disruption.
+fn last(report: &Report) -> u32 {
+    let listed = report.disruptions.last().map(|disruption| disruption.id);
+    listed.unwrap_or(report.omitted)
+}
+
+fn named(why: &[String], number: usize) -> Vec<String> {
+    why.iter()
+        .map(|sentence| format!("run {number}: {sentence}"))
+        .collect()
 }
 
 /// Of the commands, the first that failed, else the last.
@@ -80,7 +97,7 @@ fn name_run(judgement: &mut Judgement, number: usize) {
     let unnumbered = judgement
         .obstacles
         .iter_mut()
-        .filter(|obstacle| obstacle.restart.is_none());
+        .filter(|obstacle| obstacle.disruption.is_none());
     for obstacle in unnumbered {
         obstacle.detail = format!("run {number}: {}", obstacle.detail);
     }

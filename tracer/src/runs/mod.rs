@@ -1,6 +1,6 @@
-//! Runs: what each capture of a repeated restart comes down to, and all of them together.
+//! Runs: what each capture of a repeated disruption comes down to, and all of them together.
 //!
-//! May not know: how a run was made, how it is printed. `ovsgap.runs/1`, field by field: docs/report.md.
+//! Must not depend on: how a run was made, how it is printed. `ovsgap.runs/2`, field by field: docs/report.md.
 
 mod merged;
 pub mod spread;
@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tracer_core::budget::{Bounds, Case, Judgement};
 use tracer_core::count::total;
-use tracer_core::report::{Cause, Command, Pod, Report, Restart, Verdict};
+use tracer_core::report::{Cause, Command, Disruption, Pod, Report, Verdict};
 use tracer_core::time::Timestamp;
 
 pub use merged::{Judged, merged};
 
 /// The schema's name and version.
-pub const SCHEMA: &str = "ovsgap.runs/1";
+pub const SCHEMA: &str = "ovsgap.runs/2";
 
 /// All runs of one set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +47,8 @@ pub struct Run {
     pub command: Option<Command>,
     /// What the budget says of it.
     pub verdict: Verdict,
-    /// How many restarts were seen in it.
-    pub restarts: u64,
+    /// How many disruptions were seen in it.
+    pub disruptions: u64,
     /// The longest window of any Pod (ns).
     pub window: Bounds,
     /// Lost packets, each counted once.
@@ -91,7 +91,7 @@ pub const PHASES: [&str; 3] = [FLOWS, REVALIDATION, DELIVERY];
 impl Run {
     /// What a report comes down to.
     pub fn of(recording: Option<String>, report: &Report, judgement: &Judgement) -> Self {
-        // Of several whose upper bounds are the same hole's, the one of which the most is proven.
+        // Of several whose upper bounds are the same gap's, the one of which the most is proven.
         let worst = judgement
             .cases
             .iter()
@@ -108,9 +108,14 @@ impl Run {
             recording,
             command: report.command.clone(),
             verdict: judgement.verdict,
-            restarts: report.restarts.len() as u64,
+            disruptions: report.disruptions.len() as u64 + u64::from(report.omitted),
             window,
-            lost: total(report.restarts.iter().map(|restart| restart.summary.lost_packets)),
+            lost: total(
+                report
+                    .disruptions
+                    .iter()
+                    .map(|disruption| disruption.summary.lost_packets),
+            ),
             worst: worst.map(Case::label),
             cause: worst.and_then(|case| case.cause),
             phases: phases(worst.and_then(|case| row(report, case))),
@@ -139,10 +144,10 @@ fn pod(case: &Case) -> PodRun {
 }
 
 fn row<'a>(report: &'a Report, case: &Case) -> Option<&'a Pod> {
-    let of_case = |restart: &&Restart| restart.id == case.restart;
-    let restart = report.restarts.iter().find(of_case)?;
+    let of_case = |disruption: &&Disruption| disruption.id == case.disruption;
+    let disruption = report.disruptions.iter().find(of_case)?;
     let same = |pod: &&Pod| pod.namespace == case.namespace && pod.name == case.name;
-    restart.pods.iter().find(same)
+    disruption.pods.iter().find(same)
 }
 
 /// The phases of a Pod's window; all are empty where there was none.
@@ -172,18 +177,29 @@ fn phases(pod: Option<&Pod>) -> BTreeMap<String, u64> {
     phases
 }
 
-/// Only a run whose restart was seen, and seen whole, has figures to compare.
+/// Only a run whose disruption was seen, and seen whole, has figures to compare.
 fn unusable(report: &Report, judgement: &Judgement) -> Option<String> {
-    if report.restarts.is_empty() {
-        return Some("no restart of Open vSwitch was seen".to_owned());
+    if report.disruptions.is_empty() {
+        return Some("no disruption of Open vSwitch was seen".to_owned());
     }
-    let unseen = judgement.cases.iter().flat_map(|case| &case.unseen);
+    let unknown = judgement.cases.iter().filter_map(|case| unknown(report, case));
     let blind = judgement
         .obstacles
         .iter()
         .filter(|obstacle| obstacle.verdict == Verdict::Inconclusive);
-    unseen
-        .chain(blind.map(|obstacle| &obstacle.detail))
+    unknown
+        .chain(blind.map(|obstacle| obstacle.detail.clone()))
         .next()
-        .cloned()
+}
+
+/// Why a window's length is not known. Without an upper bound it is open where every witness was whole, and unknown where
+/// one was not.
+fn unknown(report: &Report, case: &Case) -> Option<String> {
+    if case.window.at_most.is_some() {
+        return None;
+    }
+    let witnesses = row(report, case).map_or(&[][..], |pod| &pod.witnesses);
+    let missing = witnesses.iter().find_map(|witness| witness.why.clone());
+    let nothing = || case.why.first().filter(|_| case.window.at_least == 0).cloned();
+    missing.or_else(nothing)
 }

@@ -1,6 +1,6 @@
 //! How a figure is spread over repeated runs: p50, p90, p99, the longest, and how far each can be trusted.
 //!
-//! May not know: what the figure is.
+//! Must not depend on: what the figure is.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;

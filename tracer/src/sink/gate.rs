@@ -5,7 +5,7 @@
 use tracer_core::budget::{Bounds, Breach, Budget, Case, Judgement, Limit, Limits, Subject};
 use tracer_core::report::{Command, Verdict};
 
-use crate::writing::{count, millis, span, word};
+use crate::writing::{count, millis, plain, span, word};
 
 /// The budget, the command, a line for each Pod and the verdict; where `brief`, no line for a Pod that passes.
 pub fn render(judgement: &Judgement, commands: &[Command], brief: bool) -> String {
@@ -18,8 +18,8 @@ pub fn render(judgement: &Judgement, commands: &[Command], brief: bool) -> Strin
     lines.extend(told.map(line));
     for obstacle in &judgement.obstacles {
         let place = obstacle
-            .restart
-            .map(|restart| format!("restart {restart}: "))
+            .disruption
+            .map(|disruption| format!("disruption {disruption}: "))
             .unwrap_or_default();
         lines.push(format!(
             "{:12} {place}{}",
@@ -28,10 +28,11 @@ pub fn render(judgement: &Judgement, commands: &[Command], brief: bool) -> Strin
         ));
     }
     lines.push(sum(judgement));
+    let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
     lines.join("\n") + "\n"
 }
 
-/// One Pod in one restart: its name, its window, its cause, and what of it is too much.
+/// One Pod in one disruption: its name, its window, its cause, and what of it is too much.
 pub fn line(case: &Case) -> String {
     format!("{:12} {}", verdict(case.verdict), message(case))
 }
@@ -43,16 +44,16 @@ pub fn message(case: &Case) -> String {
     parts.extend(of(Subject::Exposed).map(|breach| figure(Subject::Exposed, breach.bounds, Some(breach))));
     parts.push(figure(Subject::Lost, case.lost, of(Subject::Lost)));
     parts.extend(case.cause.map(|cause| format!("cause {}", word(cause))));
-    let unseen = if case.verdict == Verdict::Inconclusive && !case.unseen.is_empty() {
-        format!("; not seen: {}", case.unseen.join("; "))
+    let why = if case.verdict == Verdict::Inconclusive && !case.why.is_empty() {
+        format!("; why: {}", case.why.join("; "))
     } else {
         String::new()
     };
     format!(
-        "{}: {} (restart {}){unseen}",
+        "{}: {} (disruption {}){why}",
         case.label(),
         parts.join(", "),
-        case.restart
+        case.disruption
     )
 }
 
@@ -62,7 +63,7 @@ fn figure(subject: Subject, bounds: Bounds, breach: Option<&Breach>) -> String {
             let open = if bounds.at_most.is_none() { " or more" } else { "" };
             format!("lost {}{open}", count(bounds.at_least, "packet"))
         }
-        Subject::Window | Subject::Exposed => format!("{subject} {}", range(bounds)),
+        Subject::Window | Subject::Exposed => format!("{subject} {}", range(bounds.at_least, bounds.at_most)),
     };
     let Some(Breach { limit, verdict, .. }) = breach else {
         return known;
@@ -78,14 +79,15 @@ fn figure(subject: Subject, bounds: Bounds, breach: Option<&Breach>) -> String {
     }
 }
 
-fn range(bounds: Bounds) -> String {
-    match bounds.at_most {
+/// A length of time between two bounds.
+pub fn range(at_least: u64, at_most: Option<u64>) -> String {
+    match at_most {
         Some(0) => "none".to_owned(),
-        Some(most) if most == bounds.at_least => span(most),
-        Some(most) if bounds.at_least == 0 => format!("up to {}", span(most)),
-        Some(most) => format!("{}–{}", millis(bounds.at_least), span(most)),
-        None if bounds.at_least == 0 => "without a known end".to_owned(),
-        None => format!("{} or more, its end was not seen", span(bounds.at_least)),
+        Some(most) if most == at_least => span(most),
+        Some(most) if at_least == 0 => format!("up to {}", span(most)),
+        Some(most) => format!("{}–{}", millis(at_least), span(most)),
+        None if at_least == 0 => "without a known end".to_owned(),
+        None => format!("{} or more, its end was not seen", span(at_least)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The report as JSON, indented, with a line feed at its end.
 //!
-//! May not know: anything but serde.
+//! Must not depend on: anything but serde.
 
 use serde::Serialize;
 use tracer_core::budget::Judgement;

@@ -1,6 +1,6 @@
 //! What a person at a running capture should hear at once, and not only in the report at its end: one line each.
 //!
-//! May not know: events, terminals.
+//! Must not depend on: events, terminals.
 
 use std::collections::BTreeSet;
 
@@ -18,12 +18,12 @@ impl Live {
     /// What is new in a report: states that will not heal by themselves.
     pub fn news(&mut self, report: &Report) -> Vec<String> {
         let mut news = Vec::new();
-        for restart in &report.restarts {
-            for pod in &restart.pods {
+        for disruption in &report.disruptions {
+            for pod in &disruption.pods {
                 let Some(what) = pod.cause.and_then(lasting) else {
                     continue;
                 };
-                if self.pods.insert((restart.id, pod.interface.clone())) {
+                if self.pods.insert((disruption.id, pod.interface.clone())) {
                     news.push(format!("{} {what}", name(pod)));
                 }
             }
@@ -53,6 +53,12 @@ fn lasting(cause: Cause) -> Option<&'static str> {
         Cause::FlagStuck => {
             Some("loses packets and flow-restore-wait is still set: nothing new is forwarded (flag_stuck)")
         }
+        Cause::PortMissing => Some(
+            "has lost its datapath port, and its device or OVSDB row is still there: its traffic is lost (port_missing)",
+        ),
+        Cause::DatapathTakenOver => Some(
+            "shares its datapath with a second ovs-vswitchd, which removes what the first one installs: stop one of them (datapath_taken_over)",
+        ),
         _ => None,
     }
 }

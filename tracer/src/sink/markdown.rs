@@ -1,41 +1,56 @@
 //! The report as Markdown, for the summary page of a job: what happened, a row per Pod, what was not seen.
 //!
-//! May not know: which server shows it. Names come from outside: no character of theirs has a meaning here.
+//! Must not depend on: which server shows it. Names come from outside: no character of theirs has a meaning here.
 
 use std::fmt::Write as _;
 
 use tracer_core::budget::Judgement;
 use tracer_core::count::total;
-use tracer_core::report::{Pod, Report, Restart, Verdict};
+use tracer_core::report::{Disruption, Loss, Pod, Report, Unattributed, Verdict};
 use tracer_core::timeline::milestones;
 
 use super::gate;
 use super::words::{
-    bounds, cause, condition, details, ended_by, is_shown, kind, label, longest_exposed, longest_hole,
-    longest_observed, verdict, when,
+    bounds, condition, details, ended_by, exposed_ms, is_shown, judged, judged_unknown, kind, label, listed,
+    longest_exposed, longest_gap, longest_observed, loss_in_words, omitted, own_reasons, unknown, unproven,
+    verdict, when,
 };
-use crate::writing::{Clock, count, millis, span, time_of_day};
+use super::{causes, proof};
+use crate::writing::{Clock, count, span, time_of_day, turns_direction};
 
-/// Pods listed for a restart, the worst first: a page of a job takes 1 MiB, and nobody reads more.
+/// Pods listed for a disruption, the worst first: a page of a job takes 1 MiB, and nobody reads more.
 const ROWS: usize = 100;
 
 /// The report as Markdown; with a judgement, what it says stands first.
-pub fn render(report: &Report, judgement: Option<&Judgement>) -> String {
+pub fn render(report: &Report, judgement: Option<&Judgement>, explain: bool) -> String {
     let mut out = String::new();
     let worst = judgement.map_or(report.verdict, |judgement| judgement.verdict);
     paragraph(&mut out, &format!("## ovsgap: {}", verdict(worst)));
+    if judgement.is_none() {
+        paragraph(&mut out, &reasons(&listed(&report.why)));
+    }
     paragraph(&mut out, &head(report));
     if let Some(judgement) = judgement {
         budget(&mut out, judgement);
     }
-    if report.restarts.is_empty() {
-        paragraph(&mut out, "No restart of Open vSwitch was seen.");
+    if report.disruptions.is_empty() {
+        paragraph(&mut out, "No disruption of Open vSwitch was seen.");
     }
-    for each in &report.restarts {
-        restart(&mut out, report, each);
+    paragraph(&mut out, &omitted(report).unwrap_or_default());
+    for each in &report.disruptions {
+        disruption(&mut out, report, each, explain);
     }
     tail(&mut out, report);
     out
+}
+
+/// Why a verdict is not pass, an item each.
+fn reasons(why: &[String]) -> String {
+    let items: Vec<String> = why
+        .iter()
+        .map(|sentence| format!("- {}", escape(sentence)))
+        .collect();
+    items.join("\n")
 }
 
 fn head(report: &Report) -> String {
@@ -85,32 +100,36 @@ fn budget(out: &mut String, judgement: &Judgement) {
     paragraph(out, &items.join("\n"));
 }
 
-fn restart(out: &mut String, report: &Report, restart: &Restart) {
+fn disruption(out: &mut String, report: &Report, disruption: &Disruption, explain: bool) {
     let title = format!(
-        "### Restart {}: {} · {}",
-        restart.id,
-        kind(restart.kind),
-        verdict(restart.verdict)
+        "### Disruption {}: {} · {}",
+        disruption.id,
+        kind(disruption.kind),
+        verdict(disruption.verdict)
     );
     paragraph(out, &title);
-    let summary = &restart.summary;
+    paragraph(out, &reasons(&own_reasons(report, disruption)));
+    let summary = &disruption.summary;
     let line = format!(
-        "{} of {} affected · {} lost · longest exposed window {} · longest hole {}{}",
+        "{} of {} affected · {} lost · longest exposed window {} · longest gap {}{}",
         summary.affected,
         count(u64::from(summary.pods), "Pod"),
         count(summary.lost_packets, "packet"),
-        longest_exposed(restart),
+        longest_exposed(disruption),
         summary.max_observed_ns.map_or("", |_| "at most "),
-        longest_observed(restart),
+        longest_observed(disruption),
     );
     paragraph(out, &line);
-    pods(out, restart);
-    steps(out, report, restart);
+    pods(out, disruption);
+    if explain {
+        proofs(out, report, disruption);
+    }
+    steps(out, report, disruption);
 }
 
-fn pods(out: &mut String, restart: &Restart) {
-    let mut shown: Vec<&Pod> = restart.pods.iter().filter(|pod| is_shown(pod)).collect();
-    if shown.is_empty() {
+fn pods(out: &mut String, disruption: &Disruption) {
+    let mut shown: Vec<&Pod> = disruption.pods.iter().filter(|pod| is_shown(pod)).collect();
+    if shown.is_empty() && disruption.unattributed.is_empty() {
         return;
     }
     let rank = |pod: &Pod| {
@@ -123,33 +142,57 @@ fn pods(out: &mut String, restart: &Restart) {
         shown.sort_by_key(|pod| std::cmp::Reverse(rank(pod)));
     }
     let mut rows = vec![
-        "| Pod | Exposed, ms | Ended by | Lost to it | Lost from it | Hole, ms | Cause | Verdict |"
-            .to_owned(),
+        "| Pod | Exposed, ms | Ended by | Lost to it | Lost from it | Gap, ms | Cause | Verdict |".to_owned(),
         "|---|--:|---|--:|--:|--:|---|---|".to_owned(),
     ];
     rows.extend(shown.iter().take(ROWS).map(|pod| row(pod)));
+    rows.extend(disruption.unattributed.iter().take(ROWS).map(unknown_row));
     paragraph(out, &rows.join("\n"));
     if shown.len() > ROWS {
         paragraph(out, &format!("The {ROWS} worst of {} Pods.", shown.len()));
     }
-    let details = shown.iter().take(ROWS).flat_map(|pod| {
-        let name = escape(&label(pod));
-        details(pod)
-            .into_iter()
-            .map(move |line| format!("- **{name}**: {}", escape(&line)))
+    let item = |name: &str, line: &str| format!("- **{}**: {}", escape(name), escape(line));
+    let of_pods = shown.iter().take(ROWS).flat_map(|pod| {
+        let name = label(pod);
+        let lines = details(pod).into_iter().chain(unproven(pod));
+        lines.map(move |line| item(&name, &line))
     });
-    fold(out, "Each Pod's window", &details.collect::<Vec<_>>().join("\n"));
+    let of_others = disruption.unattributed.iter().take(ROWS).filter_map(|port| {
+        let lost = loss_in_words(&port.loss)?;
+        Some(item(
+            &unknown(port),
+            &format!("lost {lost}; nobody is known to own this port"),
+        ))
+    });
+    let details: Vec<String> = of_pods.chain(of_others).collect();
+    fold(out, "Each Pod's window", &details.join("\n"));
+}
+
+/// What each verdict rests on.
+fn proofs(out: &mut String, report: &Report, disruption: &Disruption) {
+    let clock = Clock::new(disruption.began_ns, report.capture.wall_offset_ns, false);
+    let shown = disruption.pods.iter().filter(|pod| is_shown(pod));
+    let lines = shown.take(ROWS).flat_map(|pod| {
+        let of_witnesses = proof::witnesses(pod, clock).into_iter();
+        let item = format!("- {}", escape(&proof::sentence(pod, clock)));
+        [item]
+            .into_iter()
+            .chain(of_witnesses.map(|line| format!("  - {}", escape(&line))))
+    });
+    fold(
+        out,
+        "What each verdict rests on",
+        &lines.collect::<Vec<_>>().join("\n"),
+    );
 }
 
 fn row(pod: &Pod) -> String {
     let dash = || "–".to_owned();
     let exposed = pod.exposed.as_ref();
-    let length = exposed.map_or_else(dash, |exposed| {
-        exposed
-            .duration_ns
-            .map_or_else(|| "end not seen".to_owned(), millis)
+    let length = exposed.map_or_else(dash, |_| {
+        exposed_ms(pod).unwrap_or_else(|| "end not seen".to_owned())
     });
-    let lost = |loss: &Option<tracer_core::report::Loss>| {
+    let lost = |loss: &Option<Loss>| {
         loss.as_ref().map_or_else(
             || "no packet seen".to_owned(),
             |loss| loss.lost_packets.to_string(),
@@ -163,22 +206,34 @@ fn row(pod: &Pod) -> String {
             .map_or_else(dash, |by| ended_by(by).to_owned()),
         lost(&pod.observed.to_pod),
         lost(&pod.observed.from_pod),
-        longest_hole(pod).map_or_else(dash, bounds),
-        pod.cause.map_or_else(dash, |it| format!("`{}`", cause(it))),
-        verdict(pod.verdict).to_owned(),
+        longest_gap(pod).map_or_else(dash, bounds),
+        pod.cause
+            .map_or_else(dash, |it| format!("`{}`", causes::name(it))),
+        judged(pod).map_or_else(dash, |of| verdict(of).to_owned()),
     ];
     format!("| {} |", cells.join(" | "))
 }
 
-fn steps(out: &mut String, report: &Report, restart: &Restart) {
-    let clock = Clock::new(restart.began_ns, report.capture.wall_offset_ns, false);
+/// Packets that came in at a port that nobody is known to own.
+fn unknown_row(port: &Unattributed) -> String {
+    format!(
+        "| {} | – | – | – | {} | {} | – | {} |",
+        escape(&unknown(port)),
+        port.loss.lost_packets,
+        bounds(&port.loss),
+        verdict(judged_unknown(&port.loss))
+    )
+}
+
+fn steps(out: &mut String, report: &Report, disruption: &Disruption) {
+    let clock = Clock::new(disruption.began_ns, report.capture.wall_offset_ns, false);
     let mut rows = vec![
-        "| Milestone | Since the restart began |".to_owned(),
+        "| Milestone | Since the disruption began |".to_owned(),
         "|---|--:|".to_owned(),
     ];
-    let seen = milestones(restart).into_iter();
+    let seen = milestones(disruption).into_iter();
     rows.extend(seen.map(|(name, at)| format!("| {name} | {} |", clock.point(at))));
-    let began = time_of_day(restart.began_ns, report.capture.wall_offset_ns);
+    let began = time_of_day(disruption.began_ns, report.capture.wall_offset_ns);
     fold(out, &format!("Milestones (began {began})"), &rows.join("\n"));
 }
 
@@ -245,6 +300,7 @@ fn escape(text: &str) -> String {
                 out.push(letter);
             }
             letter if letter.is_control() => out.push(' '),
+            letter if turns_direction(letter) => out.push('\u{fffd}'),
             letter => out.push(letter),
         }
     }

@@ -1,7 +1,8 @@
 //! Sinks: a report in, text out. Every sink is a pure function of the report.
 //!
-//! May not know: events, sources, where the text goes.
+//! Must not depend on: events, sources, where the text goes.
 
+pub(crate) mod causes;
 pub mod comparison;
 pub mod gate;
 pub mod html;
@@ -10,9 +11,10 @@ pub mod junit;
 pub mod live;
 pub mod markdown;
 pub mod perfetto;
+pub(crate) mod proof;
 pub mod runs;
 pub mod text;
-mod words;
+pub(crate) mod words;
 
 use tracer_core::budget::Judgement;
 use tracer_core::report::Report;
@@ -23,7 +25,7 @@ pub enum Format {
     /// For people: milestones, a timeline in characters, a row per Pod.
     #[default]
     Text,
-    /// For programs: schema `ovsgap.report/1`.
+    /// For programs: schema `ovsgap.report/2`.
     Json,
     /// For the test pages of CI servers.
     Junit,
@@ -52,8 +54,10 @@ impl Format {
 pub struct Style {
     /// Which format.
     pub format: Format,
-    /// Times of day in UTC instead of milliseconds since the restart began.
+    /// Times of day in UTC instead of milliseconds since the disruption began.
     pub utc: bool,
+    /// What each verdict rests on, Pod by Pod, where the format leaves that out otherwise.
+    pub explain: bool,
 }
 
 /// The report in a format.
@@ -68,10 +72,10 @@ pub fn judged(report: &Report, judgement: &Judgement, style: Style) -> String {
 
 fn print(report: &Report, judgement: Option<&Judgement>, style: Style) -> String {
     match style.format {
-        Format::Text => text::render(report, style.utc),
+        Format::Text => text::render(report, style.utc, style.explain),
         Format::Json => json::render(report),
         Format::Junit => junit::render(report, judgement),
-        Format::Markdown => markdown::render(report, judgement),
+        Format::Markdown => markdown::render(report, judgement, style.explain),
         Format::Html => html::render(report, judgement),
         Format::Perfetto => perfetto::render(report),
     }

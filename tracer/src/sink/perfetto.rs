@@ -1,22 +1,22 @@
 //! The report in the Chrome trace event format, which Perfetto and Chrome's tracing page open: a process per
-//! Pod with its windows as threads, and one of the restarts with their milestones as instants.
+//! Pod with its windows as threads, and one of the disruptions with their milestones as instants.
 //!
-//! May not know: viewers. `ts` and `dur` are µs of `CLOCK_MONOTONIC` with three digits: nothing of a nanosecond is lost.
+//! Must not depend on: viewers. `ts` and `dur` are µs of `CLOCK_MONOTONIC` with three digits: nothing of a nanosecond is lost.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tracer_core::report::{Loss, Pod, Report, Restart};
+use tracer_core::report::{Disruption, Loss, Pod, Report, Unattributed};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::milestones;
 
-use super::words::{is_shown, kind, label};
+use super::words::{is_shown, judged, kind, label, unknown};
 use crate::writing::{count, word};
 
-/// The process whose threads are the restarts with their milestones; Pods follow.
-const RESTARTS: u32 = 1;
+/// The process whose threads are the disruptions with their milestones; Pods follow.
+const DISRUPTIONS: u32 = 1;
 
 /// What a Pod's threads show: slices of one thread must not overlap, and its windows do.
 const LANES: [&str; 6] = [
@@ -61,7 +61,7 @@ struct Entry {
 /// The report as a trace.
 pub fn render(report: &Report) -> String {
     let trace = Trace {
-        entries: restarts(report).into_iter().chain(pods(report)).collect(),
+        entries: disruptions(report).into_iter().chain(endpoints(report)).collect(),
         display_time_unit: "ns",
         other_data: json!({
             "tool": "ovsgap",
@@ -69,6 +69,8 @@ pub fn render(report: &Report) -> String {
             "wall_offset_ns": report.capture.wall_offset_ns,
             "node": report.node,
             "verdict": report.verdict,
+            "why": report.why,
+            "omitted": report.omitted,
             "coverage": report.coverage,
         }),
     };
@@ -78,14 +80,14 @@ pub fn render(report: &Report) -> String {
     text
 }
 
-fn restarts(report: &Report) -> Vec<Entry> {
+fn disruptions(report: &Report) -> Vec<Entry> {
     let node = report.node.hostname.as_deref().unwrap_or("node");
-    let mut entries = process(RESTARTS, &format!("{node}: restarts"));
-    for restart in &report.restarts {
-        let track = (RESTARTS, restart.id);
-        let name = format!("restart {}: {}", restart.id, kind(restart.kind));
+    let mut entries = process(DISRUPTIONS, &format!("{node}: disruptions"));
+    for disruption in &report.disruptions {
+        let track = (DISRUPTIONS, disruption.id);
+        let name = format!("disruption {}: {}", disruption.id, kind(disruption.kind));
         entries.extend(thread(track, &name));
-        let seen = milestones(restart);
+        let seen = milestones(disruption);
         entries.extend(
             seen.into_iter()
                 .map(|(name, at)| instant(name, "milestone", track, at)),
@@ -94,31 +96,62 @@ fn restarts(report: &Report) -> Vec<Entry> {
     entries
 }
 
-/// A process for each Pod, whatever number of restarts it lived through.
-fn pods(report: &Report) -> Vec<Entry> {
-    let shown = report.restarts.iter().flat_map(|restart| {
-        let pods = restart.pods.iter().filter(|pod| is_shown(pod));
-        pods.map(move |pod| (label(pod), restart, pod))
+/// Whom a process shows.
+#[derive(Clone, Copy)]
+enum Endpoint<'a> {
+    Pod(&'a Pod),
+    Unknown(&'a Unattributed),
+}
+
+impl Endpoint<'_> {
+    /// One Pod may come again by another interface.
+    fn name(&self) -> (String, &str) {
+        match self {
+            Self::Pod(pod) => (label(pod), &pod.interface),
+            Self::Unknown(port) => (unknown(port), &port.interface),
+        }
+    }
+}
+
+/// A process for each Pod, whatever number of disruptions it lived through, and for each port that nobody is known to own.
+fn endpoints(report: &Report) -> Vec<Entry> {
+    let shown = report.disruptions.iter().flat_map(|disruption| {
+        let pods = disruption.pods.iter().filter(|pod| is_shown(pod));
+        let others = disruption.unattributed.iter().map(Endpoint::Unknown);
+        pods.map(Endpoint::Pod)
+            .chain(others)
+            .map(move |endpoint| (disruption, endpoint))
     });
     let shown: Vec<_> = shown.collect();
     let mut pids = BTreeMap::new();
     let mut entries = Vec::new();
-    for (label, restart, pod) in &shown {
-        let next = RESTARTS + 1 + u32::try_from(pids.len()).unwrap_or(u32::MAX - RESTARTS - 1);
-        // One Pod may come again by another interface.
-        let pid = *pids
-            .entry((label.as_str(), pod.interface.as_str()))
-            .or_insert_with(|| {
-                entries.extend(process(next, label));
-                next
-            });
-        entries.extend(of_pod(pod, restart, pid, report.capture.ended_ns));
+    for (disruption, endpoint) in &shown {
+        let next = DISRUPTIONS + 1 + u32::try_from(pids.len()).unwrap_or(u32::MAX - DISRUPTIONS - 1);
+        let (label, interface) = endpoint.name();
+        let pid = *pids.entry((label.clone(), interface)).or_insert_with(|| {
+            entries.extend(process(next, &label));
+            next
+        });
+        entries.extend(match endpoint {
+            Endpoint::Pod(pod) => of_pod(pod, disruption, pid, report.capture.ended_ns),
+            Endpoint::Unknown(port) => of_unknown(port, disruption, pid, report.capture.ended_ns),
+        });
     }
     entries
 }
 
-/// What a Pod went through in a restart. Where an end was not seen, the slice goes to the end of the capture and says so.
-fn of_pod(pod: &Pod, restart: &Restart, pid: u32, ended: Timestamp) -> Vec<Entry> {
+/// What came in at a port that nobody is known to own, and was lost.
+fn of_unknown(port: &Unattributed, disruption: &Disruption, pid: u32, ended: Timestamp) -> Vec<Entry> {
+    let tid = disruption.id.saturating_mul(10).saturating_add(4);
+    let name = "losing (from the port)";
+    let mut entries = thread((pid, tid), &format!("{name}, disruption {}", disruption.id));
+    let slices = losing(Some(&port.loss)).into_iter();
+    entries.extend(slices.map(|slice| slice.entry(name, (pid, tid), ended)));
+    entries
+}
+
+/// What a Pod went through in a disruption. Where an end was not seen, the slice goes to the end of the capture and says so.
+fn of_pod(pod: &Pod, disruption: &Disruption, pid: u32, ended: Timestamp) -> Vec<Entry> {
     let lanes = [
         exposed(pod),
         waterfall(pod),
@@ -133,8 +166,11 @@ fn of_pod(pod: &Pod, restart: &Restart, pid: u32, ended: Timestamp) -> Vec<Entry
         if slices.is_empty() && evidence.is_empty() {
             continue;
         }
-        let tid = restart.id.saturating_mul(10).saturating_add(number);
-        entries.extend(thread((pid, tid), &format!("{name}, restart {}", restart.id)));
+        let tid = disruption.id.saturating_mul(10).saturating_add(number);
+        entries.extend(thread(
+            (pid, tid),
+            &format!("{name}, disruption {}", disruption.id),
+        ));
         entries.extend(
             slices
                 .into_iter()
@@ -171,7 +207,8 @@ fn exposed(pod: &Pod) -> Vec<Slice> {
     let name = pod.cause.map_or_else(|| "exposed".to_owned(), word);
     let details = json!({
         "cause": pod.cause,
-        "verdict": pod.verdict,
+        "verdict": judged(pod),
+        "proof": pod.proof,
         "ended_by": exposed.ended_by,
         "duration_ns": exposed.duration_ns,
         "interface": pod.interface,

@@ -41,7 +41,7 @@ pub fn text(runs: &[Run]) -> String {
 
 fn row(number: u32, run: &Run) -> Vec<String> {
     let dash = || "-".to_owned();
-    let window = match (run.window.at_most, run.restarts) {
+    let window = match (run.window.at_most, run.disruptions) {
         (_, 0) => dash(),
         (Some(most), _) => millis(most),
         (None, _) => "open".to_owned(),
@@ -80,9 +80,9 @@ fn quantile(one: &Quantile, runs: u64, known: &impl Fn(Option<u64>) -> String) -
     format!("{} {}{doubt}", one.name, known(one.value))
 }
 
-/// Windows and losses of the runs in which a restart was seen.
+/// Windows and losses of the runs in which a disruption was seen.
 fn spreads(runs: &[Run]) -> (Spread, Spread) {
-    let seen = || runs.iter().filter(|run| run.restarts > 0);
+    let seen = || runs.iter().filter(|run| run.disruptions > 0);
     let windows: Vec<Option<u64>> = seen().map(|run| run.window.at_most).collect();
     let losses: Vec<Option<u64>> = seen().map(|run| Some(run.lost)).collect();
     (spread(&windows), spread(&losses))

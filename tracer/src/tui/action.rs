@@ -1,6 +1,6 @@
 //! What the user can do, and what has to be done for it outside of the screen.
 //!
-//! May not know: keys, terminals.
+//! Must not depend on: keys, terminals.
 
 use crate::historian::Target;
 
@@ -36,8 +36,8 @@ pub enum Action {
     StepBack,
     NextMilestone,
     PreviousMilestone,
-    NextRestart,
-    PreviousRestart,
+    NextDisruption,
+    PreviousDisruption,
     Begin,
     Newest,
     Slower,

@@ -1,6 +1,6 @@
 //! The time axis: which stretch of time is shown, and how wide names stand beside it.
 //!
-//! May not know: colours, what is drawn along it.
+//! Must not depend on: colours, what is drawn along it.
 
 use tracer_core::report::Pod;
 use tracer_core::time::{SECOND, Timestamp};
@@ -17,29 +17,29 @@ const SHORTEST: u64 = 10_000;
 /// The longest: a day.
 const LONGEST: u64 = 86_400 * SECOND;
 
-/// What is shown of a capture without a restart.
+/// What is shown of a capture without a disruption.
 const QUIET: u64 = 10 * SECOND;
 
 /// Names wider than this are cut.
 const WIDEST_NAME: u16 = 40;
 
-/// The stretch of time that is shown. Unless the user has chosen another: the shown restart, widened to its first sign or
+/// The stretch of time that is shown. Unless the user has chosen another: the shown disruption, widened to its first sign or
 /// moved so that the shown point is in sight.
 pub fn shown(screen: &Screen, moment: &Moment) -> (Timestamp, Timestamp) {
     if let Some(axis) = screen.axis {
         return axis;
     }
-    let Some(restart) = moment.whole_restart() else {
+    let Some(disruption) = moment.whole_disruption() else {
         return (Timestamp(moment.at.0.saturating_sub(QUIET)), moment.at);
     };
-    let (from, to) = span(restart, moment.reach.1);
+    let (from, to) = span(disruption, moment.reach.1);
     let length = to.since(from);
     let at = moment.at;
     if moment.following || moment.conclusions().contains(&at) || (from..=to).contains(&at) {
         (from, to)
-    } else if (restart.began_ns..from).contains(&at) {
-        let margin = to.since(restart.began_ns) / 12;
-        (Timestamp(restart.began_ns.0.saturating_sub(margin)), to)
+    } else if (disruption.began_ns..from).contains(&at) {
+        let margin = to.since(disruption.began_ns) / 12;
+        (Timestamp(disruption.began_ns.0.saturating_sub(margin)), to)
     } else {
         let begin = Timestamp(at.0.saturating_sub(length / 2));
         (begin, begin.plus(length))

@@ -1,6 +1,6 @@
 //! The key table: what each key does. Dispatch reads it, and the help overlay is printed from it.
 //!
-//! May not know: panes, what an action changes.
+//! Must not depend on: panes, what an action changes.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -119,14 +119,14 @@ pub const TABLE: &[Binding] = &[
     bind(
         Group::Time,
         &[char('{')],
-        Action::PreviousRestart,
-        "to the end of the restart before",
+        Action::PreviousDisruption,
+        "to the end of the disruption before",
     ),
     bind(
         Group::Time,
         &[char('}')],
-        Action::NextRestart,
-        "to the end of the next restart",
+        Action::NextDisruption,
+        "to the end of the next disruption",
     ),
     bind(Group::Time, &[char('^')], Action::Begin, "to the beginning"),
     bind(
@@ -259,12 +259,17 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(Group::Axis, &[char('H')], Action::PanLeft, "move to the left"),
     bind(Group::Axis, &[char('L')], Action::PanRight, "move to the right"),
-    bind(Group::Axis, &[char('0')], Action::Fit, "show the whole restart"),
+    bind(
+        Group::Axis,
+        &[char('0')],
+        Action::Fit,
+        "show the whole disruption",
+    ),
     bind(
         Group::Axis,
         &[char('u')],
         Action::Utc,
-        "times of day (UTC), or ms since the restart",
+        "times of day (UTC), or ms since it began",
     ),
     bind(
         Group::Program,

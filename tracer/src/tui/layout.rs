@@ -1,6 +1,6 @@
 //! Which pane stands where, at any size.
 //!
-//! May not know: what stands in a pane.
+//! Must not depend on: what stands in a pane.
 
 use ratatui::layout::Rect;
 
@@ -15,16 +15,25 @@ const VERY_WIDE: u16 = 170;
 /// Rows in which everything of one Pod can be read, with its heading.
 const DETAIL: u16 = 22;
 
-/// Rows above the panes: title, state at a glance, coverage.
-pub const ABOVE: u16 = 3;
+/// Rows above the panes on a screen with few rows: title, state at a glance, coverage with why the verdict is not pass.
+pub const LEAST_ABOVE: u16 = 3;
+
+/// From so many rows on, coverage and why the verdict is not pass have a row each.
+const TALL: u16 = 34;
 
 /// Rows below the panes: keys, or what is typed.
 const BELOW: u16 = 1;
 
+/// Rows above the panes.
+pub fn above(rows: u16) -> u16 {
+    LEAST_ABOVE + u16::from(rows >= TALL)
+}
+
 /// The panes that are seen, with their places.
 pub fn panes(screen: &Screen, lanes: usize) -> Vec<(Pane, Rect)> {
     let (columns, rows) = screen.size;
-    let body = Rect::new(0, ABOVE, columns, rows.saturating_sub(ABOVE + BELOW));
+    let above = above(rows);
+    let body = Rect::new(0, above, columns, rows.saturating_sub(above + BELOW));
     if screen.maximized {
         return vec![(screen.focus, body)];
     }
@@ -175,7 +184,7 @@ mod tests {
                         "{pane:?} {area:?} in {size:?}"
                     );
                     assert!(
-                        area.bottom() <= size.1.max(ABOVE),
+                        area.bottom() <= size.1.max(LEAST_ABOVE),
                         "{pane:?} {area:?} in {size:?}"
                     );
                     for (other, place) in &panes[at + 1..] {

@@ -1,6 +1,6 @@
 //! What a terminal is written on: whole frames at once, colours in the oldest spelling there is.
 //!
-//! May not know: what is drawn. crossterm spells the sixteen colours as the first of 256 (`38;5;1`), which terminals
+//! Must not depend on: what is drawn. crossterm spells the sixteen colours as the first of 256 (`38;5;1`), which terminals
 //! that have only sixteen do not understand; ECMA-48 and aixterm call the same ones 30–37 and 90–97.
 
 use std::io::{self, Write};

@@ -1,6 +1,6 @@
 //! The Pods in the order and selection in which they are shown, and what is said of each in a few words.
 //!
-//! May not know: colours, columns.
+//! Must not depend on: colours, columns.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -29,10 +29,10 @@ pub fn rows<'a>(moment: &'a Moment, screen: &Screen) -> Vec<&'a Pod> {
     rows
 }
 
-/// Everybody worth a row: Pods, and other ports that were affected. Without a restart, everybody.
+/// Everybody worth a row: Pods, and other ports that were affected. Without a disruption, everybody.
 pub fn all(moment: &Moment) -> impl Iterator<Item = &Pod> {
-    let calm = moment.restart().is_none();
-    let pods = moment.pods().iter();
+    let calm = moment.disruption().is_none();
+    let pods = moment.pods().iter().chain(&moment.strangers);
     pods.filter(move |pod| pod.namespace.is_some() || is_affected(pod) || calm)
 }
 
@@ -49,7 +49,7 @@ fn compare(sort: Sort, one: &Pod, other: &Pod) -> Ordering {
     let order = match sort {
         Sort::Lost => rank(one).cmp(&rank(other)),
         Sort::Exposed => Reverse(exposed_rank(one)).cmp(&Reverse(exposed_rank(other))),
-        Sort::Hole => Reverse(hole_rank(one)).cmp(&Reverse(hole_rank(other))),
+        Sort::Gap => Reverse(gap_rank(one)).cmp(&Reverse(gap_rank(other))),
         Sort::Name => Ordering::Equal,
         Sort::Cause => (one.cause.is_none(), one.cause).cmp(&(other.cause.is_none(), other.cause)),
     };
@@ -67,7 +67,7 @@ fn exposed_rank(pod: &Pod) -> Option<u64> {
         .map(|exposed| exposed.duration_ns.unwrap_or(u64::MAX))
 }
 
-fn hole_rank(pod: &Pod) -> Option<u64> {
+fn gap_rank(pod: &Pod) -> Option<u64> {
     longest(pod).map(|loss| loss.max_ns.unwrap_or(u64::MAX))
 }
 
@@ -96,7 +96,7 @@ pub fn lost(pod: &Pod) -> u64 {
     count::total(losses(pod).map(|loss| loss.lost_packets))
 }
 
-/// The longer of the two directions' longest holes.
+/// The longer of the two directions' longest gaps.
 pub fn longest(pod: &Pod) -> Option<&Loss> {
     losses(pod)
         .filter(|loss| loss.lost_packets > 0)

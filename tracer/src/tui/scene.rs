@@ -14,7 +14,7 @@ use super::theme::{Role, Theme};
 use crate::historian::moment::Moment;
 use crate::writing::Clock;
 
-/// So long after (or before) a restart, milliseconds since it tell nobody anything.
+/// So long after (or before) a disruption, milliseconds since it tell nobody anything.
 const FAR: u64 = 600 * SECOND;
 
 /// What every pane draws from.
@@ -38,7 +38,7 @@ impl<'a> Scene<'a> {
         Span::styled(text.into(), self.theme.style(role))
     }
 
-    /// A point in time: since the restart began, or a time of day, where that is wanted or the restart is far.
+    /// A point in time: since the disruption began, or a time of day, where that is wanted or the disruption is far.
     pub fn point(&self, at: Timestamp) -> String {
         let offset = self.moment.whole.capture.wall_offset_ns;
         let zero = self.moment.zero();

@@ -1,13 +1,13 @@
 //! What the user has chosen to see: focus, selection, order, filter, time axis.
 //!
-//! May not know: terminals, colours, where events come from.
+//! Must not depend on: terminals, colours, where events come from.
 
 use tracer_core::time::Timestamp;
 
 /// A part of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pane {
-    /// Milestones of the restart, with the times between them.
+    /// Milestones of the disruption, with the times between them.
     Milestones,
     /// A lane per Pod.
     Timeline,
@@ -60,8 +60,8 @@ pub enum Sort {
     Lost,
     /// The exposed window's length.
     Exposed,
-    /// The longest hole's upper bound.
-    Hole,
+    /// The longest gap's upper bound.
+    Gap,
     /// Namespace and name.
     Name,
     /// Why.
@@ -74,8 +74,8 @@ impl Sort {
     pub fn next(self) -> Self {
         match self {
             Self::Lost => Self::Exposed,
-            Self::Exposed => Self::Hole,
-            Self::Hole => Self::Name,
+            Self::Exposed => Self::Gap,
+            Self::Gap => Self::Name,
             Self::Name => Self::Cause,
             Self::Cause => Self::Lost,
         }
@@ -86,7 +86,7 @@ impl Sort {
         match self {
             Self::Lost => "lost",
             Self::Exposed => "exposed",
-            Self::Hole => "hole",
+            Self::Gap => "gap",
             Self::Name => "name",
             Self::Cause => "cause",
         }
@@ -136,9 +136,9 @@ pub struct Screen {
     pub search: String,
     /// Only Pods that had a window or lost something.
     pub affected_only: bool,
-    /// The time axis; `None`: the shown restart.
+    /// The time axis; `None`: the shown disruption.
     pub axis: Option<(Timestamp, Timestamp)>,
-    /// Times of day instead of milliseconds since the restart began.
+    /// Times of day instead of milliseconds since the disruption began.
     pub utc: bool,
     /// A recording is played: nanoseconds of it per 1024 ns.
     pub speed: u64,

@@ -1,6 +1,6 @@
 //! The terminal, taken and given back: on return, on an error, on a panic of any thread.
 //!
-//! May not know: what is drawn.
+//! Must not depend on: what is drawn.
 
 use std::io::{self, Stdout, stdout};
 use std::panic;

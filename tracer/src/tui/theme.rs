@@ -1,6 +1,6 @@
 //! Colours and signs by meaning, for every kind of terminal.
 //!
-//! May not know: what is drawn with them. No meaning hangs on a colour alone: each state has a sign of its own.
+//! Must not depend on: what is drawn with them. No meaning hangs on a colour alone: each state has a sign of its own.
 
 use ratatui::style::{Color, Modifier, Style};
 use tracer_core::report::Verdict;
@@ -174,7 +174,7 @@ impl Theme {
     /// The meaning of an event.
     pub fn weight(weight: Weight) -> Role {
         match weight {
-            Weight::Restart => Role::Note,
+            Weight::Disruption => Role::Note,
             Weight::Bad => Role::Bad,
             Weight::Good => Role::Good,
             Weight::Plain => Role::Text,

@@ -25,11 +25,12 @@ pub fn view(moment: &Moment, screen: &Screen, theme: Theme, frame: &mut Frame<'_
         theme,
     };
     let area = frame.area();
+    let above = layout::above(screen.size.1);
     let buffer = frame.buffer_mut();
     pane::head::draw(
         &scene,
         Rect {
-            height: layout::ABOVE.min(area.height),
+            height: above.min(area.height),
             ..area
         },
         buffer,
@@ -40,7 +41,7 @@ pub fn view(moment: &Moment, screen: &Screen, theme: Theme, frame: &mut Frame<'_
             pane::draw(pane, &scene, place, buffer);
         }
     }
-    if area.height > layout::ABOVE {
+    if area.height > above {
         let last = Rect {
             y: area.bottom() - 1,
             height: 1,

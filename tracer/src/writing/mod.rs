@@ -7,7 +7,7 @@ mod units;
 use serde::Serialize;
 use tracer_core::time::SECOND;
 
-pub use self::units::{Clock, count, millis, span, time_of_day};
+pub use self::units::{Clock, count, harmless, millis, plain, span, time_of_day, turns_direction};
 
 /// Text cut to a width, with a mark where it was cut.
 pub fn cut(text: &str, width: usize) -> String {

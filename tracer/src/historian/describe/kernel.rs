@@ -19,7 +19,7 @@ pub fn datapath(at: Timestamp, kind: &EventKind, engine: &Engine) -> Words {
         EventKind::Datapath { name, .. } => (format!("{name} exists"), Weight::Plain),
         EventKind::DatapathGone { dp } => (
             format!("{} is gone", datapath_label(engine, *dp)),
-            Weight::Restart,
+            Weight::Disruption,
         ),
         EventKind::Vport { port_no, name, .. } => (format!("port {port_no} is {name}"), Weight::Plain),
         EventKind::VportGone { dp, port_no } => (
@@ -56,7 +56,7 @@ fn commanded(at: Timestamp, kind: &EventKind, engine: &Engine) -> Words {
                 "process {tgid} bound {} of {} upcall sockets",
                 pids.bound, pids.given
             ),
-            Weight::Restart,
+            Weight::Disruption,
         ),
         EventKind::DpChange { tgid, .. } => (format!("process {tgid} changed the datapath"), Weight::Plain),
         EventKind::VportPortids {
@@ -71,7 +71,7 @@ fn commanded(at: Timestamp, kind: &EventKind, engine: &Engine) -> Words {
                 pids.given,
                 port_label(engine, *dp, *port_no, at)
             ),
-            Weight::Restart,
+            Weight::Disruption,
         ),
         EventKind::Reconfigured { tgid, what, name, .. } => (
             format!(
@@ -95,7 +95,7 @@ pub fn flow(at: Timestamp, kind: &EventKind, engine: &Engine) -> Words {
                 "{}: all megaflows gone, by process {tgid}",
                 datapath_label(engine, *dp)
             ),
-            Weight::Restart,
+            Weight::Disruption,
         ),
         EventKind::FlowInsert { dp, key, actions, .. } => {
             let (does, weight) = effect(*dp, actions, at, engine);

@@ -10,9 +10,9 @@ use tracer_core::detail::port_label;
 use tracer_core::engine::Engine;
 use tracer_core::event::{Change, Event, EventKind, OpenFlowChange, Process, Upcalls};
 use tracer_core::id::PortNo;
-use tracer_core::latency::LatencyCount;
 use tracer_core::packet::{Destination, PacketFate, Run};
 use tracer_core::time::Timestamp;
+use tracer_core::vocabulary::capture::LatencyCount;
 
 use self::kernel::{datapath, flow};
 use self::words::Words;
@@ -35,17 +35,21 @@ pub fn describe(event: &Event, engine: &Engine) -> Words {
         | Kind::Source { .. }
         | Kind::Evidence { .. } => capture(&event.kind),
         Kind::ProcessSeen(process) => ("process", format!("{} runs", named(process)), Weight::Plain),
-        Kind::ProcessExec(process) => ("process", format!("{} started", named(process)), Weight::Restart),
+        Kind::ProcessExec(process) => (
+            "process",
+            format!("{} started", named(process)),
+            Weight::Disruption,
+        ),
         Kind::ProcessFork(process) => (
             "process",
             format!("{} was forked by {}", named(process), process.parent),
-            Weight::Restart,
+            Weight::Disruption,
         ),
         Kind::ProcessExit {
             process,
             code,
             signal,
-        } => ("process", exited(process, *code, *signal), Weight::Restart),
+        } => ("process", exited(process, *code, *signal), Weight::Disruption),
         Kind::OvsdbUp
         | Kind::OvsdbSnapshot
         | Kind::OvsdbDown { .. }
@@ -150,7 +154,11 @@ fn ovsdb(kind: &EventKind) -> Words {
             flow_restore_wait, ..
         } => {
             let flag = flow_restore_wait.as_deref().unwrap_or("absent");
-            ("ovsdb", format!("flow-restore-wait is {flag}"), Weight::Restart)
+            (
+                "ovsdb",
+                format!("flow-restore-wait is {flag}"),
+                Weight::Disruption,
+            )
         }
         EventKind::BridgeRow { row: bridge, .. } => {
             let name = bridge.as_ref().map(|row| row.name.as_str());
@@ -247,18 +255,20 @@ fn packets(at: Timestamp, run: &Run, engine: &Engine) -> Words {
 fn openflow(kind: &EventKind) -> Words {
     match kind {
         EventKind::OpenFlowUp { bridge, .. } => {
-            ("openflow", format!("{bridge}: monitor on"), Weight::Restart)
+            ("openflow", format!("{bridge}: monitor on"), Weight::Disruption)
         }
         EventKind::OpenFlowSnapshot { bridge } => {
-            ("openflow", format!("{bridge}: all flows told"), Weight::Plain)
+            ("openflow", format!("{bridge}: all flows reported"), Weight::Plain)
         }
-        EventKind::OpenFlowAlive { bridge } => {
-            ("openflow", format!("{bridge}: monitor alive"), Weight::Plain)
-        }
+        EventKind::OpenFlowAlive { bridge } => (
+            "openflow",
+            format!("{bridge}: monitor is up to date"),
+            Weight::Plain,
+        ),
         EventKind::OpenFlowDown { bridge, error } => (
             "openflow",
             format!("{bridge}: monitor off: {error}"),
-            Weight::Restart,
+            Weight::Disruption,
         ),
         EventKind::OpenFlowFlows { bridge, changes } => (
             "openflow",

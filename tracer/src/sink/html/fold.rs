@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use tracer_core::report::{Pod, Restart};
+use tracer_core::report::{Disruption, Pod};
 
 use crate::sink::words::is_shown;
 
@@ -12,8 +12,8 @@ use crate::sink::words::is_shown;
 const SHOWN: usize = 40;
 
 /// The Pods worth a row: as in the report, or the worst first where a fold hides some.
-pub fn worst_first(restart: &Restart) -> Vec<&Pod> {
-    let mut pods: Vec<&Pod> = restart.pods.iter().filter(|pod| is_shown(pod)).collect();
+pub fn worst_first(disruption: &Disruption) -> Vec<&Pod> {
+    let mut pods: Vec<&Pod> = disruption.pods.iter().filter(|pod| is_shown(pod)).collect();
     if pods.len() > SHOWN {
         let length = |pod: &Pod| pod.exposed.as_ref().and_then(|exposed| exposed.duration_ns);
         pods.sort_by_key(|pod| std::cmp::Reverse((pod.verdict, pod.cause.is_some(), length(pod))));

@@ -5,11 +5,11 @@
 use std::fmt::Write as _;
 
 use tracer_core::budget::Judgement;
-use tracer_core::report::{Report, Restart, Verdict};
+use tracer_core::report::{Disruption, Report, Verdict};
 
 use super::text::{each, escape, or_not_seen, pill};
 use crate::sink::gate;
-use crate::sink::words::{ending, longest_exposed, longest_observed, range, verdict};
+use crate::sink::words::{ending, listed, longest_exposed, longest_observed, omitted, range, verdict};
 use crate::writing::{count, span, time_of_day};
 
 /// Lines of a budget that are listed.
@@ -19,10 +19,10 @@ const LINES: usize = 200;
 pub fn head(report: &Report, worst: Verdict) -> String {
     let node = &report.node;
     let name = |name: &Option<String>| or_not_seen(name.as_deref().map(escape));
-    let title = match report.restarts.len() {
-        0 => "No restart of Open vSwitch was seen",
-        1 => "A restart of Open vSwitch",
-        _ => "Restarts of Open vSwitch",
+    let title = match report.disruptions.len() {
+        0 => "No disruption of Open vSwitch was seen",
+        1 => "A disruption of Open vSwitch",
+        _ => "Disruptions of Open vSwitch",
     };
     let mut facts = vec![
         ("node", name(&node.hostname)),
@@ -43,10 +43,21 @@ pub fn head(report: &Report, worst: Verdict) -> String {
         format!("<div><dt>{name}</dt><dd>{value}</dd></div>\n")
     });
     format!(
-        "<header>\n<p class=\"mark\">ovsgap</p>\n<h1>{title} {}</h1>\n<dl class=\"facts\">\n{facts}</dl>\n{}</header>\n",
+        "<header>\n<p class=\"mark\">ovsgap</p>\n<h1>{title} {}</h1>\n{}<dl class=\"facts\">\n{facts}</dl>\n{}{}</header>\n",
         pill(worst),
-        sight(report)
+        why(&listed(&report.why)),
+        sight(report),
+        omitted(report).map_or_else(String::new, |text| format!("<p class=\"soft\">{text}.</p>\n"))
     )
+}
+
+/// Why a verdict is not pass.
+pub fn why(why: &[String]) -> String {
+    let items = each(why.iter(), |sentence| format!("<li>{}</li>\n", escape(sentence)));
+    if items.is_empty() {
+        return items;
+    }
+    format!("<ul class=\"why\">\n{items}</ul>\n")
 }
 
 fn captured(report: &Report) -> String {
@@ -91,8 +102,8 @@ fn sight(report: &Report) -> String {
         (0, noted) => (
             "sight clear",
             format!(
-                "{} in what was seen, outside of what decides the verdict: <a href=\"#unseen\">listed below</a>.",
-                count(noted, "gap")
+                "{} on what was not seen, outside of what decides the verdict: <a href=\"#unseen\">listed below</a>.",
+                count(noted, "finding")
             ),
         ),
         (weakening, _) => (
@@ -100,9 +111,9 @@ fn sight(report: &Report) -> String {
             format!(
                 "Not everything was seen: {} the verdict. <a href=\"#unseen\">What was not seen</a>",
                 if weakening == 1 {
-                    "1 gap weakens".to_owned()
+                    "1 finding weakens".to_owned()
                 } else {
-                    format!("{weakening} gaps weaken")
+                    format!("{weakening} findings weaken")
                 }
             ),
         ),
@@ -141,9 +152,9 @@ pub fn budget(judgement: Option<&Judgement>) -> String {
     )
 }
 
-/// A restart in four figures.
-pub fn figures(restart: &Restart) -> Vec<(String, &'static str)> {
-    let summary = &restart.summary;
+/// A disruption in four figures.
+pub fn figures(disruption: &Disruption) -> Vec<(String, &'static str)> {
+    let summary = &disruption.summary;
     let unit = |text: &str| match text {
         "not seen" => or_not_seen(None),
         text => text.replace(" ms", "<small> ms</small>"),
@@ -154,7 +165,7 @@ pub fn figures(restart: &Restart) -> Vec<(String, &'static str)> {
             "Pods affected",
         ),
         (summary.lost_packets.to_string(), "packets lost"),
-        (unit(&longest_exposed(restart)), "longest exposed window"),
-        (unit(&longest_observed(restart)), "longest hole, at most"),
+        (unit(&longest_exposed(disruption)), "longest exposed window"),
+        (unit(&longest_observed(disruption)), "longest gap, at most"),
     ]
 }

@@ -1,6 +1,6 @@
 //! How long upcalls waited: a histogram on a logarithmic scale.
 //!
-//! May not know: Pods.
+//! Must not depend on: Pods.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ struct Column {
     upcalls: u64,
 }
 
-/// The histogram of a restart.
+/// The histogram of a disruption.
 pub fn draw(latency: Option<&UpcallLatency>) -> String {
     let Some(latency) = latency else {
         return "<h3>Upcalls</h3>\n<p class=\"soft\">How long upcalls waited for their answer: <span class=\"none\">not seen</span>.</p>\n".to_owned();
@@ -128,7 +128,7 @@ fn short(nanos: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tracer_core::latency::LatencyCount;
+    use tracer_core::vocabulary::capture::LatencyCount;
 
     use super::*;
 

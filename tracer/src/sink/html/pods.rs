@@ -2,29 +2,34 @@
 //!
 //! Must not depend on: drawings.
 
-use tracer_core::report::{KeyLoss, Loss, Pod, Report, Restart};
+use tracer_core::report::{Disruption, KeyLoss, Loss, Pod, Report, Unattributed};
 
 use super::fold::folded;
 use super::text::{each, escape, or_not_seen, pill};
-use crate::sink::words::{bounds, cause, details, ended_by, label};
+use crate::sink::words::{
+    bounds, details, ended_by, exposed_ms, judged, judged_unknown, label, loss_in_words, unknown,
+};
+use crate::sink::{causes, proof};
 use crate::writing::{Clock, millis};
 
 /// Pods whose traffic keys are listed; those of all are in the JSON report.
 const KEYED: usize = 100;
 
-/// The table of a restart.
-pub fn table(report: &Report, restart: &Restart, pods: &[&Pod]) -> String {
-    if pods.is_empty() {
+/// The table of a disruption.
+pub fn table(report: &Report, disruption: &Disruption, pods: &[&Pod]) -> String {
+    if pods.is_empty() && disruption.unattributed.is_empty() {
         return String::new();
     }
-    let clock = Clock::new(restart.began_ns, report.capture.wall_offset_ns, false);
-    let rows: Vec<String> = pods
+    let clock = Clock::new(disruption.began_ns, report.capture.wall_offset_ns, false);
+    let of_pods = pods
         .iter()
         .enumerate()
-        .map(|(row, pod)| format!("{}{}", line(restart.id, row, pod), inside(row, pod, clock)))
+        .map(|(row, pod)| format!("{}{}", line(disruption.id, row, pod), inside(row, pod, clock)));
+    let rows: Vec<String> = of_pods
+        .chain(disruption.unattributed.iter().map(unknown_line))
         .collect();
     let head = "<thead><tr><th>Pod</th><th class=\"n\">exposed, ms</th><th>ended by</th><th class=\"n\">lost to it</th>\
-        <th class=\"n\">hole, ms</th><th class=\"n\">lost from it</th><th class=\"n\">hole, ms</th><th class=\"n\">delayed</th>\
+        <th class=\"n\">gap, ms</th><th class=\"n\">lost from it</th><th class=\"n\">gap, ms</th><th class=\"n\">delayed</th>\
         <th>cause</th><th>verdict</th></tr></thead>";
     format!(
         "<h3>Pods</h3>\n{}",
@@ -37,33 +42,52 @@ pub fn table(report: &Report, restart: &Restart, pods: &[&Pod]) -> String {
 fn line(id: u32, row: usize, pod: &Pod) -> String {
     let name = escape(&label(pod));
     let window = pod.exposed.as_ref();
-    let exposed = match window.map(|window| window.duration_ns) {
+    let exposed = match window {
         None => or_not_seen(None),
-        Some(None) => "<span class=\"none\">end not seen</span>".to_owned(),
-        Some(Some(length)) => millis(length),
+        Some(_) => exposed_ms(pod).unwrap_or_else(|| "<span class=\"none\">end not seen</span>".to_owned()),
     };
     let ended = window.and_then(|window| window.ended_by).map_or("–", ended_by);
-    let (to, to_hole) = lost(pod.observed.to_pod.as_ref());
-    let (from, from_hole) = lost(pod.observed.from_pod.as_ref());
+    let (to, to_gap) = lost(pod.observed.to_pod.as_ref());
+    let (from, from_gap) = lost(pod.observed.from_pod.as_ref());
     let delayed = pod
         .delayed
         .as_ref()
         .map_or_else(|| "–".to_owned(), |delayed| delayed.packets.to_string());
-    let why = pod
-        .cause
-        .map_or_else(|| "–".to_owned(), |it| format!("<code>{}</code>", cause(it)));
+    let why = pod.cause.map_or_else(
+        || "–".to_owned(),
+        |it| format!("<code>{}</code>", causes::name(it)),
+    );
     format!(
         "<tbody id=\"r{id}-{row}\"><tr><th scope=\"row\"><bdi>{name}</bdi></th>\
          <td class=\"n\" data-of=\"exposed, ms\">{exposed}</td><td data-of=\"ended by\">{ended}</td>\
-         <td class=\"n\" data-of=\"lost to it\">{to}</td><td class=\"n\" data-of=\"hole to it, ms\">{to_hole}</td>\
-         <td class=\"n\" data-of=\"lost from it\">{from}</td><td class=\"n\" data-of=\"hole from it, ms\">{from_hole}</td>\
+         <td class=\"n\" data-of=\"lost to it\">{to}</td><td class=\"n\" data-of=\"gap to it, ms\">{to_gap}</td>\
+         <td class=\"n\" data-of=\"lost from it\">{from}</td><td class=\"n\" data-of=\"gap from it, ms\">{from_gap}</td>\
          <td class=\"n\" data-of=\"delayed\">{delayed}</td><td data-of=\"cause\">{why}</td>\
          <td data-of=\"verdict\">{}</td></tr>\n",
-        pill(pod.verdict)
+        judged(pod).map_or_else(|| "–".to_owned(), pill)
     )
 }
 
-/// Packets lost in one direction, and the bounds of their longest hole.
+/// Packets that came in at a port that nobody is known to own.
+fn unknown_line(port: &Unattributed) -> String {
+    let lost = loss_in_words(&port.loss).unwrap_or_else(|| "nothing".to_owned());
+    format!(
+        "<tbody><tr><th scope=\"row\"><bdi>{}</bdi></th><td class=\"n\" data-of=\"exposed, ms\">–</td>\
+         <td data-of=\"ended by\">–</td><td class=\"n\" data-of=\"lost to it\">–</td>\
+         <td class=\"n\" data-of=\"gap to it, ms\">–</td><td class=\"n\" data-of=\"lost from it\">{}</td>\
+         <td class=\"n\" data-of=\"gap from it, ms\">{}</td><td class=\"n\" data-of=\"delayed\">–</td>\
+         <td data-of=\"cause\">–</td><td data-of=\"verdict\">{}</td></tr>\n\
+         <tr class=\"inside\"><td colspan=\"10\"><details><summary>evidence</summary>\n\
+         <ul class=\"findings\"><li>lost {lost}; nobody is known to own this port</li></ul>\n{}</details></td></tr></tbody>\n",
+        escape(&unknown(port)),
+        port.loss.lost_packets,
+        bounds(&port.loss),
+        pill(judged_unknown(&port.loss)),
+        keys([("from it", Some(&port.loss))])
+    )
+}
+
+/// Packets lost in one direction, and the bounds of their longest gap.
 fn lost(loss: Option<&Loss>) -> (String, String) {
     match loss {
         None => (
@@ -89,26 +113,44 @@ fn inside(row: usize, pod: &Pod, clock: Clock) -> String {
         ("addresses", or_not_seen(addresses)),
         ("flows installed", point(pod.flows_installed_ns)),
         ("converged", point(pod.converged_ns)),
+        ("reachable", point(pod.reachable_ns)),
+        ("network", escape(pod.network.as_deref().unwrap_or("default"))),
     ];
     let facts = each(facts, |(name, value)| {
         format!("<div><dt>{name}</dt><dd>{value}</dd></div>")
     });
     let lines = each(details(pod).iter(), |line| format!("<li>{}</li>", escape(line)));
-    let keys = if row < KEYED { keys(pod) } else { String::new() };
+    let keys = if row < KEYED {
+        keys([
+            ("to it", pod.observed.to_pod.as_ref()),
+            ("from it", pod.observed.from_pod.as_ref()),
+        ])
+    } else {
+        String::new()
+    };
     format!(
         "<tr class=\"inside\"><td colspan=\"10\"><details><summary>evidence</summary>\n<dl class=\"facts\">{facts}</dl>\n\
-         <ul class=\"findings\">{lines}</ul>\n{keys}</details></td></tr></tbody>\n"
+         <ul class=\"findings\">{lines}</ul>\n{}{keys}</details></td></tr></tbody>\n",
+        proven(pod, clock)
     )
 }
 
-fn keys(pod: &Pod) -> String {
-    let both = [
-        ("to it", &pod.observed.to_pod),
-        ("from it", &pod.observed.from_pod),
-    ];
-    let rows: String = both
+/// What the verdict rests on, witness by witness.
+fn proven(pod: &Pod, clock: Clock) -> String {
+    if pod.proof.is_none() {
+        return String::new();
+    }
+    let lines = each(proof::witnesses(pod, clock), |line| {
+        format!("<li>{}</li>", escape(&line))
+    });
+    let sentence = escape(&proof::sentence(pod, clock));
+    format!("<p>{sentence}</p>\n<ul class=\"findings witnesses\">{lines}</ul>\n")
+}
+
+fn keys<const WAYS: usize>(ways: [(&str, Option<&Loss>); WAYS]) -> String {
+    let rows: String = ways
         .into_iter()
-        .filter_map(|(way, loss)| Some((way, loss.as_ref()?)))
+        .filter_map(|(way, loss)| Some((way, loss?)))
         .flat_map(|(way, loss)| loss.keys.iter().map(move |key| keyed(way, key)))
         .collect();
     if rows.is_empty() {
@@ -116,7 +158,7 @@ fn keys(pod: &Pod) -> String {
     }
     format!(
         "<table class=\"keys\">\n<thead><tr><th></th><th>traffic that lost packets</th><th class=\"n\">lost</th>\
-         <th class=\"n\">hole, ms</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
+         <th class=\"n\">gap, ms</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
     )
 }
 
@@ -124,13 +166,13 @@ fn keyed(way: &str, key: &KeyLoss) -> String {
     let least = millis(key.last_lost_ns.since(key.first_lost_ns));
     let around = key.last_delivered_before_ns.zip(key.first_delivered_after_ns);
     let most = around.map_or_else(|| "…".to_owned(), |(before, after)| millis(after.since(before)));
-    let holes = if key.holes > 1 {
-        format!(" ({} holes)", key.holes)
+    let gaps = if key.gaps > 1 {
+        format!(" ({} gaps)", key.gaps)
     } else {
         String::new()
     };
     format!(
-        "<tr><td>{way}</td><td><bdi>{}</bdi> → <bdi>{}</bdi> {}</td><td class=\"n\">{}</td><td class=\"n\">{least}–{most}{holes}</td></tr>\n",
+        "<tr><td>{way}</td><td><bdi>{}</bdi> → <bdi>{}</bdi> {}</td><td class=\"n\">{}</td><td class=\"n\">{least}–{most}{gaps}</td></tr>\n",
         escape(&key.interface),
         escape(&key.dst),
         protocol(key.eth_type, key.proto, key.port),

@@ -1,6 +1,6 @@
 //! Points in time as places on a line, in thousandths of a percent: exact, and the same on every machine.
 //!
-//! May not know: what is drawn.
+//! Must not depend on: what is drawn.
 
 use tracer_core::time::Timestamp;
 

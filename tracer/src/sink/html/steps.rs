@@ -1,22 +1,22 @@
-//! The milestones of a restart as a table.
+//! The milestones of a disruption as a table.
 //!
-//! May not know: Pods.
+//! Must not depend on: Pods.
 
 use std::fmt::Write as _;
 
-use tracer_core::report::{Report, Restart};
+use tracer_core::report::{Disruption, Report};
 use tracer_core::timeline::{milestones, unseen_milestones};
 
 use super::timeline::lettered;
 use crate::writing::{Clock, span, time_of_day};
 
 /// Every milestone, those that were not seen included.
-pub fn table(report: &Report, restart: &Restart) -> String {
-    let clock = Clock::new(restart.began_ns, report.capture.wall_offset_ns, false);
-    let letters = lettered(report, restart);
+pub fn table(report: &Report, disruption: &Disruption) -> String {
+    let clock = Clock::new(disruption.began_ns, report.capture.wall_offset_ns, false);
+    let letters = lettered(report, disruption);
     let mut before = None;
     let mut rows = String::new();
-    for (name, at) in milestones(restart) {
+    for (name, at) in milestones(disruption) {
         let letter = letters.iter().find(|(_, known, _)| *known == name);
         let letter = letter.map_or_else(String::new, |(letter, ..)| {
             format!("<span class=\"letter\">{letter}</span>")
@@ -35,12 +35,12 @@ pub fn table(report: &Report, restart: &Restart) -> String {
     format!(
         "<h3>Milestones</h3>\n<table class=\"steps\">\n<thead><tr><th></th><th>milestone</th><th>since it began</th>\
          <th>step</th><th>UTC</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{}",
-        unseen(restart)
+        unseen(disruption)
     )
 }
 
-fn unseen(restart: &Restart) -> String {
-    let missing = unseen_milestones(restart);
+fn unseen(disruption: &Disruption) -> String {
+    let missing = unseen_milestones(disruption);
     if missing.is_empty() {
         return String::new();
     }

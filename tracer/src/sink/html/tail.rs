@@ -1,13 +1,13 @@
 //! The bottom of the page: what was not seen, conditions, steady drops, hooks, clocks.
 //!
-//! May not know: Pods.
+//! Must not depend on: Pods.
 
 use tracer_core::count::total;
 use tracer_core::report::Report;
 
 use super::pods::protocol;
 use super::text::{each, escape};
-use crate::sink::words::{condition, when};
+use crate::sink::words::{condition, steady_reasons, when};
 use crate::writing::{Clock, count};
 
 /// Steady drops that are listed.
@@ -56,7 +56,7 @@ fn conditions(report: &Report) -> String {
     let items = each(report.conditions.iter(), |it| {
         format!("<li class=\"weak\">{}</li>\n", escape(&condition(it, clock)))
     });
-    format!("<h2>What loses packets without a restart</h2>\n<ul class=\"findings\">\n{items}</ul>\n")
+    format!("<h2>What loses packets without a disruption</h2>\n<ul class=\"findings\">\n{items}</ul>\n")
 }
 
 fn steady(report: &Report) -> String {
@@ -67,11 +67,12 @@ fn steady(report: &Report) -> String {
     let packets = total(drops.iter().map(|drop| drop.packets));
     let items = each(drops.iter().take(STEADY), |drop| {
         format!(
-            "<li><bdi>{}</bdi> → <bdi>{}</bdi> {}: {}</li>\n",
+            "<li><bdi>{}</bdi> → <bdi>{}</bdi> {}: {}{}</li>\n",
             escape(&drop.interface),
             escape(&drop.dst),
             protocol(drop.eth_type, drop.proto, drop.port),
-            count(drop.packets, "packet")
+            count(drop.packets, "packet"),
+            steady_reasons(&drop.by_reason)
         )
     });
     let more = drops.len().saturating_sub(STEADY);

@@ -5,6 +5,7 @@
 use tracer_core::report::Verdict;
 
 use crate::sink::words::verdict;
+use crate::writing::harmless;
 
 /// Text for an element or a quoted attribute. Control characters and those that turn the direction of what follows
 /// become a replacement character: a name must not rewrite its neighbours.
@@ -17,11 +18,7 @@ pub fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
-                out.push('\u{fffd}');
-            }
-            letter if letter.is_control() => out.push('\u{fffd}'),
-            letter => out.push(letter),
+            letter => out.push(harmless(letter)),
         }
     }
     out

@@ -1,8 +1,8 @@
-//! The timeline: a lane per Pod with its windows, milestones as marks, and where in the whole restart all this lies.
+//! The timeline: a lane per Pod with its windows, milestones as marks, and where in the whole disruption all this lies.
 //!
 //! Must not depend on: tables. Lines are drawn in percent and never scaled: text keeps its size on every screen.
 
-use tracer_core::report::{Loss, Pod, Report, Restart};
+use tracer_core::report::{Disruption, Loss, Pod, Report};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::{milestones, span as shown_span};
 
@@ -14,10 +14,10 @@ use crate::writing::{Clock, count, span};
 
 /// Marks that are nearer than this (thousandths of a percent) stand below each other.
 const CROWDED: u64 = 7_000;
-/// A shorter part of the restart than this is shown within the whole of it, too.
+/// A shorter part of the disruption than this is shown within the whole of it, too.
 const PART: u64 = 60_000;
 
-/// What all lanes of a restart share.
+/// What all lanes of a disruption share.
 struct Sheet {
     scale: Scale,
     clock: Clock,
@@ -26,36 +26,38 @@ struct Sheet {
     id: u32,
 }
 
-/// The milestones within the part of a restart that is drawn, by their letters.
-pub fn lettered(report: &Report, restart: &Restart) -> Vec<(char, &'static str, Timestamp)> {
-    let scale = scale(report, restart);
-    let inside = milestones(restart).into_iter().filter(|(_, at)| scale.holds(*at));
+/// The milestones within the part of a disruption that is drawn, by their letters.
+pub fn lettered(report: &Report, disruption: &Disruption) -> Vec<(char, &'static str, Timestamp)> {
+    let scale = scale(report, disruption);
+    let inside = milestones(disruption)
+        .into_iter()
+        .filter(|(_, at)| scale.holds(*at));
     ('A'..='Z')
         .zip(inside)
         .map(|(letter, (name, at))| (letter, name, at))
         .collect()
 }
 
-fn scale(report: &Report, restart: &Restart) -> Scale {
-    let (from, to) = shown_span(restart, report.capture.ended_ns);
+fn scale(report: &Report, disruption: &Disruption) -> Scale {
+    let (from, to) = shown_span(disruption, report.capture.ended_ns);
     Scale { from, to }
 }
 
-/// The timeline of a restart.
-pub fn draw(report: &Report, restart: &Restart, pods: &[&Pod]) -> String {
+/// The timeline of a disruption.
+pub fn draw(report: &Report, disruption: &Disruption, pods: &[&Pod]) -> String {
     if pods.is_empty() {
         return "<p class=\"soft\">No Pod is known on this node.</p>\n".to_owned();
     }
     let sheet = Sheet {
-        scale: scale(report, restart),
-        clock: Clock::new(restart.began_ns, report.capture.wall_offset_ns, false),
-        origin: restart.began_ns,
+        scale: scale(report, disruption),
+        clock: Clock::new(disruption.began_ns, report.capture.wall_offset_ns, false),
+        origin: disruption.began_ns,
         ended: report.capture.ended_ns,
-        id: restart.id,
+        id: disruption.id,
     };
-    let marks = lettered(report, restart);
+    let marks = lettered(report, disruption);
     let lanes: Vec<String> = (0..).zip(pods).map(|(row, pod)| lane(&sheet, row, pod)).collect();
-    let silent = restart.pods.len() - pods.len();
+    let silent = disruption.pods.len() - pods.len();
     let others = if silent > 0 {
         let ports = count(silent as u64, "port");
         format!("<p class=\"soft\">{ports} without a window, no Pod: in the JSON report alone.</p>\n")
@@ -65,7 +67,7 @@ pub fn draw(report: &Report, restart: &Restart, pods: &[&Pod]) -> String {
     format!(
         "<h3>Timeline</h3>\n<figure class=\"timeline\">\n{}{}{}{}<figcaption>{LEGEND}</figcaption>\n</figure>\n{others}",
         grid(&sheet, &marks),
-        overview(&sheet, restart),
+        overview(&sheet, disruption),
         axis(&sheet, &marks),
         folded(&lanes, |lanes| format!("<div class=\"lanes\">\n{lanes}</div>\n")),
     )
@@ -86,12 +88,12 @@ fn grid(sheet: &Sheet, marks: &[(char, &str, Timestamp)]) -> String {
     )
 }
 
-/// Where the part that is drawn lies in the restart.
-fn overview(sheet: &Sheet, restart: &Restart) -> String {
-    let all = milestones(restart);
+/// Where the part that is drawn lies in the disruption.
+fn overview(sheet: &Sheet, disruption: &Disruption) -> String {
+    let all = milestones(disruption);
     let first = all
         .first()
-        .map_or(restart.began_ns, |(_, at)| *at)
+        .map_or(disruption.began_ns, |(_, at)| *at)
         .min(sheet.scale.from);
     let last = all
         .last()
@@ -111,15 +113,15 @@ fn overview(sheet: &Sheet, restart: &Restart) -> String {
         format!("<line class=\"mark\" x1=\"{x}\" x2=\"{x}\" y1=\"3\" y2=\"15\"><title>{title}</title></line>")
     });
     format!(
-        "<div class=\"lane over\"><span class=\"name\">whole restart, {}</span>\
-         <svg height=\"18\" role=\"img\" aria-label=\"the part of the restart that is drawn below\">\
+        "<div class=\"lane over\"><span class=\"name\">whole disruption, {}</span>\
+         <svg height=\"18\" role=\"img\" aria-label=\"the part of the disruption that is drawn below\">\
          <rect class=\"part\" {} y=\"1\" height=\"16\" rx=\"2\"/><line class=\"fwd\" x1=\"0\" x2=\"100%\" y1=\"9\" y2=\"9\"/>{marks}</svg></div>\n",
         span(last.since(first)),
         whole.stretch(sheet.scale.from, sheet.scale.to),
     )
 }
 
-/// The scale: round points in ms since the restart began, and the letters of the milestones.
+/// The scale: round points in ms since the disruption began, and the letters of the milestones.
 fn axis(sheet: &Sheet, marks: &[(char, &str, Timestamp)]) -> String {
     let mut levels: Vec<u64> = Vec::new();
     let letters = each(marks, |(letter, name, at)| {
@@ -133,7 +135,7 @@ fn axis(sheet: &Sheet, marks: &[(char, &str, Timestamp)]) -> String {
         )
     });
     format!(
-        "<div class=\"lane axis\"><span class=\"name\">since the restart began</span>\
+        "<div class=\"lane axis\"><span class=\"name\">since the disruption began</span>\
          <svg height=\"{}\" role=\"img\" aria-label=\"scale and milestones\">{}{letters}</svg></div>\n",
         24 + 20 * levels.len(),
         ticks(sheet)
@@ -200,7 +202,7 @@ fn lane(sheet: &Sheet, row: usize, pod: &Pod) -> String {
         } else {
             "unknown"
         };
-        let words = exposed(Some(window));
+        let words = exposed(pod);
         shapes += &band(sheet, class, (3, 30), (window.start_ns, window.end_ns), &words);
     }
     shapes += &losing(sheet, "to it", 9, pod.observed.to_pod.as_ref());
@@ -232,13 +234,13 @@ fn losing(sheet: &Sheet, way: &str, y: u32, loss: Option<&Loss>) -> String {
     let Some((loss, first)) = loss.and_then(|loss| Some((loss, loss.first_lost_ns?))) else {
         return String::new();
     };
-    let holes = if loss.holes > 1 {
-        format!(" in {} holes; drawn is the longest,", loss.holes)
+    let gaps = if loss.gaps > 1 {
+        format!(" in {} gaps; drawn is the longest,", loss.gaps)
     } else {
-        ", hole".to_owned()
+        ", gap".to_owned()
     };
     let words = format!(
-        "{} lost {way}{holes} {} ms",
+        "{} lost {way}{gaps} {} ms",
         count(loss.lost_packets, "packet"),
         bounds(loss)
     );

@@ -1,18 +1,16 @@
-//! What would have remained of a restart's windows if flow-restore-wait had waited for the Pods' flows.
+//! What would have remained of a disruption's windows if flow-restore-wait had waited for the Pods' flows.
 //!
 //! Must not depend on: how that follows.
 
-use tracer_core::counterfactual::Remainder;
-use tracer_core::evidence::Around;
-use tracer_core::report::Restart;
+use tracer_core::report::{Around, Disruption, Remainder};
 
 use super::line::line;
 use crate::sink::words::label;
 use crate::writing::{self, Clock};
 
-/// A line for the restart and one for each Pod whose window it would have changed.
-pub fn it_waited(out: &mut String, restart: &Restart, clock: Clock) {
-    let Some(had) = &restart.counterfactual else {
+/// A line for the disruption and one for each Pod whose window it would have changed.
+pub fn it_waited(out: &mut String, disruption: &Disruption, clock: Clock) {
+    let Some(had) = &disruption.counterfactual else {
         return;
     };
     line(out, "");
@@ -32,7 +30,7 @@ pub fn it_waited(out: &mut String, restart: &Restart, clock: Clock) {
             remaining(had.max_remaining_ns)
         ),
     );
-    for pod in &restart.pods {
+    for pod in &disruption.pods {
         if let Some(remainder) = &pod.counterfactual {
             line(out, &format!("    {}: {}", label(pod), fate(remainder)));
         }
@@ -70,5 +68,5 @@ fn losses(lost: &Around) -> String {
     let end = until_after_ns
         .map(|later| format!(" (the last {} after it)", writing::span(later)))
         .unwrap_or_default();
-    format!("lost packets: {before} before that point, {across} in holes across it, {after} after it{end}")
+    format!("lost packets: {before} before that point, {across} in gaps across it, {after} after it{end}")
 }

@@ -1,4 +1,4 @@
-//! What stands above and below the restarts: node, capture, steady drops, conditions, coverage.
+//! What stands above and below the disruptions: node, capture, steady drops, conditions, coverage.
 //!
 //! Must not depend on: single Pods.
 
@@ -26,6 +26,9 @@ pub fn head(out: &mut String, report: &Report) {
             verdict(report.verdict)
         ),
     );
+    for sentence in words::listed(&report.why) {
+        line(out, &format!("  why: {sentence}"));
+    }
     capture(out, &report.capture);
     if let Some(command) = &report.command {
         line(
@@ -33,8 +36,11 @@ pub fn head(out: &mut String, report: &Report) {
             &format!("command `{}` {}", command.argv.join(" "), ending(command)),
         );
     }
-    if report.restarts.is_empty() {
-        line(out, "no restart of Open vSwitch was seen");
+    if report.disruptions.is_empty() {
+        line(out, "no disruption of Open vSwitch was seen");
+    }
+    if let Some(omitted) = words::omitted(report) {
+        line(out, &omitted);
     }
 }
 
@@ -118,9 +124,10 @@ fn steady(out: &mut String, report: &Report) {
         line(
             out,
             &format!(
-                "  {} → {target}: {}",
+                "  {} → {target}: {}{}",
                 drop.interface,
-                writing::count(drop.packets, "packet")
+                writing::count(drop.packets, "packet"),
+                words::steady_reasons(&drop.by_reason)
             ),
         );
     }

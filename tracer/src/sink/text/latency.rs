@@ -1,6 +1,6 @@
 //! The line on how long upcalls waited.
 //!
-//! Must not depend on: Pods, restarts.
+//! Must not depend on: Pods, disruptions.
 
 use tracer_core::report::UpcallLatency;
 

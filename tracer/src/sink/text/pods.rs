@@ -1,18 +1,23 @@
 //! A row per Pod: its exposed window, what it lost, why.
 //!
-//! Must not depend on: other restarts.
+//! Must not depend on: other disruptions.
 
-use tracer_core::report::{Exposed, Pod, Restart};
+use tracer_core::report::{Disruption, Pod, Unattributed};
 
 use super::line::line;
 use super::table;
-use crate::sink::words::{bounds, cause, details, ended_by, is_shown, label, longest_hole, verdict};
+use crate::sink::causes;
+use crate::sink::words::{
+    bounds, details, ended_by, exposed_ms, is_shown, judged, judged_unknown, label, longest_gap,
+    loss_in_words, unknown, unproven, verdict,
+};
 use crate::writing::{self, Clock};
 
-/// The rows of a restart, and below them what each window consists of.
-pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
-    let shown: Vec<&Pod> = restart.pods.iter().filter(|pod| is_shown(pod)).collect();
-    if shown.is_empty() {
+/// The rows of a disruption, and below them what each window consists of.
+pub fn rows(out: &mut String, disruption: &Disruption, clock: Clock) {
+    let shown: Vec<&Pod> = disruption.pods.iter().filter(|pod| is_shown(pod)).collect();
+    let silent = disruption.pods.len() - shown.len();
+    if shown.is_empty() && disruption.unattributed.is_empty() {
         return;
     }
     line(out, "");
@@ -23,14 +28,14 @@ pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
         "AT",
         "LOST TO",
         "LOST FROM",
-        "HOLE ms",
+        "GAP ms",
         "CAUSE",
         "VERDICT",
     ];
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     cells.extend(shown.iter().map(|pod| row(pod, clock)));
+    cells.extend(disruption.unattributed.iter().map(unknown_row));
     table::write(out, &cells);
-    let silent = restart.pods.len() - shown.len();
     if silent > 0 {
         line(
             out,
@@ -40,10 +45,21 @@ pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
             ),
         );
     }
-    let details = shown
+    behind(out, disruption, &shown);
+}
+
+fn behind(out: &mut String, disruption: &Disruption, shown: &[&Pod]) {
+    let of_pods = shown
         .iter()
-        .flat_map(|pod| details(pod).into_iter().map(|detail| (label(pod), detail)));
-    let details: Vec<(String, String)> = details.collect();
+        .flat_map(|pod| both(pod).map(|detail| (label(pod), detail)));
+    let of_others = disruption.unattributed.iter().filter_map(|port| {
+        let lost = loss_in_words(&port.loss)?;
+        Some((
+            unknown(port),
+            format!("lost {lost}; nobody is known to own this port"),
+        ))
+    });
+    let details: Vec<(String, String)> = of_pods.chain(of_others).collect();
     if !details.is_empty() {
         line(out, "");
     }
@@ -52,38 +68,50 @@ pub fn rows(out: &mut String, restart: &Restart, clock: Clock) {
     }
 }
 
+/// What stands behind a Pod's figures, then what is not proven.
+fn both(pod: &Pod) -> impl Iterator<Item = String> {
+    details(pod).into_iter().chain(unproven(pod))
+}
+
 fn row(pod: &Pod, clock: Clock) -> Vec<String> {
+    let dash = || "-".to_owned();
     let exposed = pod.exposed.as_ref();
     let end = exposed.and_then(|exposed| exposed.end_ns);
+    let length = exposed.map_or_else(dash, |_| exposed_ms(pod).unwrap_or_else(|| "open".to_owned()));
     vec![
         label(pod),
-        exposed.map_or_else(|| "-".to_owned(), duration),
+        length,
         exposed
             .and_then(|exposed| exposed.ended_by)
             .map_or("-", ended_by)
             .to_owned(),
-        end.map_or_else(|| "-".to_owned(), |at| clock.point(at)),
+        end.map_or_else(dash, |at| clock.point(at)),
         pod.observed
             .to_pod
             .as_ref()
-            .map_or_else(|| "-".to_owned(), |loss| loss.lost_packets.to_string()),
+            .map_or_else(dash, |loss| loss.lost_packets.to_string()),
         pod.observed
             .from_pod
             .as_ref()
-            .map_or_else(|| "-".to_owned(), |loss| loss.lost_packets.to_string()),
-        hole(pod),
-        pod.cause.map_or("-", cause).to_owned(),
-        verdict(pod.verdict).to_owned(),
+            .map_or_else(dash, |loss| loss.lost_packets.to_string()),
+        longest_gap(pod).map_or_else(dash, bounds),
+        pod.cause.map_or("-", causes::name).to_owned(),
+        judged(pod).map_or("-", verdict).to_owned(),
     ]
 }
 
-fn duration(exposed: &Exposed) -> String {
-    exposed
-        .duration_ns
-        .map_or_else(|| "open".to_owned(), writing::millis)
-}
-
-/// The longer of the two directions' holes, as its bounds.
-fn hole(pod: &Pod) -> String {
-    longest_hole(pod).map_or_else(|| "-".to_owned(), bounds)
+/// Packets that came in at a port that nobody is known to own.
+fn unknown_row(port: &Unattributed) -> Vec<String> {
+    let dash = || "-".to_owned();
+    vec![
+        unknown(port),
+        dash(),
+        dash(),
+        dash(),
+        dash(),
+        port.loss.lost_packets.to_string(),
+        bounds(&port.loss),
+        dash(),
+        verdict(judged_unknown(&port.loss)).to_owned(),
+    ]
 }

@@ -2,7 +2,7 @@
 //!
 //! Must not depend on: anything but lanes.
 
-use tracer_core::report::{Pod, Report, Restart};
+use tracer_core::report::{Disruption, Pod, Report};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::{State, column, lane, milestones, paint, span};
 
@@ -12,15 +12,15 @@ use crate::writing::{self, Clock};
 
 const COLUMNS: u32 = 64;
 
-/// Draws the timeline of a restart.
-pub fn draw(out: &mut String, report: &Report, restart: &Restart, clock: Clock) {
-    let lanes: Vec<&Pod> = restart.pods.iter().filter(|pod| is_shown(pod)).collect();
+/// Draws the timeline of a disruption.
+pub fn draw(out: &mut String, report: &Report, disruption: &Disruption, clock: Clock) {
+    let lanes: Vec<&Pod> = disruption.pods.iter().filter(|pod| is_shown(pod)).collect();
     if lanes.is_empty()
-        || restart.milestones.flush_ns.is_none() && lanes.iter().all(|pod| lane(pod).is_empty())
+        || disruption.milestones.flush_ns.is_none() && lanes.iter().all(|pod| lane(pod).is_empty())
     {
         return;
     }
-    let shown = span(restart, report.capture.ended_ns);
+    let shown = span(disruption, report.capture.ended_ns);
     let width = lanes
         .iter()
         .map(|pod| label(pod).chars().count())
@@ -28,7 +28,7 @@ pub fn draw(out: &mut String, report: &Report, restart: &Restart, clock: Clock) 
         .unwrap_or(0);
     line(out, "");
     line(out, &format!("  {:width$}  {}", "", ruler(shown, clock)));
-    line(out, &format!("  {:width$}  {}", "", marks(restart, shown)));
+    line(out, &format!("  {:width$}  {}", "", marks(disruption, shown)));
     for pod in lanes {
         let cells: String = paint(&lane(pod), shown, COLUMNS).into_iter().map(glyph).collect();
         line(out, &format!("  {:width$}  {cells}", label(pod)));
@@ -40,7 +40,7 @@ pub fn draw(out: &mut String, report: &Report, restart: &Restart, clock: Clock) 
             ""
         ),
     );
-    line(out, &format!("  {:width$}  {}", "", legend(restart, shown)));
+    line(out, &format!("  {:width$}  {}", "", legend(disruption, shown)));
 }
 
 fn glyph(state: State) -> char {
@@ -67,9 +67,9 @@ fn ruler((from, to): (Timestamp, Timestamp), clock: Clock) -> String {
 }
 
 /// Milestones in the span by their letter in the legend; those that share a cell stand side by side.
-fn marks(restart: &Restart, shown: (Timestamp, Timestamp)) -> String {
+fn marks(disruption: &Disruption, shown: (Timestamp, Timestamp)) -> String {
     let mut cells = vec![' '; COLUMNS as usize];
-    for (letter, _, at) in numbered(restart, shown) {
+    for (letter, _, at) in numbered(disruption, shown) {
         let place = column(at, shown, COLUMNS).map_or(0, |column| column as usize);
         if let Some(free) = cells.iter_mut().skip(place).find(|cell| **cell == ' ') {
             *free = letter;
@@ -78,16 +78,19 @@ fn marks(restart: &Restart, shown: (Timestamp, Timestamp)) -> String {
     cells.into_iter().collect()
 }
 
-fn legend(restart: &Restart, shown: (Timestamp, Timestamp)) -> String {
-    let entries: Vec<String> = numbered(restart, shown)
+fn legend(disruption: &Disruption, shown: (Timestamp, Timestamp)) -> String {
+    let entries: Vec<String> = numbered(disruption, shown)
         .into_iter()
         .map(|(letter, name, _)| format!("{letter} {name}"))
         .collect();
     entries.join("  ")
 }
 
-fn numbered(restart: &Restart, (from, to): (Timestamp, Timestamp)) -> Vec<(char, &'static str, Timestamp)> {
-    let inside = milestones(restart)
+fn numbered(
+    disruption: &Disruption,
+    (from, to): (Timestamp, Timestamp),
+) -> Vec<(char, &'static str, Timestamp)> {
+    let inside = milestones(disruption)
         .into_iter()
         .filter(|(_, at)| from <= *at && *at <= to);
     ('A'..='Z')

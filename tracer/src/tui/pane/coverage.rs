@@ -1,4 +1,4 @@
-//! What could not be seen, how the hooks stand, and what is wrong without any restart.
+//! What could not be seen, how the hooks stand, and what is wrong without any disruption.
 //!
 //! Must not depend on: Pods.
 
@@ -21,7 +21,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let weak = report
         .coverage
         .iter()
-        .filter(|finding| finding.weakens && finding.kind != "no_restart")
+        .filter(|finding| finding.weakens && finding.kind != "no_disruption")
         .count();
     let beside = if weak > 0 {
         scene.span(

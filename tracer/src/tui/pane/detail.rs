@@ -8,11 +8,12 @@ use ratatui::text::Line;
 use tracer_core::class::Direction;
 use tracer_core::count::{add, total};
 use tracer_core::detail::Traffic;
-use tracer_core::report::{Cause, EndedBy, Loss, Phase, Pod};
+use tracer_core::memory::story::Gap;
+use tracer_core::report::{EndedBy, Loss, Phase, Pod, Verdict};
 use tracer_core::time::Timestamp;
-use tracer_core::traffic::Hole;
 
 use super::row::{Row, below, text};
+use crate::sink::{causes, proof, words};
 use crate::tui::rows::standing;
 use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
@@ -42,7 +43,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         scene.span(Theme::role(state), format!("{} now", word_of(state))),
     ];
     scene.heading(Pane::Detail, beside, area, buffer);
-    let mut lines = vec![why(scene, pod), window(scene, pod)];
+    let mut lines = vec![why(scene, pod), verdict(scene, pod), window(scene, pod)];
     let mut figures = waterfall(scene, &pod.waterfall, area.width.into());
     let mut told: Vec<Row<'_>> = lines.drain(..).map(|line| (line, Some(LABEL))).collect();
     told.extend(figures.drain(..).map(|line| (line, None)));
@@ -90,54 +91,59 @@ fn identity<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
 
 /// The cause, in words.
 fn why<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
-    match pod.cause {
-        None => Line::from(vec![
-            scene.span(Role::Label, " why      "),
-            scene.span(Role::Good, "there is no window to explain"),
-        ]),
-        Some(cause) => Line::from(vec![
-            scene.span(Role::Label, " why      "),
-            scene.span(Role::Bad, word(cause)),
-            scene.span(Role::Text, format!(": {}", meaning(cause))),
-        ]),
-    }
+    let label = scene.span(Role::Label, " why      ");
+    let Some(cause) = pod.cause else {
+        let judged = words::judged(pod);
+        let role = if judged == Some(Verdict::Pass) {
+            Role::Good
+        } else {
+            Role::Dim
+        };
+        return Line::from(vec![label, scene.span(role, "there is no window to explain")]);
+    };
+    Line::from(vec![
+        label,
+        scene.span(Role::Bad, word(cause)),
+        scene.span(Role::Text, format!(": {}", causes::meaning(cause))),
+    ])
 }
 
-fn meaning(cause: Cause) -> &'static str {
-    match cause {
-        Cause::FlagBeforeFlows => {
-            "flow-restore-wait was removed before this Pod's OpenFlow flows were back: the agent must remove it after"
-        }
-        Cause::FlowsNeverInstalled => "this Pod's OpenFlow flows have not come back: see the agent's log",
-        Cause::RevalidationLag => {
-            "its flows were back, but drop megaflows made before outlived them until the revalidator came"
-        }
-        Cause::NoFlag => "the restart was made without flow-restore-wait: the flush came before any flow",
-        Cause::FlagStuck => {
-            "flow-restore-wait stays set, so ovs-vswitchd takes no upcalls: the agent must remove it"
-        }
-        Cause::HandlersDown => "nobody listened for upcalls: the first packet of each connection was lost",
-        Cause::QueueOverflow => "upcalls came faster than ovs-vswitchd took them: their socket was full",
-        Cause::ModuleReload => "the kernel module was reloaded: no datapath was there",
-        Cause::PortRecreated => "its port was deleted and made again",
-        Cause::Unknown => "the evidence names none of the known causes",
-    }
+/// What is proven; a dash where no disruption has touched it.
+fn verdict<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
+    let label = scene.span(Role::Label, " verdict  ");
+    let Some((proof, verdict)) = pod.proof.as_ref().zip(words::judged(pod)) else {
+        return Line::from(vec![label, scene.span(Role::Dim, "-")]);
+    };
+    let sources: Vec<&str> = proof.rests_on().iter().map(|source| source.name()).collect();
+    let basis = if sources.is_empty() {
+        String::new()
+    } else {
+        format!(" It rests on {}.", sources.join(", "))
+    };
+    Line::from(vec![
+        label,
+        scene.span(Theme::verdict(verdict), words::verdict(verdict)),
+        scene.span(Role::Text, format!(" {}{basis}", proof::says(proof))),
+    ])
 }
 
 fn window<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
     let label = scene.span(Role::Label, " exposed  ");
     let Some(exposed) = &pod.exposed else {
-        return Line::from(vec![label, scene.span(Role::Dim, "no: there was no flush")]);
+        return Line::from(vec![label, scene.span(Role::Dim, "no window was seen")]);
     };
     let from = scene.point(exposed.start_ns);
     match (exposed.end_ns, exposed.duration_ns) {
         (Some(end), Some(nanos)) => Line::from(vec![
             label,
-            scene.span(if nanos > 0 { Role::Warn } else { Role::Good }, span(nanos)),
+            scene.span(
+                if nanos > 0 { Role::Warn } else { Role::Good },
+                format!("{}{}", if words::at_most(pod) { "≤" } else { "" }, span(nanos)),
+            ),
             scene.span(
                 Role::Text,
                 format!(
-                    ", from the flush {from} to {}{}",
+                    ", from {from} to {}{}",
                     scene.point(end),
                     exposed.ended_by.map(ending).unwrap_or_default()
                 ),
@@ -149,7 +155,7 @@ fn window<'a>(scene: &Scene<'a>, pod: &Pod) -> Line<'a> {
                 Role::Bad,
                 format!("≥{}", span(scene.moment.at.since(exposed.start_ns))),
             ),
-            scene.span(Role::Text, format!(" since the flush {from}: no end seen so far")),
+            scene.span(Role::Text, format!(" since {from}: no end seen so far")),
         ]),
     }
 }
@@ -202,7 +208,7 @@ fn waterfall<'a>(scene: &Scene<'a>, phases: &[Phase], width: usize) -> Vec<Line<
     lines.collect()
 }
 
-/// What was lost one way, and the evidence around the longest hole.
+/// What was lost one way, and the evidence around the longest gap.
 fn observed<'a>(scene: &Scene<'a>, way: &str, loss: Option<&Loss>) -> Vec<Line<'a>> {
     let label = scene.span(Role::Label, format!(" {way:9}"));
     let Some(loss) = loss else {
@@ -220,8 +226,8 @@ fn observed<'a>(scene: &Scene<'a>, way: &str, loss: Option<&Loss>) -> Vec<Line<'
         .map(|(reason, count)| format!("{count} {}", word(reason)))
         .collect();
     let bound = |nanos: Option<u64>| nanos.map_or_else(|| "…".to_owned(), span);
-    let holes = if loss.holes > 1 {
-        format!(", the longest of {} holes", loss.holes)
+    let gaps = if loss.gaps > 1 {
+        format!(", the longest of {} gaps", loss.gaps)
     } else {
         String::new()
     };
@@ -238,7 +244,7 @@ fn observed<'a>(scene: &Scene<'a>, way: &str, loss: Option<&Loss>) -> Vec<Line<'
                 Role::Bad,
                 format!("at least {}, at most {}", bound(loss.min_ns), bound(loss.max_ns)),
             ),
-            scene.span(Role::Text, holes),
+            scene.span(Role::Text, gaps),
         ]),
         Line::from(scene.span(
             Role::Dim,
@@ -253,7 +259,7 @@ fn observed<'a>(scene: &Scene<'a>, way: &str, loss: Option<&Loss>) -> Vec<Line<'
     ]
 }
 
-/// Delay, leak, flows.
+/// Delay, leak, flows, and what to do.
 fn besides<'a>(scene: &Scene<'a>, pod: &Pod) -> Vec<Line<'a>> {
     let mut lines = Vec::new();
     if let Some(at) = pod.flows_installed_ns {
@@ -282,6 +288,9 @@ fn besides<'a>(scene: &Scene<'a>, pod: &Pod) -> Vec<Line<'a>> {
         );
         lines.push((Role::Odd, "leak", text));
     }
+    if let Some(remedy) = pod.cause.and_then(causes::remedy) {
+        lines.push((Role::Text, "to do", remedy.to_owned()));
+    }
     let line = |(role, name, text): (Role, &str, String)| {
         Line::from(vec![
             scene.span(Role::Label, format!(" {name:9}")),
@@ -306,20 +315,20 @@ fn traffic<'a>(scene: &Scene<'a>, pod: &Pod, width: usize) -> Vec<Line<'a>> {
         left("TRAFFIC KEYS", peer + 5),
         "WHAT",
         "LOST",
-        "HOLE ms, min–max"
+        "GAP ms, min–max"
     );
     let mut lines = vec![Line::from(scene.span(Role::Label, head))];
     lines.extend(closeup.traffic.iter().map(|row| key(scene, row, peer)));
     lines
 }
 
-/// The holes of the shown restart: those of the one before are over.
-fn holes<'a>(scene: &Scene<'_>, row: &'a Traffic) -> impl Iterator<Item = &'a Hole> + Clone + use<'a> {
+/// The gaps of the shown disruption: those of the one before are over.
+fn gaps<'a>(scene: &Scene<'_>, row: &'a Traffic) -> impl Iterator<Item = &'a Gap> + Clone + use<'a> {
     let began = scene
         .moment
-        .restart()
-        .map_or(Timestamp(0), |restart| restart.began_ns);
-    row.story.holes.iter().filter(move |hole| hole.last_lost >= began)
+        .disruption()
+        .map_or(Timestamp(0), |disruption| disruption.began_ns);
+    row.story.gaps.iter().filter(move |gap| gap.last_lost >= began)
 }
 
 fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
@@ -327,12 +336,12 @@ fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
         Direction::ToPod => "from",
         Direction::FromPod => "to  ",
     };
-    let holes = holes(scene, row);
-    let lost = total(holes.clone().map(Hole::packets));
-    let longest = holes.max_by_key(|hole| hole.last_lost.since(hole.first_lost));
-    let bounds = longest.map_or_else(String::new, |hole| {
-        let most = hole.max_ns().map_or_else(|| "…".to_owned(), millis);
-        format!("{}–{most}", millis(hole.last_lost.since(hole.first_lost)))
+    let gaps = gaps(scene, row);
+    let lost = total(gaps.clone().map(Gap::packets));
+    let longest = gaps.max_by_key(|gap| gap.last_lost.since(gap.first_lost));
+    let bounds = longest.map_or_else(String::new, |gap| {
+        let most = gap.max_ns().map_or_else(|| "…".to_owned(), millis);
+        format!("{}–{most}", millis(gap.last_lost.since(gap.first_lost)))
     });
     let (role, lost) = match (row.story.forwarded, lost) {
         (_, 0) => (Role::Good, "0".to_owned()),

@@ -6,10 +6,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
-use tracer_core::report::{Pod, Restart};
+use tracer_core::report::{Disruption, Kind, Pod, Verdict};
 use tracer_core::timeline::{State, milestones};
 
 use crate::historian::moment::Origin;
+use crate::tui::layout;
 use crate::tui::rows::{label, losses, standing};
 use crate::tui::scene::Scene;
 use crate::tui::theme::{Role, Theme};
@@ -37,7 +38,19 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     };
     right.render(corner.intersection(area), buffer);
     glance(scene, area.width.into()).render(row(1), buffer);
-    coverage(scene, area.width.into()).render(row(2), buffer);
+    let room = usize::from(area.width);
+    if area.height > layout::LEAST_ABOVE {
+        why(scene, room).render(row(2), buffer);
+        coverage(scene, room).render(row(3), buffer);
+    } else {
+        let both = reasons(scene).is_empty();
+        let line = if both {
+            coverage(scene, room)
+        } else {
+            coverage_and_why(scene, room)
+        };
+        line.render(row(2), buffer);
+    }
 }
 
 fn title<'a>(scene: &Scene<'a>, room: usize) -> Line<'a> {
@@ -85,13 +98,13 @@ fn place<'a>(scene: &Scene<'a>) -> Line<'a> {
     Line::from(spans)
 }
 
-/// Is everything forwarding; which restart is on; who is dark, and for how long. In as many words as there is room for.
+/// Is everything forwarding; which disruption is on; who is dark, and for how long. In as many words as there is room for.
 fn glance<'a>(scene: &Scene<'a>, width: usize) -> Line<'a> {
     let mut line = Line::default();
     for words in [Words::Many, Words::Some, Words::Few] {
         line = Line::from(forwarding(scene, words));
         line.push_span(scene.span(Role::Dim, " · "));
-        line.spans.extend(restarting(scene, words));
+        line.spans.extend(disrupting(scene, words));
         if line.width() <= width {
             break;
         }
@@ -149,24 +162,24 @@ fn forwarding<'a>(scene: &Scene<'a>, words: Words) -> Vec<Span<'a>> {
     vec![scene.span(Role::Bad, text)]
 }
 
-/// Which restart is on, or was last, and what is wrong without one.
-fn restarting<'a>(scene: &Scene<'a>, words: Words) -> Vec<Span<'a>> {
+/// Which disruption is on, or was last, and what is wrong without one.
+fn disrupting<'a>(scene: &Scene<'a>, words: Words) -> Vec<Span<'a>> {
     let moment = scene.moment;
-    let mut spans = match moment.restart() {
+    let mut spans = match moment.disruption() {
         None if !moment.ready => {
             vec![scene.span(Role::Warn, "starting: not every source has told what there is")]
         }
-        None => vec![scene.span(Role::Dim, "no restart so far")],
+        None => vec![scene.span(Role::Dim, "no disruption so far")],
         // What has hardly begun needs no verdict yet.
-        Some(restart) if restart.milestones.flush_ns.is_none() && !moment.is_final() => {
-            vec![scene.span(Role::Warn, state(scene, restart, words))]
+        Some(disruption) if has_hardly_begun(scene, disruption) => {
+            vec![scene.span(Role::Warn, state(scene, disruption, words))]
         }
-        Some(restart) => vec![
+        Some(disruption) => vec![
             scene.span(
-                Theme::verdict(restart.verdict),
-                word(restart.verdict).to_uppercase(),
+                Theme::verdict(disruption.verdict),
+                word(disruption.verdict).to_uppercase(),
             ),
-            scene.span(Role::Text, format!(" {}", state(scene, restart, words))),
+            scene.span(Role::Text, format!(" {}", state(scene, disruption, words))),
         ],
     };
     let conditions = moment.report.conditions.iter();
@@ -176,24 +189,43 @@ fn restarting<'a>(scene: &Scene<'a>, words: Words) -> Vec<Span<'a>> {
     spans
 }
 
-fn state(scene: &Scene<'_>, restart: &Restart, words: Words) -> String {
-    let id = restart.id;
-    if restart.milestones.flush_ns.is_none() {
-        let last = milestones(restart).pop();
+/// Whether a flush belongs to a kind of disruption.
+fn is_flushed(kind: Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::FlowsRemoved | Kind::PortsRemoved | Kind::HandlersStuck | Kind::DatapathTakenOver
+    )
+}
+
+/// Whether a disruption is under way and has taken nothing from anybody so far. Of those with ovs-vswitchd in them, the
+/// flush decides.
+fn has_hardly_begun(scene: &Scene<'_>, disruption: &Disruption) -> bool {
+    let began = disruption.milestones.flush_ns.is_some() || disruption.summary.affected > 0;
+    !began && disruption.ended_ns.is_none() && !scene.moment.is_final()
+}
+
+fn state(scene: &Scene<'_>, disruption: &Disruption, words: Words) -> String {
+    let name = match words {
+        Words::Many => format!("disruption {}", disruption.id),
+        Words::Some | Words::Few => format!("#{}", disruption.id),
+    };
+    if has_hardly_begun(scene, disruption) {
+        let last = milestones(disruption).pop();
         let since = last.map_or_else(String::new, |(name, at)| {
             format!(", {name} {} ago", about(scene.moment.at.since(at)))
         });
-        return format!("restart {id} is on, no flush yet{since}");
+        let flush = if is_flushed(disruption.kind) {
+            ", no flush yet"
+        } else {
+            ""
+        };
+        return format!("{name} is under way{flush}{since}");
     }
-    let sum = &restart.summary;
-    let seen = restart.pods.iter().any(|pod| losses(pod).next().is_some());
+    let sum = &disruption.summary;
+    let seen = disruption.pods.iter().any(|pod| losses(pod).next().is_some());
     let lost = match (seen, sum.max_observed_ns, sum.max_exposed_ns, words) {
         (true, Some(most), _, Words::Many) => {
-            format!(
-                "{} packets lost, longest hole ≤ {}",
-                sum.lost_packets,
-                about(most)
-            )
+            format!("{} packets lost, longest gap ≤ {}", sum.lost_packets, about(most))
         }
         (true, Some(most), _, Words::Some) => format!("{} lost, ≤ {}", sum.lost_packets, about(most)),
         (true, ..) => format!("{} lost", sum.lost_packets),
@@ -201,35 +233,81 @@ fn state(scene: &Scene<'_>, restart: &Restart, words: Words) -> String {
         (false, ..) => "no packet seen".to_owned(),
     };
     match words {
-        Words::Many => format!(
-            "restart {id}: {} of {} Pods affected, {lost}",
-            sum.affected, sum.pods
-        ),
-        Words::Some => format!("restart {id}: {}/{} affected, {lost}", sum.affected, sum.pods),
-        Words::Few => format!("restart {id}: {lost}"),
+        Words::Many => format!("{name}: {} of {} Pods affected, {lost}", sum.affected, sum.pods),
+        Words::Some => format!("{name}: {}/{} affected, {lost}", sum.affected, sum.pods),
+        Words::Few => format!("{name}: {lost}"),
     }
+}
+
+/// Why the verdict is not pass: that of the shown disruption, without one that of the capture.
+fn reasons<'a>(scene: &'a Scene<'_>) -> &'a [String] {
+    match scene.moment.disruption() {
+        Some(disruption) if has_hardly_begun(scene, disruption) => &[],
+        Some(disruption) if !disruption.why.is_empty() => &disruption.why,
+        _ => &scene.moment.report.why,
+    }
+}
+
+fn why<'a>(scene: &Scene<'a>, width: usize) -> Line<'a> {
+    let reasons = reasons(scene);
+    let Some(first) = reasons.first() else {
+        return Line::default();
+    };
+    let more = more(reasons.len());
+    let room = width.saturating_sub(6 + more.len());
+    let role = verdict(scene).map_or(Role::Text, Theme::verdict);
+    Line::from(scene.span(role, format!(" why: {}{more}", cut(first, room))))
+}
+
+fn verdict(scene: &Scene<'_>) -> Option<Verdict> {
+    let moment = scene.moment;
+    let of_disruption = moment.disruption().map(|disruption| disruption.verdict);
+    of_disruption.or_else(|| (!moment.report.conditions.is_empty()).then_some(moment.report.verdict))
+}
+
+fn more(all: usize) -> String {
+    if all > 1 {
+        format!(" (+{} more)", all - 1)
+    } else {
+        String::new()
+    }
+}
+
+/// Both in one line, on a screen with few rows: how much was seen in figures, then why the verdict is not pass.
+fn coverage_and_why<'a>(scene: &Scene<'a>, width: usize) -> Line<'a> {
+    let (figures, missing) = figures(scene);
+    let room = width.saturating_sub(figures.chars().count() + 2);
+    let mut line = Line::from(scene.span(if missing { Role::Warn } else { Role::Dim }, figures));
+    line.push_span(scene.span(Role::Dim, " ·"));
+    line.spans.extend(why(scene, room).spans);
+    line
+}
+
+/// Hooks and lost records; whether any is missing.
+fn figures(scene: &Scene<'_>) -> (String, bool) {
+    let capture = &scene.moment.report.capture;
+    let (attached, all) = (
+        capture.hooks.iter().filter(|hook| hook.ok).count(),
+        capture.hooks.len(),
+    );
+    let lost = capture.lost_events;
+    let text = format!(" coverage: {attached} of {all} hooks, {lost} lost");
+    (text, attached < all || lost > 0)
 }
 
 /// What is missing is in sight on every screen.
 fn coverage<'a>(scene: &Scene<'a>, width: usize) -> Line<'a> {
     let report = &scene.moment.report;
-    let attached = report.capture.hooks.iter().filter(|hook| hook.ok).count();
-    let hooks = format!("{attached} of {} hooks", report.capture.hooks.len());
-    let lost = report.capture.lost_events;
-    let missing = attached < report.capture.hooks.len() || lost > 0;
+    let (mut text, missing) = figures(scene);
     let findings: Vec<_> = report
         .coverage
         .iter()
-        .filter(|finding| finding.kind != "no_restart")
+        .filter(|finding| finding.kind != "no_disruption")
         .collect();
     let weak = findings.iter().find(|finding| finding.weakens);
-    let mut text = format!(" coverage: {hooks}, {lost} lost");
     if let Some(first) = weak.or(findings.first()) {
         let sign = if weak.is_some() { "!" } else { "note:" };
-        let more = match findings.len() {
-            1 => String::new(),
-            all => format!(" (+{} more)", all - 1),
-        };
+        let more = more(findings.len());
         let room = width.saturating_sub(text.chars().count() + sign.len() + more.len() + 4);
         text = format!("{text} · {sign} {}{more}", cut(&first.detail, room));
     } else if !missing {

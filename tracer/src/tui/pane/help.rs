@@ -42,13 +42,14 @@ const STATES: [(State, &str); 6] = [
 ];
 
 /// How the other words of the screen are explained.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 7] = [
     ("A B C …", "milestones, named in their pane; * several"),
-    ("+1.234", "ms since the restart's first sign; u: UTC"),
+    ("+1.234", "ms since the disruption's first sign; u: UTC"),
     ("EXPOSED", "from the flush until forwarding was back"),
     ("LOST", "packets to and from it; most lost is first"),
-    ("HOLE", "packets were lost for at least – at most"),
+    ("GAP", "packets were lost for at least – at most"),
     ("CAUSE", "why; Enter says it in words, with evidence"),
+    ("VERDICT", "what is proven; - where nothing was judged"),
 ];
 
 /// Draws it over everything, scrolled by some lines.

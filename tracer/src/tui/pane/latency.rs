@@ -7,8 +7,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget as _;
 use tracer_core::count;
-use tracer_core::latency::LatencyCount;
 use tracer_core::report::UpcallLatency;
+use tracer_core::vocabulary::capture::LatencyCount;
 
 use super::row::below;
 use crate::tui::scene::Scene;
@@ -49,11 +49,11 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Those of the shown restart; without one, all of them.
+/// Those of the shown disruption; without one, all of them.
 fn shown<'a>(scene: &Scene<'a>) -> Option<(String, &'a UpcallLatency)> {
-    if let Some(restart) = scene.moment.restart() {
-        let latency = restart.upcall_latency.as_ref()?;
-        return Some((format!("in restart {}", restart.id), latency));
+    if let Some(disruption) = scene.moment.disruption() {
+        let latency = disruption.upcall_latency.as_ref()?;
+        return Some((format!("in disruption {}", disruption.id), latency));
     }
     let latency = scene.moment.report.capture.upcall_latency.as_ref()?;
     Some(("so far".to_owned(), latency))

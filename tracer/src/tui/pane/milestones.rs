@@ -1,4 +1,4 @@
-//! The milestones of the shown restart, with the times between them.
+//! The milestones of the shown disruption, with the times between them.
 //!
 //! Must not depend on: Pods.
 
@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
-use tracer_core::report::Restart;
+use tracer_core::report::Disruption;
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::milestones;
 
@@ -55,18 +55,18 @@ impl Stop {
 
 /// Draws them: a list, or where there is no room for one, two lines.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
-    let restart = scene.moment.whole_restart();
-    let beside = restart.map_or_else(
+    let disruption = scene.moment.whole_disruption();
+    let beside = disruption.map_or_else(
         || vec![scene.span(Role::Dim, "· none yet")],
-        |restart| title(scene, restart),
+        |disruption| title(scene, disruption),
     );
     scene.heading(Pane::Milestones, beside, area, buffer);
-    let Some(restart) = restart else {
-        let quiet = scene.span(Role::Dim, " none: no restart has been seen");
+    let Some(disruption) = disruption else {
+        let quiet = scene.span(Role::Dim, " none: no disruption has been seen");
         Line::from(quiet).render(below(area, 1), buffer);
         return;
     };
-    let stops = stops(scene, restart);
+    let stops = stops(scene, disruption);
     if area.height >= LIST {
         list(scene, &stops, below(area, 1), buffer);
     } else {
@@ -76,20 +76,25 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn title<'a>(scene: &Scene<'a>, restart: &Restart) -> Vec<Span<'a>> {
-    let of = scene.moment.whole.restarts.len();
-    let begun = scene.moment.restart().is_some();
+fn title<'a>(scene: &Scene<'a>, disruption: &Disruption) -> Vec<Span<'a>> {
+    let listed = scene.moment.whole.disruptions.last();
+    let of = listed.map_or(disruption.id, |last| last.id.max(disruption.id));
+    let begun = scene.moment.disruption().is_some();
     let text = if begun {
-        format!("· restart {} of {of}, {}", restart.id, word(restart.kind))
+        format!(
+            "· disruption {} of {of}, {}",
+            disruption.id,
+            word(disruption.kind)
+        )
     } else {
-        format!("· restart {} of {of} is still to come", restart.id)
+        format!("· disruption {} of {of} is still to come", disruption.id)
     };
     vec![scene.span(Role::Text, text)]
 }
 
-fn stops(scene: &Scene<'_>, restart: &Restart) -> Vec<Stop> {
+fn stops(scene: &Scene<'_>, disruption: &Disruption) -> Vec<Stop> {
     let stops = ('A'..='Z')
-        .zip(milestones(restart))
+        .zip(milestones(disruption))
         .map(|(letter, (name, at))| Stop {
             letter,
             name,
@@ -156,6 +161,7 @@ fn short(name: &'static str) -> &'static str {
         "vswitchd exit" => "exit",
         "vswitchd start" => "start",
         "flag removed" => "flag gone",
+        "flows removed" => "flows gone",
         "upcalls bound" => "bound",
         "last flows installed" => "flows",
         other => other,

@@ -1,6 +1,6 @@
-//! The Pod table: each Pod's window, loss, hole, reason and cause.
+//! The Pod table: each Pod's window, loss, gap, reason and cause.
 //!
-//! Must not depend on: other restarts.
+//! Must not depend on: other disruptions.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,6 +9,7 @@ use ratatui::widgets::Widget as _;
 use tracer_core::report::Pod;
 use tracer_core::timeline::State;
 
+use crate::sink::words::{at_most, judged, verdict};
 use crate::tui::layout;
 use crate::tui::rows::{self, label, longest, lost, reason, standing};
 use crate::tui::scene::Scene;
@@ -39,19 +40,20 @@ const fn column(
 }
 
 /// The columns from left to right.
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     column("POD", |_, pod| label(pod), false, Some(Sort::Name)),
     column("NOW", now, false, None),
     column("EXPOSED", exposed, true, Some(Sort::Exposed)),
     column("LOST", losses, true, Some(Sort::Lost)),
-    column("HOLE min–max", hole, true, Some(Sort::Hole)),
+    column("GAP min–max", gap, true, Some(Sort::Gap)),
     column("REASON", why_lost, false, None),
     column("CAUSE", cause, false, Some(Sort::Cause)),
+    column("VERDICT", judgement, false, None),
     column("WINDOW", window, true, None),
 ];
 
 /// Which columns are kept where there is no room for all, the most important first.
-const PRIORITY: [usize; 8] = [0, 3, 4, 6, 2, 1, 5, 7];
+const PRIORITY: [usize; 9] = [0, 3, 4, 6, 2, 1, 7, 5, 8];
 
 /// Draws it.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -174,7 +176,8 @@ fn line<'a>(scene: &Scene<'a>, pod: &Pod, columns: &[(&'static Column, usize)]) 
         let text = (column.cell)(scene, pod);
         let role = match column.head {
             "NOW" => Theme::role(standing(pod, scene.moment).0),
-            "LOST" | "HOLE min–max" if lost(pod) > 0 => Role::Bad,
+            "LOST" | "GAP min–max" if lost(pod) > 0 => Role::Bad,
+            "VERDICT" => judged(pod).map_or(Role::Dim, Theme::verdict),
             "EXPOSED" if pod.cause.is_some() => Role::Warn,
             _ if text == "-" => Role::Dim,
             _ => Role::Text,
@@ -201,6 +204,7 @@ fn exposed(scene: &Scene<'_>, pod: &Pod) -> String {
         return "-".to_owned();
     };
     match exposed.duration_ns {
+        Some(nanos) if at_most(pod) => format!("≤{}", millis(nanos)),
         Some(nanos) => millis(nanos),
         None => format!("≥{}", millis(scene.moment.at.since(exposed.start_ns))),
     }
@@ -213,7 +217,7 @@ fn losses(_: &Scene<'_>, pod: &Pod) -> String {
     lost(pod).to_string()
 }
 
-fn hole(_: &Scene<'_>, pod: &Pod) -> String {
+fn gap(_: &Scene<'_>, pod: &Pod) -> String {
     let bound = |nanos: Option<u64>| nanos.map_or_else(|| "…".to_owned(), millis);
     longest(pod).map_or_else(
         || "-".to_owned(),
@@ -231,6 +235,11 @@ fn why_lost(_: &Scene<'_>, pod: &Pod) -> String {
 
 fn cause(_: &Scene<'_>, pod: &Pod) -> String {
     pod.cause.map_or_else(|| "-".to_owned(), word)
+}
+
+/// Where no disruption has touched it, nothing was judged.
+fn judgement(_: &Scene<'_>, pod: &Pod) -> String {
+    judged(pod).map_or("-", verdict).to_owned()
 }
 
 fn window(scene: &Scene<'_>, pod: &Pod) -> String {

@@ -138,8 +138,8 @@ fn marks(scene: &Scene<'_>, axis: (Timestamp, Timestamp), lanes: Rect, buffer: &
 }
 
 fn letters(scene: &Scene<'_>) -> Vec<(char, Timestamp)> {
-    let restart = scene.moment.whole_restart();
-    let milestones = restart.into_iter().flat_map(milestones);
+    let disruption = scene.moment.whole_disruption();
+    let milestones = disruption.into_iter().flat_map(milestones);
     ('A'..='Z')
         .zip(milestones)
         .map(|(letter, (_, at))| (letter, at))

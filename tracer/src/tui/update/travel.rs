@@ -1,6 +1,6 @@
 //! Going to another point in time.
 //!
-//! May not know: rows, panes.
+//! Must not depend on: rows, panes.
 
 use crate::historian::Target;
 use crate::historian::moment::{Moment, Origin};
@@ -33,13 +33,13 @@ pub fn travel(screen: &mut Screen, action: Action, moment: &Moment) -> Vec<Effec
                 .find(|mark| mark.at < moment.at);
             before.map(|mark| Target::Time(mark.at))
         }
-        Action::NextRestart => {
+        Action::NextDisruption => {
             let ends = moment.conclusions();
             let next = ends.iter().find(|at| **at > moment.at).copied();
             next.filter(|at| *at < moment.reach.1)
                 .map_or(Some(Target::Newest), |at| Some(Target::Time(at)))
         }
-        Action::PreviousRestart => {
+        Action::PreviousDisruption => {
             let ends = moment.conclusions();
             ends.iter()
                 .rev()
