@@ -87,7 +87,7 @@ fn the_report_of_the_fixed_order_reads_well() {
     insta::assert_snapshot!("fixed", text(&ovsgap(&["report", &file, "--utc"]).stdout));
 }
 
-/// A real restart, recorded in the lab: the engine's answer to it does not change unnoticed.
+/// A real disruption, recorded in the lab: the engine's answer to it does not change unnoticed.
 #[test]
 fn the_shipped_recording_reports_what_happened() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo/restart.jsonl");

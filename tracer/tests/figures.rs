@@ -54,7 +54,17 @@ fn report(recording: &[u8]) -> Report {
 
 fn printed(report: &Report) {
     for format in Format::ALL {
-        assert!(!render(report, Style { format, utc: true }).is_empty());
+        assert!(
+            !render(
+                report,
+                Style {
+                    format,
+                    utc: true,
+                    explain: true
+                }
+            )
+            .is_empty()
+        );
     }
 }
 
@@ -78,7 +88,7 @@ fn the_largest_counts_are_the_largest_sums() {
         changed(&recording(&Plot::default()), most),
     ] {
         let report = report(&recording);
-        assert_eq!(report.restarts[0].summary.lost_packets, u64::MAX);
+        assert_eq!(report.disruptions[0].summary.lost_packets, u64::MAX);
         assert_eq!(
             report.capture.upcall_latency.as_ref().unwrap().answered(),
             u64::MAX
@@ -89,7 +99,7 @@ fn the_largest_counts_are_the_largest_sums() {
 }
 
 #[test]
-fn a_restart_at_the_end_of_time_is_judged_and_drawn() {
+fn a_disruption_at_the_end_of_time_is_judged_and_drawn() {
     let last = Reader::new(SHIPPED)
         .unwrap()
         .map(|entry| entry.unwrap().event.at)
@@ -105,7 +115,7 @@ fn a_restart_at_the_end_of_time_is_judged_and_drawn() {
                 shift(&mut run.last);
             }
         });
-        assert!(!report(&moved).restarts.is_empty());
+        assert!(!report(&moved).disruptions.is_empty());
         printed(&report(&moved));
         drawn(&moved);
     }

@@ -8,16 +8,18 @@
 mod recorded;
 
 mod format;
+mod proven;
 
 use std::path::{Path, PathBuf};
 
 use format::{chrome, html, junit};
+use proven::{prove, unknown_port};
 use recorded::Plot;
 use tracer::command::report::read;
 use tracer::sink::{Format, Style, judged, render};
 use tracer_core::budget::{Budget, judge};
-use tracer_core::latency::LatencyCount;
 use tracer_core::report::{Report, UpcallLatency, Verdict};
+use tracer_core::vocabulary::capture::LatencyCount;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -32,7 +34,11 @@ const EXAMPLES: [(Format, &str); 6] = [
 ];
 
 fn style(format: Format) -> Style {
-    Style { format, utc: false }
+    Style {
+        format,
+        utc: false,
+        explain: false,
+    }
 }
 
 fn shipped() -> Report {
@@ -48,11 +54,12 @@ fn told(plot: &Plot) -> Report {
     read(&file).unwrap().0
 }
 
-/// The report of a capture in which nothing restarted.
+/// The report of a capture in which nothing was disrupted.
 fn nothing() -> Report {
     let mut report = shipped();
-    report.restarts.clear();
+    report.disruptions.clear();
     report.verdict = Verdict::Inconclusive;
+    report.why = vec!["no disruption of Open vSwitch was seen".to_owned()];
     report
 }
 
@@ -67,11 +74,19 @@ fn hostile() -> Report {
         finding.detail = name.into();
         finding.kind = name.into();
     }
-    let pods = report.restarts.iter_mut().flat_map(|restart| &mut restart.pods);
+    report.why = vec![name.to_owned()];
+    report.disruptions[0].why = vec![format!("{name} again")];
+    report.disruptions[0].unattributed = vec![unknown_port(name)];
+    let pods = report
+        .disruptions
+        .iter_mut()
+        .flat_map(|disruption| &mut disruption.pods);
     for (pod, number) in pods.zip(0..) {
         pod.name = name.into();
         pod.interface = format!("{name}{number}");
         pod.bridge = Some(name.to_owned());
+        pod.network = Some(name.to_owned());
+        prove(pod, 1, name);
         pod.ips = vec![name.to_owned()];
         let losses = [&mut pod.observed.to_pod, &mut pod.observed.from_pod];
         for key in losses.into_iter().flatten().flat_map(|loss| &mut loss.keys) {
@@ -85,13 +100,13 @@ fn hostile() -> Report {
 /// Windows without an end, upcalls with their waits, a hook that is missing.
 fn rare() -> Report {
     let mut report = shipped();
-    let restart = &mut report.restarts[0];
+    let disruption = &mut report.disruptions[0];
     let wait = |at_least_ns: u64, upcalls| LatencyCount {
         at_least_ns,
         below_ns: at_least_ns + at_least_ns / 16,
         upcalls,
     };
-    restart.upcall_latency = Some(UpcallLatency {
+    disruption.upcall_latency = Some(UpcallLatency {
         timed: 1_530,
         ambiguous: 12,
         min_ns: Some(65_536),
@@ -109,18 +124,23 @@ fn rare() -> Report {
             wait(134_217_728, 8),
         ],
     });
-    let pod = &mut restart.pods[1];
+    let pod = &mut disruption.pods[1];
     let exposed = pod.exposed.as_mut().unwrap();
     (exposed.end_ns, exposed.duration_ns, exposed.ended_by) = (None, None, None);
     pod.waterfall.clear();
     pod.observed.to_pod = None;
     pod.converged_ns = None;
-    restart.pods[2].verdict = Verdict::Inconclusive;
-    restart.pods[2].leak = Some(tracer_core::report::Leak {
-        start_ns: restart.milestones.flush_ns.unwrap(),
-        end_ns: restart.milestones.converged_ns,
+    prove(
+        &mut disruption.pods[2],
+        0,
+        "the flow monitor of br-int was closed from +0.1 s on",
+    );
+    disruption.unattributed = vec![unknown_port("port 9")];
+    disruption.pods[2].leak = Some(tracer_core::report::Leak {
+        start_ns: disruption.milestones.flush_ns.unwrap(),
+        end_ns: disruption.milestones.converged_ns,
     });
-    restart.milestones.flag_set_ns = None;
+    disruption.milestones.flag_set_ns = None;
     report.capture.hooks[3].ok = false;
     report.capture.hooks[3].error = Some("no such symbol".to_owned());
     report.coverage[0].weakens = true;
@@ -180,7 +200,8 @@ fn examples_are_what_is_printed() {
 
 #[test]
 fn the_readme_shows_the_report_of_the_shipped_recording() {
-    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let path = Path::new(ROOT).join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
     let shown = readme
         .split("```text\n")
         .nth(1)
@@ -188,11 +209,7 @@ fn the_readme_shows_the_report_of_the_shipped_recording() {
     let text = render(&shipped(), style(Format::Text));
     // What follows belongs to every report, and says little about this one.
     let (told, _) = text.split_once("\nsteady drops").unwrap();
-    assert_eq!(
-        shown.unwrap(),
-        told,
-        "copy the beginning of docs/examples/restart.txt"
-    );
+    compare(&path, &readme.replacen(shown.unwrap(), told, 1));
 }
 
 /// Pages to look at, for who works on them: `OVSGAP_PAGES=DIR`.
@@ -204,8 +221,8 @@ fn pages_are_well_formed_and_powerless() {
             std::fs::write(Path::new(&folder).join(format!("{name}.html")), &page).unwrap();
         }
         html::check(&page).unwrap_or_else(|error| panic!("{name}: {error}"));
-        for restart in &report.restarts {
-            assert!(page.contains(&format!("id=\"grid-{}\"", restart.id)), "{name}");
+        for disruption in &report.disruptions {
+            assert!(page.contains(&format!("id=\"grid-{}\"", disruption.id)), "{name}");
         }
     }
 }
@@ -217,14 +234,14 @@ fn a_page_says_what_was_not_seen() {
         "end not seen",
         "no packet seen",
         "Not seen: flag set.",
-        "1 gap weakens the verdict",
+        "1 finding weakens the verdict",
         "28 of 29 attached",
         "no such symbol",
     ] {
         assert!(page.contains(words), "{words}");
     }
     let page = render(&nothing(), style(Format::Html));
-    assert!(page.contains("No restart of Open vSwitch was seen"));
+    assert!(page.contains("No disruption of Open vSwitch was seen"));
 }
 
 #[test]
@@ -309,9 +326,9 @@ fn the_schema_is_that_of_the_report() {
         assert!(errors.is_empty(), "{name}: {errors:?}");
     }
     let mut wrong = serde_json::to_value(shipped()).unwrap();
-    wrong["restarts"][0]["pods"][0]["cause"] = "because".into();
+    wrong["disruptions"][0]["pods"][0]["cause"] = "because".into();
     assert!(!validator.is_valid(&wrong));
     let mut wrong = serde_json::to_value(shipped()).unwrap();
-    wrong["schema"] = "ovsgap.report/2".into();
+    wrong["schema"] = "ovsgap.report/1".into();
     assert!(!validator.is_valid(&wrong));
 }

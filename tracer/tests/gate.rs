@@ -1,4 +1,4 @@
-//! `ovsgap check` and `ovsgap compare` as a pipeline runs them, on recordings and on runs of real restarts.
+//! `ovsgap check` and `ovsgap compare` as a pipeline runs them, on recordings and on runs of real disruptions.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 #[allow(dead_code, reason = "not every test tells every story")]
@@ -231,6 +231,21 @@ fn bad_usage_is_an_error_with_a_remedy() {
 }
 
 #[test]
+fn runs_of_another_version_are_named_as_such() {
+    let folder = Folder::new();
+    let file = folder.fixed();
+    let older = folder.put(
+        "older.json",
+        br#"{"schema":"ovsgap.runs/1","runs":[{"restarts":1}]}"#,
+    );
+    ends(
+        &ovsgap(&["compare", &file, "--against", &older]),
+        2,
+        &["older.json", "ovsgap.runs/1", "ovsgap.runs/2"],
+    );
+}
+
+#[test]
 fn the_budget_of_a_pod_goes_before_that_of_its_namespace_and_of_all() {
     let folder = Folder::new();
     let toml = folder.put(
@@ -265,14 +280,14 @@ fn the_report_goes_to_a_file_and_the_verdict_to_the_screen() {
     let said = ends(&output, 1, &["FAIL         default/web-1: window"]);
     assert!(!said.contains("\"schema\""), "{said}");
     let report: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    assert_eq!(report["schema"], "ovsgap.report/1");
+    assert_eq!(report["schema"], "ovsgap.report/2");
     assert_eq!(report["judgement"]["verdict"], "fail");
     assert_eq!(
         report["judgement"]["cases"][0]["breaches"][0]["subject"],
         "window"
     );
     assert_eq!(
-        report["restarts"][0]["counterfactual"]["max_remaining_ns"],
+        report["disruptions"][0]["counterfactual"]["max_remaining_ns"],
         20_000_000
     );
 }
@@ -294,7 +309,7 @@ fn several_recordings_are_judged_one_by_one_and_told_together() {
         &["over 3 runs", "p90", "not yet to be trusted: 3 of 29 runs"],
     );
     assert!(
-        said.contains("(restart 2)")
+        said.contains("(disruption 2)")
             && said.contains("check: FAIL (3 over the budget, 0 undecided, 6 within it)"),
         "{said}"
     );
@@ -308,7 +323,7 @@ fn several_recordings_are_judged_one_by_one_and_told_together() {
         &folder.bug(),
     ]);
     let runs: Value = serde_json::from_str(&ends(&output, 1, &[])).unwrap();
-    assert_eq!(runs["schema"], "ovsgap.runs/1");
+    assert_eq!(runs["schema"], "ovsgap.runs/2");
     assert_eq!(runs["runs"][1]["worst"], "default/web-1");
     assert_eq!(runs["spread"]["window_ns"]["max"], 321_000_000);
     assert_eq!(runs["spread"]["window_ns"]["quantiles"][2]["runs_needed"], 299);
@@ -354,7 +369,7 @@ fn runs_in_which_nothing_was_seen_are_left_out() {
             "by 321.000 ms",
             "4 runs after against 4 before",
             "left out of before",
-            "no restart",
+            "no disruption",
         ],
     );
     ends(
@@ -369,7 +384,7 @@ fn runs_in_which_nothing_was_seen_are_left_out() {
     );
 }
 
-/// Runs of real restarts of one node, twenty of each order and twenty of each again: `check --repeat 20` in the lab.
+/// Runs of real disruptions of one node, twenty of each order and twenty of each again: `check --repeat 20` in the lab.
 fn lab(set: &str) -> String {
     format!("{}/tests/fixtures/runs/{set}.json", env!("CARGO_MANIFEST_DIR"))
 }
@@ -387,7 +402,7 @@ fn the_fixed_order_is_better_than_the_bugs_and_says_by_how_much() {
     let found: Value = serde_json::from_str(&ends(&output, 0, &[])).unwrap();
     assert_eq!(found["outcome"], "better");
     assert_eq!(found["before"]["runs"], 20);
-    // The hole is 300 ms and what a busy emulated node adds: the shift is at least as long, and its interval excludes less.
+    // The gap is 300 ms and what a busy emulated node adds: the shift is at least as long, and its interval excludes less.
     let bound = found["window"]["interval"][1].as_i64().unwrap();
     assert!(bound < -300_000_000, "{found:#}");
     // Flows that come late are what the fixed order does away with.

@@ -22,7 +22,7 @@ fn a_pod_without_flows_is_named_once() {
         Vec::<String>::new(),
         "what has healed is for the report"
     );
-    report.restarts[0].pods[1].cause = Some(Cause::FlowsNeverInstalled);
+    report.disruptions[0].pods[1].cause = Some(Cause::FlowsNeverInstalled);
     let news = live.news(&report);
     assert_eq!(news.len(), 1);
     assert!(

@@ -32,12 +32,12 @@ fn check(name: &str, recording: &[u8], keys: &str) {
 }
 
 #[test]
-fn a_restart_that_is_over() {
+fn a_disruption_that_is_over() {
     check("over", &recording(&bug()), "");
 }
 
 #[test]
-fn in_the_middle_of_a_restart() {
+fn in_the_middle_of_a_disruption() {
     // Between the flush and the flows.
     check("exposed", &recording(&bug()), "^]]]]ll");
 }
@@ -80,9 +80,9 @@ fn each_pane_in_the_shared_place() {
 }
 
 #[test]
-fn a_node_without_any_restart() {
+fn a_node_without_any_disruption() {
     let events = events(&bug()).into_iter().filter(|event| event.at < ms(1000));
-    check("no_restart", &recording_of(events), "");
+    check("no_disruption", &recording_of(events), "");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn shown(session: &Session) -> Vec<String> {
         .collect()
 }
 
-fn two_restarts() -> Vec<u8> {
+fn two_disruptions() -> Vec<u8> {
     let first = events(&Plot::default());
     let later = first
         .iter()
@@ -191,24 +191,24 @@ fn stepping_sees_every_event_but_ticks_once() {
 }
 
 #[test]
-fn restarts_are_stops() {
-    let session = Session::over(&two_restarts());
+fn disruptions_are_stops() {
+    let session = Session::over(&two_disruptions());
     assert_eq!(
-        session.moment.report.restarts.len(),
+        session.moment.report.disruptions.len(),
         2,
         "{:?}",
-        session.moment.report.restarts
+        session.moment.report.disruptions
     );
     let session = session.press("{");
-    assert_eq!(session.moment.report.restarts.len(), 1);
+    assert_eq!(session.moment.report.disruptions.len(), 1);
     assert_eq!(
-        session.moment.restart().unwrap().summary.affected,
+        session.moment.disruption().unwrap().summary.affected,
         3,
         "everything of the first is known"
     );
     let session = session.press("}");
     assert!(session.moment.following);
-    assert_eq!(session.moment.restart().unwrap().id, 2);
+    assert_eq!(session.moment.disruption().unwrap().id, 2);
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn live_goes_on_underneath_a_pause() {
         "the shown point does not move"
     );
     assert_eq!(
-        session.moment.whole.restarts[0].summary.affected, 3,
+        session.moment.whole.disruptions[0].summary.affected, 3,
         "but what is known does"
     );
     session.act(Action::Pause);
@@ -413,7 +413,7 @@ fn a_busy_live_screen_forgets_what_is_oldest() {
     let kept = moment.end - moment.begin;
     assert!((150_000..=200_000).contains(&kept), "{kept} are kept");
     assert_eq!(
-        moment.whole.restarts[0].summary.affected, 3,
+        moment.whole.disruptions[0].summary.affected, 3,
         "what follows from those that are forgotten is not"
     );
 }

@@ -1,6 +1,6 @@
 //! The Chrome trace event format: which phases have which fields, and that slices of one thread nest.
 //!
-//! May not know: what the events mean.
+//! Must not depend on: what the events mean.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,9 +52,9 @@ pub fn check(text: &str, report: &Report) -> Result<(), String> {
         return Err(format!("{track:?} has no name"));
     }
     let expected: usize = report
-        .restarts
+        .disruptions
         .iter()
-        .map(|restart| tracer_core::timeline::milestones(restart).len())
+        .map(|disruption| tracer_core::timeline::milestones(disruption).len())
         .sum();
     if instants != expected {
         return Err(format!("{instants} milestones of {expected}"));

@@ -1,6 +1,6 @@
 //! A page that is well-formed (as XML, too), runs nothing and fetches nothing.
 //!
-//! May not know: what it says.
+//! Must not depend on: what it says.
 
 use quick_xml::Reader;
 use quick_xml::events::Event;

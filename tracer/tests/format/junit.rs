@@ -1,7 +1,7 @@
 //! The rules of JUnit XML as Jenkins' xunit plugin has them in its junit-10.xsd, the strictest of its readers, and that
 //! the counts are right, which no schema can say.
 //!
-//! May not know: reports.
+//! Must not depend on: reports.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};

@@ -1,6 +1,6 @@
 //! The rules of formats that others define, as their readers enforce them.
 //!
-//! May not know: reports beyond their times.
+//! Must not depend on: reports beyond their times.
 
 pub mod chrome;
 pub mod html;

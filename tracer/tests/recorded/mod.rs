@@ -1,6 +1,6 @@
-//! Recordings of made-up restarts, for tests of what is drawn.
+//! Recordings of made-up disruptions, for tests of what is drawn.
 //!
-//! May not know: what is drawn. The stories are those of the judge's own tests, with upcalls and counters added.
+//! Must not depend on: what is drawn. The stories are those of the judge's own tests, with upcalls and counters added.
 
 #[path = "../../../tracer-core/tests/story/mod.rs"]
 #[allow(dead_code, reason = "not every test tells every story")]
@@ -13,8 +13,8 @@ pub mod session;
 use story::{DP, Story, ms};
 use tracer_core::event::{Event, EventKind, UpcallCommand, Upcalls};
 use tracer_core::id::PortNo;
-use tracer_core::latency::LatencyCount;
 use tracer_core::log::{self, Header, VERSION};
+use tracer_core::vocabulary::capture::LatencyCount;
 
 /// Where all recordings are from.
 pub fn header() -> Header {

@@ -1,6 +1,6 @@
 //! A screen without a terminal: keys in, drawn text out.
 //!
-//! May not know: what should be drawn.
+//! Must not depend on: what should be drawn.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
