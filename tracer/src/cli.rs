@@ -10,7 +10,7 @@ use crate::budget;
 use crate::sink;
 use crate::source::ebpf;
 
-/// Tells exactly when and why each Pod lost packets while Open vSwitch (or the agent that programs it) restarted.
+/// Reports exactly when and why each Pod lost packets while Open vSwitch, or whatever programs it, restarted or went wrong.
 #[derive(Debug, Parser)]
 #[command(name = "ovsgap", version, max_term_width = 110)]
 pub struct Cli {

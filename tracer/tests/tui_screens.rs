@@ -4,10 +4,15 @@
 #[allow(dead_code, reason = "not every test needs every story")]
 mod recorded;
 
+mod proven;
+
+use std::sync::Arc;
+
+use proven::{prove, unknown_port};
 use recorded::session::Session;
 use recorded::story::ms;
 use recorded::{Plot, events, recording, recording_of};
-use tracer::historian::{Historian, Order};
+use tracer::historian::{Historian, Order, strangers};
 use tracer::ready::Ready;
 use tracer::tui::screen::Pane;
 use tracer_core::event::{Event, EventKind, Hook};
@@ -120,6 +125,38 @@ fn what_is_missing_is_in_sight_on_every_screen() {
         session.screen.focus = pane;
         let drawn = session.press("z").draw();
         assert!(drawn.contains("4 of 5 hooks, 17 lost"), "{pane:?}:\n{drawn}");
+    }
+}
+
+/// The first Pod lost packets, the second is clear, of the third nothing can be said, and packets of somebody unknown were lost.
+fn proven_screen((columns, rows): (u16, u16)) -> Session {
+    let mut session = Session::over(&recording(&bug())).sized(columns, rows);
+    let report = Arc::make_mut(&mut session.moment.report);
+    let disruption = &mut report.disruptions[0];
+    prove(&mut disruption.pods[0], 820, "");
+    prove(&mut disruption.pods[1], 0, "");
+    prove(
+        &mut disruption.pods[2],
+        0,
+        "the flow monitor of br-int was closed",
+    );
+    disruption.unattributed = vec![unknown_port("port 9")];
+    disruption.why = vec![
+        "port 9 lost 7 packets, and nobody is known to own it.".to_owned(),
+        "default/web-1 lost 820 packets.".to_owned(),
+    ];
+    session.moment.strangers = strangers::rows(disruption);
+    session
+}
+
+#[test]
+fn a_verdict_says_why_and_what_it_rests_on() {
+    for (columns, rows) in SIZES {
+        let drawn = proven_screen((columns, rows)).draw();
+        assert!(drawn.contains("why: port 9 lost 7 packets"), "{drawn}");
+        assert!(drawn.contains("5 of 5 hooks, 0 lost"), "{drawn}");
+        assert!(drawn.contains("(+1 more)"), "{drawn}");
+        insta::assert_snapshot!(format!("proven_{columns}x{rows}"), drawn);
     }
 }
 

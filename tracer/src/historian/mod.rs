@@ -6,7 +6,7 @@
 pub mod describe;
 pub mod export;
 pub mod moment;
-mod strangers;
+pub mod strangers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
