@@ -90,8 +90,8 @@ fn what_a_verdict_rests_on_is_explained() {
     let text = printed(&report, Format::Text, true);
     says(&text, "what each verdict rests on");
     for words in [
-        ": PASS. Clear: nothing was lost, and nothing would have been. It rests on packets (+",
-        ", whole) and ",
+        ": PASS. Clear: nothing was lost, and nothing would have been. It rests on packets, ",
+        " and owners (+",
         ": FAIL. Lost: 1 packet was lost",
         ": INCONCLUSIVE. Cannot tell: the flow monitor was closed.",
         "partial: the flow monitor was closed",

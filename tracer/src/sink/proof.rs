@@ -59,31 +59,45 @@ fn because(proof: &Proof) -> String {
     text
 }
 
-/// `packets (+0.000 ms to +3000.000 ms, whole) and upcalls (…)`; `None`: it rests on nothing.
+/// `packets and upcalls (+0.000 ms to +3000.000 ms, whole)`, apart where their intervals are not the same; `None`: it rests on nothing.
 fn basis(proof: &Proof, witnesses: &[Witness], clock: Clock) -> Option<String> {
-    let each: Vec<String> = proof
-        .rests_on()
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for source in proof.rests_on() {
+        let span = seen(*source, witnesses, clock);
+        match groups.iter_mut().find(|(known, _)| *known == span) {
+            Some((_, names)) => names.push(source.name()),
+            None => groups.push((span, vec![source.name()])),
+        }
+    }
+    let each: Vec<String> = groups
         .iter()
-        .map(|source| based_on(*source, witnesses, clock))
+        .map(|(span, names)| format!("{} ({span})", listed(names).unwrap_or_default()))
         .collect();
-    let (last, others) = each.split_last()?;
+    let each: Vec<&str> = each.iter().map(String::as_str).collect();
+    listed(&each)
+}
+
+/// `a, b and c`.
+fn listed(words: &[&str]) -> Option<String> {
+    let (last, others) = words.split_last()?;
     Some(if others.is_empty() {
-        last.clone()
+        (*last).to_owned()
     } else {
         format!("{} and {last}", others.join(", "))
     })
 }
 
-fn based_on(source: Source, witnesses: &[Witness], clock: Clock) -> String {
-    let mut spans: Vec<String> = witnesses
+/// When a source was there, and how much of it.
+fn seen(source: Source, witnesses: &[Witness], clock: Clock) -> String {
+    let spans: Vec<String> = witnesses
         .iter()
         .filter(|witness| witness.source == source)
         .map(|witness| format!("{}, {}", interval(witness, clock), state(witness.state)))
         .collect();
     if spans.is_empty() {
-        spans.push("its interval is not known".to_owned());
+        return "its interval is not known".to_owned();
     }
-    format!("{} ({})", source.name(), spans.join("; "))
+    spans.join("; ")
 }
 
 /// A line for each witness: source, interval, how much of it was there, and what is missing.
@@ -163,7 +177,13 @@ mod tests {
         );
         assert_eq!(
             basis(&clear, &whole, clock).unwrap_or_default(),
-            "packets (+1.000 ms to +3.000 ms, whole) and upcalls (+1.000 ms to +3.000 ms, whole)"
+            "packets and upcalls (+1.000 ms to +3.000 ms, whole)"
+        );
+        let mut later = whole.clone();
+        later[1].from_ns = Timestamp(2_000_000);
+        assert_eq!(
+            basis(&clear, &later, clock).unwrap_or_default(),
+            "packets (+1.000 ms to +3.000 ms, whole) and upcalls (+2.000 ms to +3.000 ms, whole)"
         );
     }
 
