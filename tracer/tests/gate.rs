@@ -137,7 +137,7 @@ fn what_was_not_seen_is_named_in_each_pods_line() {
     starved.push(Event {
         at: recorded::story::ms(2050),
         kind: EventKind::RecordsLost {
-            hook: "ovs_flow_tbl_insert".into(),
+            hook: "ovs_dp_upcall".into(),
             count: 3,
         },
     });
@@ -153,7 +153,7 @@ fn what_was_not_seen_is_named_in_each_pods_line() {
         .find(|line| line.starts_with("INCONCLUSIVE default/web-1"))
         .unwrap();
     assert!(
-        line.contains("3 records of ovs_flow_tbl_insert did not fit"),
+        line.contains("3 records of ovs_dp_upcall did not fit"),
         "{line}"
     );
 }
