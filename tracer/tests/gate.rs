@@ -152,10 +152,7 @@ fn what_was_not_seen_is_named_in_each_pods_line() {
         .lines()
         .find(|line| line.starts_with("INCONCLUSIVE default/web-1"))
         .unwrap();
-    assert!(
-        line.contains("3 records of ovs_dp_upcall did not fit"),
-        "{line}"
-    );
+    assert!(line.contains("3 records of ovs_dp_upcall did not fit"), "{line}");
 }
 
 #[test]

@@ -257,6 +257,24 @@ async fn an_echo_is_answered_with_what_it_held() {
 }
 
 #[tokio::test]
+async fn a_monitor_that_answers_is_alive() {
+    let mut bench = Bench::start(&[]);
+    let listener = bench.listen("br-int");
+    let mut peer = Peer::accept(&listener).await;
+    peer.negotiate(0x7e).await;
+    peer.send(&replies(OF10)[0]).await;
+    bench.events.until(is_snapshot).await;
+    let mut asked = peer.message().await;
+    assert_eq!(asked, [1, 2, 0, 8, 0, 0, 0, 2]);
+    asked[1] = 3;
+    peer.send(&asked).await;
+    let alive = EventKind::OpenFlowAlive {
+        bridge: "br-int".into(),
+    };
+    bench.events.until(|kind| *kind == alive).await;
+}
+
+#[tokio::test]
 async fn a_paused_monitor_is_told() {
     let mut bench = Bench::start(&[]);
     let listener = bench.listen("br-int");

@@ -36,29 +36,37 @@ const PULSE: u32 = REQUEST + 1;
 /// How often a switch is asked whether it is there. A monitor that says nothing is not known to have seen nothing.
 const BEAT: Duration = Duration::from_millis(500);
 
+/// So many beats without an answer are given up on: as long as [`PATIENCE`].
+const BEATS: u32 = 30;
+
 /// Our echo requests.
 struct Pulse {
     ticks: Interval,
-    /// When the one was sent that is not answered yet.
-    asked: Option<Timestamp>,
+    /// For how many beats one has not been answered.
+    unanswered: Option<u32>,
 }
 
 impl Pulse {
     fn new() -> Self {
         let mut ticks = interval(BEAT);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ticks, asked: None }
+        Self {
+            ticks,
+            unanswered: None,
+        }
     }
 
-    /// Whether the answer is still to be waited for.
-    fn beat(&self, now: Timestamp) -> anyhow::Result<()> {
-        let patience = u64::try_from(PATIENCE.as_nanos()).unwrap_or(u64::MAX);
-        match self.asked {
-            Some(asked) if now.since(asked) > patience => {
-                bail!("ovs-vswitchd hangs: it has not answered for {PATIENCE:?}")
-            }
-            Some(_) | None => Ok(()),
+    /// Whether the next request is to be sent. Errors: the last one was not answered for too long.
+    fn is_to_be_asked(&mut self) -> anyhow::Result<bool> {
+        let Some(beats) = &mut self.unanswered else {
+            self.unanswered = Some(0);
+            return Ok(true);
+        };
+        *beats += 1;
+        if *beats > BEATS {
+            bail!("ovs-vswitchd hangs: it has not answered for {PATIENCE:?}");
         }
+        Ok(false)
     }
 }
 
@@ -137,13 +145,15 @@ impl Bridge {
         let mut monitor = Monitor::new(self.name.clone(), version);
         let mut pulse = Pulse::new();
         loop {
-            let (at, message) = if monitor.is_on() {
+            let (at, message) = if monitor.is_live() {
                 link.next_or_beat(version, &mut pulse).await?
+            } else if monitor.is_on() {
+                link.next(version).await?
             } else {
                 within(link.next(version)).await?
             };
             if matches!(message, Message::EchoReply { xid } if xid == PULSE) {
-                pulse.asked = None;
+                pulse.unanswered = None;
                 let bridge = self.name.clone();
                 self.outbox.put(at, EventKind::OpenFlowAlive { bridge }).await;
                 continue;
@@ -241,10 +251,9 @@ impl Link {
             let message = tokio::select! {
                 message = self.receive() => message?,
                 _ = pulse.ticks.tick() => {
-                    pulse.beat(clock::now())?;
-                    if pulse.asked.is_none() {
-                        pulse.asked = Some(clock::now());
-                        self.send(&codec::echo_request(version, PULSE)).await?;
+                    if pulse.is_to_be_asked()? {
+                        // Where it has gone, what it sent before is still to be read: the end is found there.
+                        self.send(&codec::echo_request(version, PULSE)).await.ok();
                     }
                     continue;
                 }
@@ -277,11 +286,11 @@ impl Link {
                 return Ok((self.received_at, codec::decode(&message)?));
             }
             self.received.reserve(CHUNK);
-            let read = self
-                .stream
-                .read_buf(&mut self.received)
-                .await
-                .context("reading from ovs-vswitchd")?;
+            let read = match self.stream.read_buf(&mut self.received).await {
+                // It leaves without reading what it was asked last.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+                read => read.context("reading from ovs-vswitchd")?,
+            };
             self.received_at = clock::now();
             if read == 0 {
                 bail!("ovs-vswitchd closed the connection");
