@@ -59,10 +59,11 @@ pub fn message(case: &Case) -> String {
 
 fn figure(subject: Subject, bounds: Bounds, breach: Option<&Breach>) -> String {
     let known = match subject {
-        Subject::Lost | Subject::Pods => {
-            let open = if bounds.at_most.is_none() { " or more" } else { "" };
-            format!("lost {}{open}", count(bounds.at_least, "packet"))
-        }
+        Subject::Lost | Subject::Pods => match (bounds.at_least, bounds.at_most) {
+            (0, None) => "lost packets not known".to_owned(),
+            (least, None) => format!("lost {} or more", count(least, "packet")),
+            (least, Some(_)) => format!("lost {}", count(least, "packet")),
+        },
         Subject::Window | Subject::Exposed => format!("{subject} {}", range(bounds.at_least, bounds.at_most)),
     };
     let Some(Breach { limit, verdict, .. }) = breach else {
