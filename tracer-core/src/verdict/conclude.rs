@@ -98,7 +98,7 @@ const FINDINGS: usize = 256;
 
 fn nothing_to_judge() -> Finding {
     let mut found = finding(
-        "no_restart",
+        "no_disruption",
         None,
         None,
         "No disruption was seen: there is nothing to judge.".to_owned(),

@@ -13,9 +13,9 @@ use crate::verdict::pods;
 use crate::verdict::scene::View;
 use crate::vocabulary::count;
 use crate::vocabulary::id::DpIfindex;
-use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::time::{MILLISECOND, Timestamp};
 use crate::vocabulary::words::{Kind, Verdict};
-use crate::witness::proof::Proof;
+use crate::witness::proof::{Proof, Says};
 
 /// Sentences that are listed of what keeps a verdict from being pass.
 const SENTENCES: usize = 8;
@@ -130,6 +130,7 @@ fn verdict(view: &View<'_>, pods: &[Pod], unattributed: &[Unattributed]) -> (Ver
             "No Pod was known on this node, so none can be judged. `ovsgap doctor` says why.".to_owned(),
         );
     }
+    why.extend(harm(&judged));
     let nobodys = count::total(unattributed.iter().map(|row| row.loss.lost_packets));
     if nobodys > 0 {
         worst = Some(Verdict::Fail);
@@ -153,6 +154,40 @@ fn verdict(view: &View<'_>, pods: &[Pod], unattributed: &[Unattributed]) -> (Ver
     }
     why.truncate(SENTENCES);
     (verdict, why)
+}
+
+/// How many lost packets, or would have, and the worst of them.
+fn harm(judged: &[&Pod]) -> Vec<String> {
+    let of = |what: Says| {
+        let proofs = judged.iter().filter_map(|pod| Some((*pod, pod.proof.as_ref()?)));
+        proofs.filter(move |(_, proof)| proof.says() == what)
+    };
+    let all = judged.len();
+    let lost = of(Says::Lost).max_by_key(|(_, proof)| proof.lost_packets().at_least);
+    let lost = lost.map(|(pod, proof)| {
+        let (count, most) = (of(Says::Lost).count(), proof.lost_packets().at_least);
+        format!(
+            "{count} of {all} Pods and ports lost packets; {} lost the most ({most}).",
+            label(pod)
+        )
+    });
+    let dark = of(Says::Dark).max_by_key(|(_, proof)| proof.window_ns().at_least);
+    let dark = dark.map(|(pod, proof)| {
+        let (count, longest) = (of(Says::Dark).count(), proof.window_ns().at_least / MILLISECOND);
+        format!(
+            "{count} of {all} Pods and ports sent nothing that was lost and could not have been reached; {} for the longest time \
+             ({longest} ms at least).",
+            label(pod)
+        )
+    });
+    lost.into_iter().chain(dark).collect()
+}
+
+fn label(pod: &Pod) -> String {
+    match &pod.namespace {
+        Some(namespace) => format!("{namespace}/{}", pod.name),
+        None => pod.name.clone(),
+    }
 }
 
 /// Pods; of ports that are no Pod those that lost packets.

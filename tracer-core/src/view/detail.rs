@@ -143,6 +143,6 @@ fn untouched(device: &str, endpoint: &Endpoint) -> Pod {
         cause: None,
         waterfall: Vec::new(),
         counterfactual: None,
-        verdict: Verdict::Pass,
+        verdict: Verdict::Inconclusive,
     }
 }

@@ -78,10 +78,11 @@ fn losing(loss: &Loss) -> Option<Stretch> {
     })
 }
 
-fn named(disruption: &Disruption) -> [(&'static str, Option<Timestamp>); 8] {
+fn named(disruption: &Disruption) -> [(&'static str, Option<Timestamp>); 9] {
     let seen = &disruption.milestones;
     [
         ("flag set", seen.flag_set_ns),
+        ("flows removed", seen.flows_removed_ns),
         ("vswitchd exit", seen.vswitchd_exit_ns),
         ("vswitchd start", seen.vswitchd_start_ns),
         ("flag removed", seen.flag_removed_ns),

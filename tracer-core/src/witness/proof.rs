@@ -94,7 +94,7 @@ impl Proof {
             at_least: claim.lost,
             at_most: (carried || by_state || by_packets && claim.lost > 0).then_some(claim.lost),
         };
-        let window_ns = window(claim, exposed, carried, by_state);
+        let window_ns = window(claim, exposed, carried, by_state, by_packets);
         let says = says(lost_packets, window_ns);
         let mut rests_on = Vec::new();
         for (used, sources) in [(carried, &BY_PACKETS[..]), (by_state, &BY_STATE[..])] {
@@ -171,7 +171,7 @@ fn is_whole(witnesses: &[Witness], source: Source) -> bool {
     of_source.peek().is_some() && of_source.all(|witness| witness.state == State::Whole)
 }
 
-fn window(claim: &Claim<'_>, exposed: Bounds, carried: bool, by_state: bool) -> Bounds {
+fn window(claim: &Claim<'_>, exposed: Bounds, carried: bool, by_state: bool, by_packets: bool) -> Bounds {
     if claim.lost == 0 && (carried || by_state) && claim.exposed.at_least == 0 {
         // Traffic that goes on without a loss excludes what the flow monitor's late word does not.
         return Bounds::exactly(0);
@@ -179,7 +179,8 @@ fn window(claim: &Claim<'_>, exposed: Bounds, carried: bool, by_state: bool) -> 
     let gap = Bounds {
         at_least: claim.gap.at_least,
         at_most: match claim.lost {
-            0 => exposed.at_most,
+            // Where no packet was seen to be lost, only whole evidence of packets says that none was.
+            0 => exposed.at_most.filter(|_| by_packets),
             _ => claim.gap.at_most.filter(|_| carried),
         },
     };

@@ -20,6 +20,10 @@ const NEW: Pid = Pid(200);
 
 /// What differs between stories. Times in ms; the flush is at 2000.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent choices, each read by its name"
+)]
 pub struct Plot {
     pub pods: u16,
     /// When each Pod's OpenFlow flows come back, after (or before) the flush; `None`: never.
@@ -156,7 +160,7 @@ impl Story {
                 _ => None,
             })
             .collect();
-        for at in (0..=16).map(|half| half * 500 + 7) {
+        for at in (0..16).map(|half| half * 500 + 7) {
             let by_then = |(first, last): &(u64, u64)| {
                 ms(at)
                     .0

@@ -29,7 +29,7 @@ const AWAY: [&str; 2] = ["datapath_gone", "port_gone"];
 fn may_bring(way: Way, kind: &str) -> bool {
     match kind {
         "source_down" => way == Way::Module,
-        "no_restart" => way == Way::Database,
+        "no_disruption" => way == Way::Database,
         kind if AWAY.contains(&kind) => way.takes_ports_away(),
         kind => BY_LOAD.contains(&kind),
     }
@@ -39,7 +39,7 @@ fn may_bring(way: Way, kind: &str) -> bool {
 fn must_bring(way: Way, told: &BTreeSet<&str>) -> bool {
     let away = !way.takes_ports_away() || AWAY.iter().any(|kind| told.contains(kind));
     let module = way != Way::Module || told.contains("source_down");
-    let database = way != Way::Database || told.contains("no_restart");
+    let database = way != Way::Database || told.contains("no_disruption");
     away && module && database
 }
 
