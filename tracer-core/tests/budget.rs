@@ -193,6 +193,7 @@ fn packets_that_nobody_followed_are_not_counted_as_none() {
     );
     let monitored = Plot {
         monitored: true,
+        followed: true,
         ..plot
     };
     all(&judge(&told(&monitored), &Budget::nothing()), Verdict::Pass);

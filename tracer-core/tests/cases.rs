@@ -98,10 +98,10 @@ fn a_flag_that_stays_after_a_cleanup_leaves_all_dark() {
     }
     assert_eq!(
         losses(stuck),
-        [("pod-1", (0, 775)), ("pod-2", (774, 774)), ("pod-3", (773, 1))]
+        [("pod-1", (0, 774)), ("pod-2", (774, 773)), ("pod-3", (773, 0))]
     );
     let loss = pod(stuck, "pod-1").observed.from_pod.as_ref();
-    assert!(loss.is_some_and(|loss| loss.by_reason == [(Reason::NoHandler, 775)].into()));
+    assert!(loss.is_some_and(|loss| loss.by_reason == [(Reason::NoHandler, 774)].into()));
 }
 
 /// The flag is `True`, as Python writes it, and stays: nothing is lost yet.

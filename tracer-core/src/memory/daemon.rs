@@ -142,6 +142,11 @@ impl Daemon {
         false
     }
 
+    /// Whether any ovs-vswitchd is known.
+    pub fn is_known(&self) -> bool {
+        !self.processes.is_empty()
+    }
+
     /// Whether the one that ended had a parent that makes the next one (`--monitor`).
     pub fn is_monitored(&self) -> bool {
         self.serving.is_none() && self.monitor.is_some()

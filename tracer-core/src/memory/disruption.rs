@@ -251,9 +251,9 @@ impl Disruptions {
         }
     }
 
-    /// Whether a process is none of the instances of ovs-vswitchd: one serves, and it is another.
+    /// Whether a process is none of the instances of ovs-vswitchd: their births are seen, and it is none of them.
     pub fn is_stranger(&self, pid: Pid) -> bool {
-        self.daemon.serving().is_some() && !self.daemon.knows(pid)
+        self.daemon.is_known() && !self.daemon.knows(pid)
     }
 
     /// Flows without which endpoints cannot be reached were removed.

@@ -76,6 +76,9 @@ pub struct Disruption {
     pub datapath: Option<String>,
     /// What began it, and how it went.
     pub kind: Kind,
+    /// The signal that ended ovs-vswitchd (0: it left by itself); `None`: it did not end, or how was not seen.
+    #[serde(default)]
+    pub signal: Option<i32>,
     /// When its first sign was seen.
     pub began_ns: Timestamp,
     /// When it had settled, or the next one began; `None`: it was still under way when the capture ended.

@@ -6,9 +6,10 @@ use crate::memory::coverage::{Blemish, Of, finding};
 use crate::memory::disruption::Disruption as Disrupted;
 use crate::memory::engine::Engine;
 use crate::memory::readings::Growth;
+use crate::memory::story::Gap;
 use crate::report::{Capture, Disruption, Hook, Node, Reconciliation, Report, SCHEMA, SteadyDrop};
 use crate::verdict::docket::Docket;
-use crate::verdict::evidence::{Evidence, within};
+use crate::verdict::evidence::{Evidence, refused, within};
 use crate::verdict::loss::steady_drop;
 use crate::verdict::missing::blemishes;
 use crate::verdict::one::disruption;
@@ -137,8 +138,17 @@ fn outside(engine: &Engine, disruptions: &[Disruption]) -> Vec<Finding> {
     let mut lost = 0_u64;
     let mut times: Vec<Timestamp> = Vec::new();
     for (_, story) in engine.traffic.stories(engine.now) {
-        let gaps = story.gaps.iter().filter(|_| story.forwarded);
-        for gap in gaps.filter(|gap| !spans.iter().any(|span| within(gap.last_lost, *span))) {
+        // No policy makes a socket refuse a message.
+        let gaps = story.gaps.iter();
+        let gaps: Vec<Gap> = if story.forwarded {
+            gaps.cloned().collect()
+        } else {
+            gaps.filter_map(refused).collect()
+        };
+        for gap in gaps
+            .iter()
+            .filter(|gap| !spans.iter().any(|span| within(gap.last_lost, *span)))
+        {
             lost = lost.saturating_add(gap.packets());
             times.extend([gap.first_lost, gap.last_lost]);
         }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use crate::memory::coverage::Blemish;
 use crate::memory::engine::Engine;
-use crate::report::{DISRUPTIONS, Disruption, Loss};
+use crate::report::{DISRUPTIONS, Disruption, Loss, Pod};
 use crate::verdict::missing::blemishes;
 use crate::verdict::one::disruption;
 use crate::verdict::pods::AFTERMATH;
 use crate::vocabulary::event::Event;
 use crate::vocabulary::time::{SECOND, Timestamp};
 use crate::vocabulary::words::{Kind, Verdict};
+use crate::witness::proof::Says;
 
 /// A disruption that has been over for so long is settled: userspace has read every run of packets by then (it reads the fuller
 /// tables every 6.5 s), and what was queued has been answered or dropped.
@@ -142,7 +143,12 @@ pub fn over(disruption: &Disruption) -> Option<Timestamp> {
     let mut over = milestones
         .flag_removed_ns
         .map_or(flush, |removed| removed.max(flush));
-    for pod in named() {
+    let clear = |pod: &&Pod| {
+        pod.proof
+            .as_ref()
+            .is_some_and(|proof| proof.says() == Says::Clear)
+    };
+    for pod in named().filter(|pod| !clear(pod)) {
         let losses = || {
             [&pod.observed.to_pod, &pod.observed.from_pod]
                 .into_iter()

@@ -41,6 +41,8 @@ pub struct Track<'a> {
     pub addressee: Option<&'a str>,
     /// A policy drops it: it was dropped outside of the disruption, too, and never forwarded.
     pub policy: bool,
+    /// It is not known yet whether a policy drops it: it was never forwarded.
+    unproven: bool,
 }
 
 /// Traffic that is dropped this long after its sender's other traffic is forwarded again is dropped by a policy: the revalidator
@@ -78,7 +80,8 @@ impl<'a> Evidence<'a> {
                 story,
                 device,
                 addressee,
-                policy: !forwarded,
+                policy: false,
+                unproven: !forwarded,
             });
         }
         evidence
@@ -90,16 +93,25 @@ impl<'a> Evidence<'a> {
     pub fn know_policies(&mut self, risk: Option<Timestamp>, again: impl Fn(&str) -> Option<Timestamp>) {
         let risk = risk.unwrap_or(self.span.0);
         for track in self.keys.iter_mut().filter(|track| !track.story.forwarded) {
+            track.unproven = !track.is_unicast();
             let again = track.device.and_then(&again);
             let outside = |gap: &Gap| {
-                gap.first_lost < risk
+                // When of a gap it was dropped is known where nothing else took its packets.
+                gap.first_lost < risk && refused(gap).is_none()
                     || again.is_some_and(|again| {
                         gap.first_lost >= again || gap.last_lost >= again.plus(AFTERWARDS)
                     })
             };
-            // Router solicitations and the like: no flow of an endpoint forwards them.
-            let multicast = !track.is_unicast() && !track.finds_neighbours();
-            track.policy = multicast || track.story.gaps.iter().filter(|gap| is_drop(gap)).any(outside);
+            track.policy = track.story.gaps.iter().filter(|gap| is_drop(gap)).any(outside);
+        }
+        // A port that is made again gives the same traffic another key.
+        let same = |track: &Track<'a>| {
+            let key = track.key;
+            (track.device, key.eth_type, key.dst, key.proto, key.port)
+        };
+        let denied: BTreeSet<_> = self.keys.iter().filter(|track| track.policy).map(same).collect();
+        for track in self.keys.iter_mut().filter(|track| !track.story.forwarded) {
+            track.policy |= denied.contains(&same(track)) || track.is_housekeeping();
         }
     }
 
@@ -249,9 +261,13 @@ impl Track<'_> {
             .map_or_else(|| format!("port {}", self.key.in_port), str::to_owned)
     }
 
-    fn finds_neighbours(&self) -> bool {
-        Class::of(Direction::FromPod, self.key.eth_type, self.key.proto).finds_neighbours
-            && !matches!(self.key.dst, Destination::Ip(ip) if ip.is_multicast())
+    /// What a host sends for itself and nobody forwards: router solicitations and reports of groups (RFC 4861, RFC 3810), and
+    /// whether its own address is taken (RFC 4862).
+    fn is_housekeeping(&self) -> bool {
+        /// `IPPROTO_ICMPV6`.
+        const ICMPV6: u8 = 58;
+        let own = self.addressee.is_some() && self.addressee == self.device;
+        self.key.proto == ICMPV6 && (own || !self.is_unicast())
     }
 
     fn is_unicast(&self) -> bool {
@@ -261,13 +277,17 @@ impl Track<'_> {
         }
     }
 
-    /// Its gaps in a span. Of what a policy drops, only upcalls that were refused: no policy makes a socket refuse a message.
+    /// Its gaps in a span. What a policy drops outside of it would have been dropped in it, too.
     pub fn losses(&self, span: Span) -> Vec<Gap> {
         let gaps = self.story.gaps.iter().filter(|gap| within(gap.last_lost, span));
-        if !self.policy {
-            return gaps.cloned().collect();
+        if self.policy {
+            return Vec::new();
         }
-        gaps.filter_map(refused).collect()
+        if self.unproven {
+            // No policy makes a socket refuse a message.
+            return gaps.filter_map(refused).collect();
+        }
+        gaps.cloned().collect()
     }
 }
 
@@ -276,7 +296,7 @@ fn is_drop(gap: &Gap) -> bool {
 }
 
 /// The part of a gap that refused upcalls made.
-fn refused(gap: &Gap) -> Option<Gap> {
+pub fn refused(gap: &Gap) -> Option<Gap> {
     let by_reason: BTreeMap<Reason, u64> = gap
         .by_reason
         .iter()

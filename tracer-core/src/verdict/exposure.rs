@@ -54,8 +54,9 @@ pub fn exposed(view: &View<'_>, device: &str, endpoint: &Endpoint) -> Option<Exp
     }
     let standing = effective(view, device, endpoint);
     let state = view.disruption.converging.endpoint(device);
-    let whole = whole(view, device, standing, state)?;
-    Some(window::of_port(&whole, endpoint.since, endpoint.until))
+    let whole = whole(view, device, standing, state)
+        .map(|whole| window::of_port(&whole, endpoint.since, endpoint.until));
+    with_absences(view, endpoint, whole)
 }
 
 fn open(start: Timestamp) -> Exposed {
@@ -123,6 +124,23 @@ fn cut(view: &View<'_>, device: &str, standing: Standing, state: Option<&Converg
     }
     let start = dropped.into_iter().chain([told]).min()?;
     Some(window::exposed(start, standing, state, &forwarding))
+}
+
+/// A Pod's port that was away for a time took its traffic away, too, whatever else did.
+fn with_absences(view: &View<'_>, endpoint: &Endpoint, whole: Option<Exposed>) -> Option<Exposed> {
+    let (from, to) = view.span();
+    let in_span = |gone: Timestamp| gone >= from && to.is_none_or(|to| gone < to);
+    let away = endpoint.away.iter().filter(|(gone, _)| in_span(*gone));
+    let away = away.filter(|_| endpoint.identity.pod.is_some() && endpoint.until.is_none());
+    away.fold(whole, |whole, (gone, back)| {
+        let absence = Exposed {
+            start_ns: *gone,
+            end_ns: Some(*back),
+            duration_ns: Some(back.since(*gone)),
+            ended_by: None,
+        };
+        Some(whole.map_or(absence, |whole| window::joined(&whole, *gone, *back)))
+    })
 }
 
 /// Its port went: until it is there again.

@@ -41,7 +41,22 @@ fn disagreements(engine: &Engine) -> Vec<Blemish> {
             finding: found,
         })
     });
-    differ.collect()
+    let unseen = engine.readings.pairs().filter_map(|(dp, one, next)| {
+        let grown = next.lost.checked_sub(one.lost).filter(|grown| *grown > 0)?;
+        if Growth::between(one, next).is_some() {
+            return None;
+        }
+        let name = engine.topology.datapath_name(dp);
+        let datapath = name.map_or_else(|| dp.to_string(), str::to_owned);
+        let detail = format!("Datapath {datapath} lost {grown} upcalls while the hooks counted none.");
+        let mut found = finding("counters_differ", Some(one.at), Some(next.at), detail);
+        found.weakens = true;
+        Some(Blemish {
+            of: Of::Upcalls,
+            finding: found,
+        })
+    });
+    differ.chain(unseen).collect()
 }
 
 fn forgotten(gaps: u64) -> Option<Blemish> {

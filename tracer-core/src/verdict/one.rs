@@ -61,6 +61,7 @@ pub fn disruption(
         id,
         datapath: datapath(engine, state.dp),
         kind: state.kind(),
+        signal: state.signal,
         began_ns: state.began,
         ended_ns: until,
         milestones,

@@ -40,6 +40,13 @@ impl Weighed {
         let by_absence = |reason: Reason| incomplete && reason == Reason::UserspaceDrop;
         let counted = found.lost.iter().filter(|(reason, _)| !by_absence(**reason));
         let lost = count::total(counted.map(|(_, count)| *count));
+        let absent = count::total(found.lost.values()).saturating_sub(lost);
+        let discounted = (absent > 0).then(|| {
+            format!(
+                "{absent} of its packets were handed to userspace and no answer was seen, while records did not fit: whether they were \
+                 lost is not known."
+            )
+        });
         let (at_least, at_most, last_lost) = longest(losses(&found.observed));
         let packets = is_whole(witnesses, Source::Packets) && is_whole(witnesses, Source::Upcalls);
         let start = found
@@ -58,7 +65,10 @@ impl Weighed {
             exposed: dark(view, found, witnesses, to, last_lost),
             carried: !is_pod || view.evidence.carried(found.device, start),
             reachable: reachable(view, found, start),
-            doubts: doubts(view, found, to, elsewhere.map(|(_, port)| port.0)),
+            doubts: doubts(view, found, to, elsewhere.map(|(_, port)| port.0))
+                .into_iter()
+                .chain(discounted)
+                .collect(),
         }
     }
 
@@ -162,8 +172,15 @@ fn reachable(view: &View<'_>, found: &Found<'_>, start: Timestamp) -> bool {
         SharedStanding::Installed(at) => at <= start,
         SharedStanding::Missing(_) => false,
     };
-    let taken = view.disruption.cut.contains(found.device) || found.endpoint.missing.is_some();
-    own && shared && !dropped && !taken
+    let away = found
+        .endpoint
+        .away
+        .iter()
+        .any(|(_, back)| *back >= view.disruption.began);
+    let taken = view.disruption.cut.contains(found.device) || found.endpoint.missing.is_some() || away;
+    // Until upcalls are bound, new traffic is lost.
+    let bound = view.disruption.milestones.upcalls_bound_ns;
+    own && shared && !dropped && !taken && bound.is_none_or(|bound| bound <= start)
 }
 
 /// What contradicts a pass, whatever the witnesses say.

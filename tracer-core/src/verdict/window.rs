@@ -49,6 +49,23 @@ pub fn since(emptied: Option<Timestamp>, exposed: &Exposed) -> Exposed {
     }
 }
 
+/// A window and an absence of the port: one window from the first to the last of both. An empty one adds nothing.
+pub fn joined(window: &Exposed, gone: Timestamp, back: Timestamp) -> Exposed {
+    let empty = window.duration_ns == Some(0);
+    let start = if empty { gone } else { window.start_ns.min(gone) };
+    let end = match window.end_ns {
+        Some(_) if empty => Some(back),
+        Some(end) => Some(end.max(back)),
+        None => None,
+    };
+    Exposed {
+        start_ns: start,
+        end_ns: end,
+        duration_ns: end.map(|end| end.since(start)),
+        ended_by: window.ended_by.filter(|_| !empty && window.end_ns == end),
+    }
+}
+
 /// The part of a window in which its endpoint's port was there: from `since` on, and no longer than `until`.
 pub fn of_port(exposed: &Exposed, since: Timestamp, until: Option<Timestamp>) -> Exposed {
     let start = exposed.start_ns.max(since);

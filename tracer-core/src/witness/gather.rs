@@ -109,11 +109,17 @@ fn packets(scene: &Scene<'_>, risk: Timestamp) -> Found {
     let touches = |(armed, let_go): &&(Timestamp, Option<Timestamp>)| {
         *armed <= scene.to && let_go.is_none_or(|let_go| let_go >= risk)
     };
-    let Some((armed, let_go)) = spans.iter().find(touches) else {
+    let Some((armed, _)) = spans.iter().find(touches) else {
         return absent(
             "Single packets were not followed, so what was lost is not known. `--evidence auto` follows them during disruptions, \
              `--evidence always` at all times.",
         );
+    };
+    // A capture lets go of its hooks before it writes its end.
+    let ends = scene.to >= scene.engine.now;
+    let forgiven = if ends { ALIVE } else { 0 };
+    let covers = |(armed, let_go): &(Timestamp, Option<Timestamp>)| {
+        *armed <= risk && let_go.is_none_or(|let_go| let_go.plus(forgiven) >= scene.to)
     };
     if *armed > risk {
         return partial(&format!(
@@ -121,12 +127,16 @@ fn packets(scene: &Scene<'_>, risk: Timestamp) -> Found {
             armed.since(risk) / MILLISECOND
         ));
     }
-    if let_go.is_some_and(|let_go| let_go.plus(ALIVE) < scene.to) {
-        return partial("Single packets were no longer followed at the end of the disruption.");
+    if !spans.iter().any(covers) {
+        return partial(
+            "Single packets were not followed all the time: the hooks on them were let go meanwhile.",
+        );
     }
     let away = &scene.endpoint.away;
     if scene.endpoint.missing.is_some_and(|since| since <= scene.to)
-        || away.iter().any(|(gone, back)| *gone <= scene.to && *back >= risk)
+        || away
+            .iter()
+            .any(|(gone, back)| *gone <= scene.to && *back >= scene.disruption.began)
     {
         return partial(
             "Its port was away from the datapath for a time: packets that came meanwhile met no hook and are not counted.",

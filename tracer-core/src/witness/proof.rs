@@ -80,7 +80,12 @@ impl Proof {
         let certain = claim.doubts.is_empty();
         let by_packets = certain && whole(&BY_PACKETS);
         let carried = by_packets && claim.carried;
-        let by_state = certain && claim.reachable && claim.lost == 0 && whole(&BY_STATE);
+        // What was reachable may have lost packets all the same: somebody has to have looked.
+        let looked = claim
+            .witnesses
+            .iter()
+            .any(|witness| witness.source == Source::Packets && witness.state != State::Absent);
+        let by_state = certain && claim.reachable && claim.lost == 0 && looked && whole(&BY_STATE);
         let bounded = carried || certain && whole(&[Source::Flows, Source::Megaflows]);
         let exposed = Bounds {
             at_least: claim.exposed.at_least,
@@ -271,7 +276,13 @@ mod tests {
         let proof = Proof::of(&claim(&packets));
         assert_eq!((proof.says(), proof.verdict()), (Says::Clear, Verdict::Pass));
         assert_eq!(proof.rests_on(), BY_PACKETS);
-        let state = witnesses(&BY_STATE);
+        let mut state = witnesses(&BY_STATE);
+        assert_eq!(
+            Proof::of(&claim(&state)).verdict(),
+            Verdict::Inconclusive,
+            "nobody looked at packets"
+        );
+        state[0].state = State::Partial;
         assert_eq!(Proof::of(&claim(&state)).verdict(), Verdict::Pass);
         for missing in BY_STATE {
             let rest: Vec<Source> = BY_STATE.into_iter().filter(|source| *source != missing).collect();
