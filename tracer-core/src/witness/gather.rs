@@ -115,6 +115,12 @@ fn packets(scene: &Scene<'_>, risk: Timestamp) -> Found {
              `--evidence always` at all times.",
         );
     };
+    // Where nothing was taken from the megaflows, packets went on by them, and those that went to userspace are always seen.
+    let risk = if scene.disruption.risk().is_some() {
+        risk
+    } else {
+        risk.max(*armed)
+    };
     // A capture lets go of its hooks before it writes its end.
     let ends = scene.to >= scene.engine.now;
     let forgiven = if ends { ALIVE } else { 0 };
