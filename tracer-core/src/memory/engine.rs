@@ -437,12 +437,11 @@ impl Engine {
             }
             EventKind::OpenFlowSnapshot { bridge } => self.openflow.snapshot(at, bridge),
             EventKind::OpenFlowAlive { bridge } => {
-                // It was asked after its last sign of life: what it had not told by then was not so.
-                let since = self.openflow.monitor(bridge).map(|monitor| monitor.heard);
+                let since = self.openflow.monitor(bridge).and_then(|monitor| monitor.answered);
                 if let (Some(since), Some(disruption)) = (since, self.disruptions.current()) {
                     disruption.baseline.heard(since, bridge);
                 }
-                self.openflow.heard(at, bridge);
+                self.openflow.alive(at, bridge);
             }
             EventKind::OpenFlowDown { bridge, error } => {
                 self.coverage.source(at, &monitor(bridge), false, error);

@@ -28,6 +28,11 @@ pub struct Monitor {
     pub told: Option<Timestamp>,
     /// Its last sign of life.
     pub heard: Timestamp,
+    /// Its last answer but one: what it had not told by its last answer was not so then. (Within one pass of its main loop
+    /// ovs-vswitchd may answer before it tells of what it did in that pass.)
+    pub answered: Option<Timestamp>,
+    /// Its last answer.
+    answer: Option<Timestamp>,
 }
 
 /// The same wherever its port is numbered anew: in the match, the device stands for its number.
@@ -124,6 +129,13 @@ impl OpenFlow {
     pub fn heard(&mut self, at: Timestamp, bridge: &str) {
         let monitor = self.monitors.entry(bridge.to_owned()).or_default();
         monitor.heard = monitor.heard.max(at);
+    }
+
+    /// A monitor has answered.
+    pub fn alive(&mut self, at: Timestamp, bridge: &str) {
+        self.heard(at, bridge);
+        let monitor = self.monitors.entry(bridge.to_owned()).or_default();
+        monitor.answered = monitor.answer.replace(at);
     }
 
     /// The monitor of a bridge.
