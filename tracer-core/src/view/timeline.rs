@@ -78,11 +78,13 @@ fn losing(loss: &Loss) -> Option<Stretch> {
     })
 }
 
+const FLOWS_REMOVED: &str = "flows removed";
+
 fn named(disruption: &Disruption) -> [(&'static str, Option<Timestamp>); 9] {
     let seen = &disruption.milestones;
     [
         ("flag set", seen.flag_set_ns),
-        ("flows removed", seen.flows_removed_ns),
+        (FLOWS_REMOVED, seen.flows_removed_ns),
         ("vswitchd exit", seen.vswitchd_exit_ns),
         ("vswitchd start", seen.vswitchd_start_ns),
         ("flag removed", seen.flag_removed_ns),
@@ -106,7 +108,11 @@ pub fn milestones(disruption: &Disruption) -> Vec<(&'static str, Timestamp)> {
 /// The names of the milestones of a disruption that were not seen.
 pub fn unseen_milestones(disruption: &Disruption) -> Vec<&'static str> {
     let missing = named(disruption).into_iter().filter(|(_, at)| at.is_none());
-    missing.map(|(name, _)| name).collect()
+    // Of that flows were removed only a disruption that began with it could tell.
+    missing
+        .map(|(name, _)| name)
+        .filter(|name| *name != FLOWS_REMOVED)
+        .collect()
 }
 
 /// The span worth showing: everything that is not forwarding, and the flush, with a margin. Of a disruption
