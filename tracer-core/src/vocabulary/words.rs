@@ -150,7 +150,8 @@ pub struct Condition {
 pub struct Finding {
     /// `hook_missing`, `records_lost`, `late_events`, `log_gap`, `log_truncated`, `source_down`,
     /// `monitor_paused`, `counters_differ`, `evidence_off`, `evidence_late`, `datapath_gone`, `port_gone`,
-    /// `types_derived`, `hits_skipped`, `skips_untold`, `unanswered`, `foreign_flush`, …
+    /// `types_derived`, `hits_skipped`, `skips_untold`, `unanswered`, `foreign_flush`, `lost_outside`, `clock_silent`,
+    /// `no_disruption`.
     pub kind: String,
     /// From when; `None`: the whole capture.
     pub from_ns: Option<Timestamp>,
