@@ -74,6 +74,14 @@ impl Growth {
     }
 }
 
+impl Of {
+    fn counted(&self) -> impl DoubleEndedIterator<Item = &Reading> {
+        self.recent
+            .iter()
+            .filter(|reading| reading.before.is_some() && reading.after.is_some())
+    }
+}
+
 /// So many readings of a datapath are remembered: a quarter of an hour.
 const REMEMBERED: usize = 900;
 
@@ -106,10 +114,23 @@ impl Readings {
         }
     }
 
-    /// The first and the last reading of each datapath.
+    /// The first and the last reading of each datapath in which the hooks counted, too.
     pub fn ends(&self) -> impl Iterator<Item = (DpIfindex, &Reading, &Reading)> {
         let all = self.all.iter();
-        all.filter_map(|(dp, of)| Some((*dp, &of.first, of.recent.back()?)))
+        all.filter_map(|(dp, of)| Some((*dp, &of.first, of.counted().next_back()?)))
+    }
+
+    /// The same, two after each other.
+    pub fn counted_pairs(&self) -> impl Iterator<Item = (DpIfindex, &Reading, &Reading)> {
+        self.all.iter().flat_map(|(dp, of)| {
+            let next = of.counted().skip(1);
+            of.counted().zip(next).map(move |(one, next)| (*dp, one, next))
+        })
+    }
+
+    /// Whether the hooks ever counted what went through a datapath.
+    pub fn is_counted(&self, dp: DpIfindex) -> bool {
+        self.all.get(&dp).is_some_and(|of| of.counted().next().is_some())
     }
 
     /// Two readings of one datapath after each other, for all that are remembered.

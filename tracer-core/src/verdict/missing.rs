@@ -19,7 +19,7 @@ pub fn blemishes(engine: &Engine, transport: Vec<Blemish>) -> Vec<Blemish> {
 
 /// Between which readings the datapath counted other upcalls than the hooks.
 fn disagreements(engine: &Engine) -> Vec<Blemish> {
-    let differ = engine.readings.pairs().filter_map(|(dp, one, next)| {
+    let differ = engine.readings.counted_pairs().filter_map(|(dp, one, next)| {
         let growth = Growth::between(one, next).filter(|growth| !growth.agrees())?;
         let name = engine.topology.datapath_name(dp);
         let datapath = name.map_or_else(|| dp.to_string(), str::to_owned);
@@ -43,7 +43,7 @@ fn disagreements(engine: &Engine) -> Vec<Blemish> {
     });
     let unseen = engine.readings.pairs().filter_map(|(dp, one, next)| {
         let grown = next.lost.checked_sub(one.lost).filter(|grown| *grown > 0)?;
-        if Growth::between(one, next).is_some() {
+        if engine.readings.is_counted(dp) {
             return None;
         }
         let name = engine.topology.datapath_name(dp);
