@@ -152,6 +152,11 @@ fn t41b_a_port_that_alone_is_not_made_again_is_missing() {
         Some((ms(1010), None)),
         "it is away since then, and still is"
     );
+    let why = missing.proof.as_ref().map(|proof| proof.why().join(" "));
+    assert!(
+        why.is_some_and(|why| why.contains("No such device")),
+        "OVSDB says why"
+    );
     for other in ["web-1", "web-2"] {
         assert_eq!(pod(only(&report), other).verdict, Verdict::Pass);
     }

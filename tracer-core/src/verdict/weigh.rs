@@ -197,6 +197,9 @@ fn doubts(view: &View<'_>, found: &Found<'_>, to: Timestamp, elsewhere: Option<u
     if disruption.taken_over {
         doubts.push("Two instances of ovs-vswitchd command the datapath: stop one of them.".to_owned());
     }
+    if found.endpoint.missing.is_some() {
+        doubts.push(missing(view, found));
+    }
     if is_unbound(view) {
         doubts.push(
             "ovs-vswitchd started and bound no upcall handler: new traffic is lost. Look for `n-handler-threads` in its log and \
@@ -225,6 +228,20 @@ fn doubts(view: &View<'_>, found: &Found<'_>, to: Timestamp, elsewhere: Option<u
         );
     }
     doubts
+}
+
+/// That its port is away, and what OVSDB says of it.
+fn missing(view: &View<'_>, found: &Found<'_>) -> String {
+    let row = view.engine.topology.row(found.device);
+    let why = match row.map(|row| row.error.as_deref()) {
+        Some(Some(error)) => format!("Open vSwitch says: {error}."),
+        Some(None) => "Its row is still in OVSDB.".to_owned(),
+        None => "Its bridge was deleted, and nobody has put the port back.".to_owned(),
+    };
+    format!(
+        "Its port {} is not in the datapath any more. {why} Add the port again (`ovs-vsctl add-port`).",
+        found.device
+    )
 }
 
 /// A new ovs-vswitchd serves, and neither a binding nor an upcall that was taken says that it takes upcalls.
