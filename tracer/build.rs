@@ -1,6 +1,6 @@
 //! Hands the eBPF object that `cargo xtask build` made to the crate, where there is one.
 //!
-//! May not know: how the object is built. Without it everything but the loader builds and is tested, with
+//! Must not depend on: how the object is built. Without it everything but the loader builds and is tested, with
 //! no eBPF toolchain.
 
 use std::error::Error;

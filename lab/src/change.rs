@@ -1,6 +1,6 @@
 //! Pods that come and go while Open vSwitch restarts, as a CNI makes and deletes them.
 //!
-//! May not know: the restart around it, ovsgap.
+//! Must not depend on: the restart around it, ovsgap.
 
 use std::fs;
 use std::path::Path;

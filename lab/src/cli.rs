@@ -1,6 +1,6 @@
 //! The commands that run inside a node.
 //!
-//! May not know: the host.
+//! Must not depend on: the host.
 
 use std::fs;
 use std::path::PathBuf;

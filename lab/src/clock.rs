@@ -1,6 +1,6 @@
 //! The node's clocks.
 //!
-//! May not know: who asks. All times of the project are `CLOCK_MONOTONIC` in nanoseconds; the kernel stamps
+//! Must not depend on: who asks. All times of the project are `CLOCK_MONOTONIC` in nanoseconds; the kernel stamps
 //! packets with `CLOCK_REALTIME`, which nothing sets in the lab's node, so one offset serves a whole run.
 
 use rustix::thread::{ClockId as SleepClock, clock_nanosleep_absolute};

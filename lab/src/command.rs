@@ -1,6 +1,6 @@
 //! Runs the node's own programs.
 //!
-//! May not know: what they do.
+//! Must not depend on: what they do.
 
 use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};

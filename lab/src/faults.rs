@@ -1,6 +1,6 @@
 //! Troubles of ovsgap's own: each is made in a node with traffic, under the real program.
 //!
-//! May not know: what else a report should say (`judge` does), the host.
+//! Must not depend on: what else a report should say (`judge` does), the host.
 
 mod disturbed;
 mod ending;

@@ -1,6 +1,6 @@
 //! The first process of the node: brings the system up, runs the job, says how it ended, powers off.
 //!
-//! May not know: what the job's command does. Like the init of aya's test-distro, it is one program and one
+//! Must not depend on: what the job's command does. Like the init of aya's test-distro, it is one program and one
 //! verdict; there is no service manager.
 
 use std::fs::{self, File, OpenOptions};

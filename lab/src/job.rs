@@ -1,6 +1,6 @@
 //! Runs the job's command: its output goes to the host as it comes, it ends with the command's exit or its time.
 //!
-//! May not know: mounts, the scenario. A daemon that the command left behind may hold the pipes open for ever,
+//! Must not depend on: mounts, the scenario. A daemon that the command left behind may hold the pipes open for ever,
 //! so the command's exit, not the pipes' end, ends the reading.
 
 use std::fs::File;

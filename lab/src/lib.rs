@@ -1,7 +1,7 @@
 //! What runs inside the lab's node: init, the node, its restarts, the prober, the troubles, the bench; and the words that it
 //! shares with the host.
 //!
-//! May not know: the host side (images, QEMU), what is right, the crates of ovsgap: it looks at ovsgap from outside.
+//! Must not depend on: the host side (images, QEMU), what is right, the crates of ovsgap: it looks at ovsgap from outside.
 
 pub mod cli;
 pub mod init;

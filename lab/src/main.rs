@@ -1,6 +1,6 @@
 //! `ovsgap-lab`: init and every command of a node.
 //!
-//! May not know: how any of it is done. It parses the command line and turns errors into exit codes.
+//! Must not depend on: how any of it is done. It parses the command line and turns errors into exit codes.
 
 use std::process::ExitCode;
 

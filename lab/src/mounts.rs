@@ -1,6 +1,6 @@
 //! The node's file systems: the few init needs first, the root drive, and what a Linux system has besides.
 //!
-//! May not know: jobs, frames.
+//! Must not depend on: jobs, frames.
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! The node: OVS, its bridge, Pods with the identities a CNI writes, the pipeline.
 //!
-//! May not know: restarts, traffic.
+//! Must not depend on: restarts, traffic.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

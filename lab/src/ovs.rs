@@ -1,6 +1,6 @@
 //! The real daemons of Open vSwitch: start, stop, kill, and their OpenFlow tables.
 //!
-//! May not know: Pods' addresses, scenarios. Daemons log to files: one that kept a pipe open would keep
+//! Must not depend on: Pods' addresses, scenarios. Daemons log to files: one that kept a pipe open would keep
 //! whoever reads it waiting.
 
 use std::fs;

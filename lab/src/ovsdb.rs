@@ -1,6 +1,6 @@
 //! The one write to OVSDB whose moment matters: `other_config:flow-restore-wait`.
 //!
-//! May not know: daemons, flows. Spoken directly (RFC 7047, section 4.1.3) because starting `ovs-vsctl` takes
+//! Must not depend on: daemons, flows. Spoken directly (RFC 7047, section 4.1.3) because starting `ovs-vsctl` takes
 //! longer than the holes to be made: an agent, too, has its connection open.
 
 use std::io::Write as _;

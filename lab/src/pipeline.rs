@@ -1,6 +1,6 @@
 //! The OpenFlow pipeline of the node, shaped like Antrea's: which flows there are without Pods and for each Pod.
 //!
-//! May not know: how flows get into OVS. Pure: text in the syntax of `ovs-ofctl add-flows`.
+//! Must not depend on: how flows get into OVS. Pure: text in the syntax of `ovs-ofctl add-flows`.
 //!
 //! Tables, priorities, matches and cookies follow Antrea's `InstallPodFlows` and cookie allocator
 //! (round 16 bits, category 8 bits, 8 bits reserved, object 32 bits).

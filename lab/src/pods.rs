@@ -1,6 +1,6 @@
 //! The node's Pods: network namespaces with the names, addresses and devices a CNI would give them.
 //!
-//! May not know: OVS, traffic.
+//! Must not depend on: OVS, traffic.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,6 +1,6 @@
 //! Restarts Open vSwitch the way an agent or an operator would, right or wrong.
 //!
-//! May not know: ovsgap, what the traffic suffers.
+//! Must not depend on: ovsgap, what the traffic suffers.
 
 use std::path::{Path, PathBuf};
 

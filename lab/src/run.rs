@@ -1,6 +1,6 @@
 //! Runs one scenario: a node whose traffic flows, a restart under `ovsgap record`, the truth beside it.
 //!
-//! May not know: what the report should say; the host judges.
+//! Must not depend on: what the report should say; the host judges.
 
 use std::fs::{self, File};
 use std::path::Path;

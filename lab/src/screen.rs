@@ -1,6 +1,6 @@
 //! A node to look at: `ovsgap watch` on its second serial line, and Open vSwitch restarted under traffic meanwhile.
 //!
-//! May not know: what is at the line's other end, beyond its size.
+//! Must not depend on: what is at the line's other end, beyond its size.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};

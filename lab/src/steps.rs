@@ -1,6 +1,6 @@
 //! The log of what a scenario did to the node, and when: one JSON line per step.
 //!
-//! May not know: what the steps mean.
+//! Must not depend on: what the steps mean.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

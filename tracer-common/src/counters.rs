@@ -1,6 +1,6 @@
 //! Volumes: what the programs count in maps and userspace reads on its tick.
 //!
-//! May not know: who reads them.
+//! Must not depend on: who reads them.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -1,6 +1,6 @@
 //! The kernel functions and tracepoints that are hooked, by number and by name.
 //!
-//! May not know: how they are attached.
+//! Must not depend on: how they are attached.
 
 macro_rules! hooks {
     ($($(#[$doc:meta])* $variant:ident = $id:literal => $name:literal,)+) => {

@@ -1,6 +1,6 @@
 //! How long upcalls waited for their answer: a histogram with buckets of at most a sixteenth of their value.
 //!
-//! May not know: who counts, who reads.
+//! Must not depend on: who counts, who reads.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

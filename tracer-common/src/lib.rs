@@ -1,6 +1,6 @@
 //! The wire between ovsgap's eBPF programs and its userspace: records, counters, names, offsets.
 //!
-//! May not know: std, aya, or what a record means.
+//! Must not depend on: std, aya, or what a record means.
 //!
 //! Both sides are built from this one crate, so layouts agree by construction; zerocopy's derives
 //! refuse a type with padding, so no byte of the kernel's stack can leak out.

@@ -1,6 +1,6 @@
 //! Where the kernel keeps what the programs read: member offsets, found at load time.
 //!
-//! May not know: how they are found (that is `source::ebpf::offsets`).
+//! Must not depend on: how they are found (that is `source::ebpf::offsets`).
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

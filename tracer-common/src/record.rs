@@ -1,6 +1,6 @@
 //! Records of the ring buffer: a [`Header`], then the body of its [`Kind`], then trailing bytes.
 //!
-//! May not know: how records become events.
+//! Must not depend on: how records become events.
 
 use crate::run::{Run, RunKey};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};

@@ -1,6 +1,6 @@
 //! Packet evidence: the current run of each traffic key on each CPU.
 //!
-//! May not know: who counts, who reads.
+//! Must not depend on: who counts, who reads.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -1,6 +1,6 @@
 //! Slots of a table: what a program keeps where userspace reads it without a system call.
 //!
-//! May not know: what is kept.
+//! Must not depend on: what is kept.
 
 /// A slot: a key and its value. An empty one is all zeros.
 pub trait Slot: Copy {

@@ -1,6 +1,6 @@
 //! libFuzzer's entry: feeds its bytes to the one target that `OVSGAP_FUZZ` names.
 //!
-//! May not know: what a target does with them (`tracer::fuzzing`), how it is built and run (`cargo xtask fuzz`).
+//! Must not depend on: what a target does with them (`tracer::fuzzing`), how it is built and run (`cargo xtask fuzz`).
 #![no_main]
 #![allow(
     unsafe_code,

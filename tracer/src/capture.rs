@@ -1,6 +1,6 @@
 //! A live capture: all sources attached and running, until it is told to stop.
 //!
-//! May not know: reports, commands, formats.
+//! Must not depend on: reports, commands, formats.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! How the allocator keeps memory that this program has freed.
 //!
-//! May not know: what the memory was for.
+//! Must not depend on: what the memory was for.
 
 /// From this size on, in bytes, what is freed goes back to the system at once: glibc's own threshold at the start. Reading the kernel's types
 /// takes buffers of many MiB once, and glibc would take their size as a reason to keep all that are smaller (its threshold grows

@@ -1,6 +1,6 @@
 //! Files that ovsgap writes: what they are called by default, and who may read them.
 //!
-//! May not know: what is written into them.
+//! Must not depend on: what is written into them.
 
 use std::fs::{File, OpenOptions};
 use std::io;

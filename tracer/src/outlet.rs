@@ -1,7 +1,7 @@
 //! Where a recording goes: a file, or a pipe whose reader may be slow, stand still, or never come. A file gets all of it;
 //! for a reader nobody waits before the end, and there not for long.
 //!
-//! May not know: what is written.
+//! Must not depend on: what is written.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};

@@ -1,6 +1,6 @@
 //! The one loop: events come in, are written to the log in arrival order, and are judged.
 //!
-//! May not know: where events come from, how reports are printed.
+//! Must not depend on: where events come from, how reports are printed.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;

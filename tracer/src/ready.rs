@@ -1,6 +1,6 @@
 //! Whether every source has told what there was when the capture began.
 //!
-//! May not know: what it was. A command that restarts OVS must not start earlier: the state before
+//! Must not depend on: what it was. A command that restarts OVS must not start earlier: the state before
 //! the restart would be missing.
 
 use std::collections::BTreeSet;

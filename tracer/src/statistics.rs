@@ -1,6 +1,6 @@
 //! Two samples by their ranks: is one larger than the other, and by how much.
 //!
-//! May not know: what is measured. `u64::MAX` stands for a figure without an upper bound: it ranks last.
+//! Must not depend on: what is measured. `u64::MAX` stands for a figure without an upper bound: it ranks last.
 
 use statrs::distribution::{ContinuousCDF as _, Normal};
 use statrs::stats_tests::Alternative;

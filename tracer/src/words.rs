@@ -1,6 +1,6 @@
 //! Our own words on standard error, held back while a screen has the terminal, or while nobody reads them.
 //!
-//! May not know: what is said.
+//! Must not depend on: what is said.
 
 use std::io;
 use std::mem::take;

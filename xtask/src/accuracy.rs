@@ -1,6 +1,6 @@
 //! `docs/accuracy.md`: truth beside report of every scenario of a run, for people who want to know how far to trust it.
 //!
-//! May not know: what is right (that is `judge`), virtual machines.
+//! Must not depend on: what is right (that is `judge`), virtual machines.
 
 use std::fmt::Write as _;
 use std::fs;

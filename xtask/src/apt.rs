@@ -1,7 +1,7 @@
 //! Debian packages unpacked below the cache, with apt folders of their own: the machine's lists and packages stay
 //! as they are.
 //!
-//! May not know: what the packages are for.
+//! Must not depend on: what the packages are for.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Runs scenarios in nodes, some to a boot, and reads what they left.
 //!
-//! May not know: what a report should say.
+//! Must not depend on: what a report should say.
 
 use std::fs;
 use std::path::{Path, PathBuf};

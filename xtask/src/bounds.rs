@@ -1,6 +1,6 @@
 //! One traffic key of the report beside the packets of the stream that it is: the very packets, not about as many.
 //!
-//! May not know: Pods, causes, files. Pure.
+//! Must not depend on: Pods, causes, files. Pure.
 //!
 //! A packet is in the datapath at some point between its send stamp and its receive stamp; a lost one between the stamps
 //! before and after the call that sent it (a veth's receive softirq runs inside that call). So each of the report's times

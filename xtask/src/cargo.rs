@@ -1,6 +1,6 @@
 //! Cargo, as it was called by.
 //!
-//! May not know: what is built.
+//! Must not depend on: what is built.
 
 use std::path::Path;
 use std::process::Command;

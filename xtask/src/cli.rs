@@ -1,6 +1,6 @@
 //! The commands and their options.
 //!
-//! May not know: how a command does its work.
+//! Must not depend on: how a command does its work.
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Builds what runs on a node: the eBPF object and static binaries.
 //!
-//! May not know: what they do there. A static binary starts on every userland, however old its libc.
+//! Must not depend on: what they do there. A static binary starts on every userland, however old its libc.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: a real restart with the bug's order, ovsgap's report of it, and the truth beside it.
 //!
-//! May not know: how a node is made or what the report should say.
+//! Must not depend on: how a node is made or what the report should say.
 
 mod pump;
 mod terminal;

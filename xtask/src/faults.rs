@@ -1,6 +1,6 @@
 //! What `cargo xtask test --faults` brings back from a node: which of ovsgap's own troubles it came through.
 //!
-//! May not know: how a trouble is made (that is the node's), what a report should say.
+//! Must not depend on: how a trouble is made (that is the node's), what a report should say.
 
 use std::path::Path;
 

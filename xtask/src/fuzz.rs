@@ -1,6 +1,6 @@
 //! `cargo xtask fuzz`: builds the fuzzer on stable Rust, gives each target so many inputs, says what came of it.
 //!
-//! May not know: what a target reads. Its corpus is `tracer/fuzz/corpus/TARGET`; what was found on the way stays below
+//! Must not depend on: what a target reads. Its corpus is `tracer/fuzz/corpus/TARGET`; what was found on the way stays below
 //! `target/fuzz`, so that the next run goes on from there.
 
 use std::collections::BTreeMap;

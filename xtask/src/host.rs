@@ -1,6 +1,6 @@
 //! What this machine must have installed for the lab, and how to become root where that is needed.
 //!
-//! May not know: what the packages are used for beyond their program's name.
+//! Must not depend on: what the packages are used for beyond their program's name.
 
 use std::path::Path;
 use std::process::Command;

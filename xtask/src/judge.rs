@@ -1,6 +1,6 @@
 //! What must be true of a scenario's report beside the prober's truth: one check after the other.
 //!
-//! May not know: files, virtual machines. Pure over an [`Outcome`].
+//! Must not depend on: files, virtual machines. Pure over an [`Outcome`].
 
 use lab::words::few::{UNSEEN, is_few};
 use lab::words::report::{Condition, Disruption, Reconciliation};

@@ -1,6 +1,6 @@
 //! Build, virtual nodes, demo and tests of ovsgap.
 //!
-//! May not know: how any of it is done. It parses the command line and turns errors into exit codes.
+//! Must not depend on: how any of it is done. It parses the command line and turns errors into exit codes.
 
 mod accuracy;
 mod apt;

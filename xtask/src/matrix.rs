@@ -1,6 +1,6 @@
 //! Distribution beside restart: in each cell what was expected, what ovsgap told, what the prober knows.
 //!
-//! May not know: what is right (that is `judge`), files. Pure: outcomes to rows of text.
+//! Must not depend on: what is right (that is `judge`), files. Pure: outcomes to rows of text.
 
 use std::collections::BTreeSet;
 

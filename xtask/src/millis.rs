@@ -1,6 +1,6 @@
 //! Times as people read them.
 //!
-//! May not know: of what.
+//! Must not depend on: of what.
 
 /// Nanoseconds as milliseconds, for people.
 pub fn millis(nanos: u64) -> String {

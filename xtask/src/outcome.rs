@@ -1,6 +1,6 @@
 //! Everything a scenario left behind, and what the truth says about one Pod in it.
 //!
-//! May not know: what it should be (that is `judge`), how it is shown.
+//! Must not depend on: what it should be (that is `judge`), how it is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

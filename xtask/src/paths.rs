@@ -1,6 +1,6 @@
 //! Where things lie: the workspace, its `target/`, and the cache of what was fetched or built.
 //!
-//! May not know: what is in them.
+//! Must not depend on: what is in them.
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! One long step at a time: a spinner on a terminal, plain lines elsewhere, the failed tool's tail on an error.
 //!
-//! May not know: what the steps are.
+//! Must not depend on: what the steps are.
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold, one step after the other, and one last line with the counts.
 //!
-//! May not know: how a step does its work. A step that fails does not keep the next from running.
+//! Must not depend on: how a step does its work. A step that fails does not keep the next from running.
 
 use std::process::Command;
 

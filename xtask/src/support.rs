@@ -1,6 +1,6 @@
 //! `docs/support.md`: what each distribution's kernel lets ovsgap see, from the recordings of a run, and how exact it was there.
 //!
-//! May not know: what is right (that is `judge`), virtual machines. Nothing on the page is known beforehand.
+//! Must not depend on: what is right (that is `judge`), virtual machines. Nothing on the page is known beforehand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! The prober's truth beside the report, Pod by Pod, for people.
 //!
-//! May not know: what is right (that is `judge`). Pure: an [`Outcome`] to text.
+//! Must not depend on: what is right (that is `judge`). Pure: an [`Outcome`] to text.
 
 use std::fmt::Write as _;
 

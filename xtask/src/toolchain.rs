@@ -1,6 +1,6 @@
 //! What building for the BPF target needs beyond the pinned toolchain: the source of `core`, and bpf-linker.
 //!
-//! May not know: our crates. The toolchain itself is left as it is, but for rustup's own `rust-src` component.
+//! Must not depend on: our crates. The toolchain itself is left as it is, but for rustup's own `rust-src` component.
 
 use std::fs;
 use std::os::unix::fs::symlink;

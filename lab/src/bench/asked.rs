@@ -1,6 +1,6 @@
 //! What is asked of a bench inside the node.
 //!
-//! May not know: how it is measured.
+//! Must not depend on: how it is measured.
 
 use clap::Args;
 

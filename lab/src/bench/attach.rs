@@ -1,6 +1,6 @@
 //! How long ovsgap takes from its start to its last hook, and to its end.
 //!
-//! May not know: streams.
+//! Must not depend on: streams.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
 //! The kernel's datapath as it counts itself, and how its megaflows are taken away.
 //!
-//! May not know: what is sent, tracers.
+//! Must not depend on: what is sent, tracers.
 
 use anyhow::{Context as _, Result, ensure};
 

@@ -1,6 +1,6 @@
 //! Measures what ovsgap costs the node that it watches, beside other tracers and beside none.
 //!
-//! May not know: what a figure should be, how it is shown (the host does).
+//! Must not depend on: what a figure should be, how it is shown (the host does).
 
 mod asked;
 mod attach;

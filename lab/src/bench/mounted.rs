@@ -1,6 +1,6 @@
 //! The tracers that look on: started, known to be attached, ended.
 //!
-//! May not know: what is forwarded meanwhile.
+//! Must not depend on: what is forwarded meanwhile.
 //!
 //! Whether a tracer is attached is told by the kernel and not by the tracer: the functions that are hooked stand in
 //! `enabled_functions` of tracefs, whoever hooked them.

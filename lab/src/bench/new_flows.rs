@@ -1,7 +1,7 @@
 //! Nothing but new flows: each packet has a source port of its own, which a flow of OpenFlow looks at, so that no
 //! megaflow fits it and all go to userspace.
 //!
-//! May not know: tracers.
+//! Must not depend on: tracers.
 
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsRawFd as _, OwnedFd};

@@ -1,6 +1,6 @@
 //! The file of samples.
 //!
-//! May not know: what is measured.
+//! Must not depend on: what is measured.
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -1,7 +1,7 @@
 //! What ovsgap costs on a node with so many Pods: at rest, while packets are followed, and over a restart. Each Pod has
 //! the same traffic, however many there are.
 //!
-//! May not know: how the figures are shown.
+//! Must not depend on: how the figures are shown.
 
 use anyhow::{Context as _, Result};
 use rustix::process::{Resource, Rlimit, setrlimit};

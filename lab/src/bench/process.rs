@@ -1,6 +1,6 @@
 //! What a process has cost so far.
 //!
-//! May not know: which process.
+//! Must not depend on: which process.
 
 use std::fs;
 

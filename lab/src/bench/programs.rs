@@ -1,6 +1,6 @@
 //! The eBPF programs that are in the kernel, as it tells of them.
 //!
-//! May not know: what they do, how large they may be.
+//! Must not depend on: what they do, how large they may be.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! The forwarding rate with and without a tracer, in turns: each measurement stands between two without one.
 //!
-//! May not know: how packets are sent, how tracers are started.
+//! Must not depend on: how packets are sent, how tracers are started.
 
 use anyhow::Result;
 use aya::sys::{Stats, enable_stats};

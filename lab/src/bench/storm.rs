@@ -1,6 +1,6 @@
 //! Storms of new flows with and without ovsgap, in turns.
 //!
-//! May not know: what ovsgap makes of it, but for the records that it says it lost.
+//! Must not depend on: what ovsgap makes of it, but for the records that it says it lost.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
 //! Streams at full rate from the first Pod to the second, and how much of them Open vSwitch forwarded.
 //!
-//! May not know: tracers.
+//! Must not depend on: tracers.
 //!
 //! The sender is bound to the last processor, where its packets pass the whole datapath: a tracer's userspace can
 //! run on another, and what its hooks cost is the sender's time.

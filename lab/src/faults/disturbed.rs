@@ -1,6 +1,6 @@
 //! The restart in which troubles are made.
 //!
-//! May not know: which trouble, ovsgap.
+//! Must not depend on: which trouble, ovsgap.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! Ends of a recorder that nobody expects: killed, told to end while it starts, while ovs-vswitchd is away.
 //!
-//! May not know: other troubles.
+//! Must not depend on: other troubles.
 
 use std::path::Path;
 use std::thread::{self, JoinHandle};

@@ -1,6 +1,6 @@
 //! The module goes while it is watched, and comes back.
 //!
-//! May not know: other troubles.
+//! Must not depend on: other troubles.
 
 use std::path::Path;
 

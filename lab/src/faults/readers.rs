@@ -1,6 +1,6 @@
 //! Readers of what ovsgap writes: one that stands still, for a while or for good, one that takes a byte at a time, none.
 //!
-//! May not know: other troubles.
+//! Must not depend on: other troubles.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};

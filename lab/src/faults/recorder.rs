@@ -1,6 +1,6 @@
 //! `ovsgap record`, started, troubled and ended.
 //!
-//! May not know: which trouble.
+//! Must not depend on: which trouble.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;

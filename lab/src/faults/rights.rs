@@ -1,6 +1,6 @@
 //! With which capabilities `ovsgap` sees all that root sees, and what `doctor` says where one is missing.
 //!
-//! May not know: why the kernel asks for them (docs/rights.md says it).
+//! Must not depend on: why the kernel asks for them (docs/rights.md says it).
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;

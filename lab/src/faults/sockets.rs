@@ -1,6 +1,6 @@
 //! Sockets of Open vSwitch that hang, close, send garbage, or send one byte at a time.
 //!
-//! May not know: other troubles.
+//! Must not depend on: other troubles.
 
 use std::io::{Read as _, Write as _, copy};
 use std::net::Shutdown;

@@ -1,6 +1,6 @@
 //! What a report tells of a trouble, and whether two reports tell the same.
 //!
-//! May not know: how a report was made, which trouble.
+//! Must not depend on: how a report was made, which trouble.
 
 use anyhow::{Result, ensure};
 

@@ -1,6 +1,6 @@
 //! What must be the same after a recording as before it: Open vSwitch, the kernel's settings, its modules, its tracing.
 //!
-//! May not know: other troubles.
+//! Must not depend on: other troubles.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! The troubles: a full ring, a full disk, a pipe that closes, a second recorder, a processor that goes, a clock that jumps.
 //!
-//! May not know: how a recorder is run.
+//! Must not depend on: how a recorder is run.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,6 +1,6 @@
 //! When the kernel took a packet in, by the time that it hands over beside it.
 //!
-//! May not know: whose packet it is.
+//! Must not depend on: whose packet it is.
 
 use nix::sys::socket::ControlMessageOwned;
 

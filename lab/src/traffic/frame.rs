@@ -1,6 +1,6 @@
 //! What kind of packet a frame is, and what tells it from others of its kind.
 //!
-//! May not know: sockets, when it was seen. Pure over bytes; only what the prober accounts for by tap is read: TCP over
+//! Must not depend on: sockets, when it was seen. Pure over bytes; only what the prober accounts for by tap is read: TCP over
 //! IPv4, UDP and ICMP over IPv6.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

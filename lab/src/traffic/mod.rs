@@ -1,6 +1,6 @@
 //! The prober: numbered packets between Pods, and what became of each.
 //!
-//! May not know: OVS, ovsgap, restarts. It is the truth that ovsgap is measured against, so it shares nothing
+//! Must not depend on: OVS, ovsgap, restarts. It is the truth that ovsgap is measured against, so it shares nothing
 //! with it but the clock.
 
 pub mod spec;

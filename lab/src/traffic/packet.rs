@@ -1,6 +1,6 @@
 //! What is in a packet of the prober: which stream, which number; and the ARP request that carries it.
 //!
-//! May not know: sockets. Pure over bytes.
+//! Must not depend on: sockets. Pure over bytes.
 
 use crate::pods::Pod;
 

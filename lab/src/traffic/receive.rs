@@ -1,6 +1,6 @@
 //! The thread that takes in all streams and notes when the kernel got each packet.
 //!
-//! May not know: when or whether a packet was sent.
+//! Must not depend on: when or whether a packet was sent.
 
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd as _, OwnedFd};

@@ -1,6 +1,6 @@
 //! The thread that sends all streams at their rates.
 //!
-//! May not know: who receives.
+//! Must not depend on: who receives.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,6 +1,6 @@
 //! The sockets of the streams, each opened inside its Pod's network namespace.
 //!
-//! May not know: pacing, loss. A socket stays in the namespace it was made in, so two threads serve all Pods.
+//! Must not depend on: pacing, loss. A socket stays in the namespace it was made in, so two threads serve all Pods.
 
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

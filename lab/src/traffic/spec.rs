@@ -1,6 +1,6 @@
 //! The table of streams: who sends what to whom, how fast.
 //!
-//! May not know: sockets.
+//! Must not depend on: sockets.
 
 use crate::pods::Pod;
 use crate::words::rates::Rates;

@@ -1,6 +1,6 @@
 //! What has arrived so far, and the question a restart asks of the prober: does the traffic flow again?
 //!
-//! May not know: sockets of streams, OVS.
+//! Must not depend on: sockets of streams, OVS.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -1,6 +1,6 @@
 //! What passes the Pods' own devices: each frame as it leaves a Pod and as it comes into one, stamped by the kernel.
 //!
-//! May not know: who made a frame. It is the truth about traffic that numbers no packets of the prober's: TCP with its
+//! Must not depend on: who made a frame. It is the truth about traffic that numbers no packets of the prober's: TCP with its
 //! acknowledgements and retransmissions, neighbour discovery. The kernel hands a packet socket what a device sends just
 //! before the device takes it, and what it receives before any protocol does (packet(7)).
 

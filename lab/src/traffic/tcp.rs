@@ -1,6 +1,6 @@
 //! TCP connections that carry small numbered messages at a steady rate.
 //!
-//! May not know: what becomes of segments: the taps see those, with acknowledgements and retransmissions.
+//! Must not depend on: what becomes of segments: the taps see those, with acknowledgements and retransmissions.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,6 @@
 //! How few packets may be missing from a count for it to be right all the same.
 //!
-//! May not know: what was counted. Both sides ask: the node of two recorders, the host of one and the kernel.
+//! Must not depend on: what was counted. Both sides ask: the node of two recorders, the host of one and the kernel.
 
 /// One in how many upcalls the hooks may miss, if the report says so. The kernel runs no kprobe on a CPU that is
 /// already inside one (`kprobe_running()`): an upcall of a softirq that interrupts the handler of a probe in

@@ -1,6 +1,6 @@
 //! What the node and the host say to each other: scenarios, frames, and what is written in a node and read outside.
 //!
-//! May not know: how anything is done, on either side.
+//! Must not depend on: how anything is done, on either side.
 
 pub mod few;
 pub mod packets;

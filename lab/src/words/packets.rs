@@ -1,6 +1,6 @@
 //! Every packet of a stream: when it was sent, when it arrived.
 //!
-//! May not know: sockets, runs, ovsgap. All times are `CLOCK_MONOTONIC` of the node in nanoseconds.
+//! Must not depend on: sockets, runs, ovsgap. All times are `CLOCK_MONOTONIC` of the node in nanoseconds.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! How fast the prober sends: of scenarios, and on the node's command line.
 //!
-//! May not know: streams, sockets.
+//! Must not depend on: streams, sockets.
 
 /// Packets per second of each stream; 0 leaves a stream out.
 #[derive(clap::Args, Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The fields of ovsgap's report that the lab judges (`docs/report.md`).
 //!
-//! May not know: the crates of ovsgap. The lab reads the report as any other program would.
+//! Must not depend on: the crates of ovsgap. The lab reads the report as any other program would.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! What a bench brings back from a node: one figure a line.
 //!
-//! May not know: how a figure is taken, how it is shown.
+//! Must not depend on: how a figure is taken, how it is shown.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! The table of scenarios: what is done to a node, known to the host (which judges) and the guest (which does it).
 //!
-//! May not know: how it is done, what ovsgap answers.
+//! Must not depend on: how it is done, what ovsgap answers.
 
 use anyhow::{Context as _, Result};
 

@@ -1,6 +1,6 @@
 //! How large the eBPF programs are, as the kernel of a node tells it.
 //!
-//! May not know: how large they may be.
+//! Must not depend on: how large they may be.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! A step of a scenario, as the node writes it down and the host reads it.
 //!
-//! May not know: what a step does.
+//! Must not depend on: what a step does.
 
 use serde::{Deserialize, Serialize};
 

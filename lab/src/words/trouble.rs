@@ -1,6 +1,6 @@
 //! Troubles of ovsgap's own: which of them every test has, and what the node writes down of each.
 //!
-//! May not know: how a trouble is made, how a finding is counted.
+//! Must not depend on: how a trouble is made, how a finding is counted.
 
 use serde::{Deserialize, Serialize};
 

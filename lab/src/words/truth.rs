@@ -1,6 +1,6 @@
 //! The ground truth of a scenario: which streams there were and which runs of their packets were lost.
 //!
-//! May not know: sockets, ovsgap, OVS. Pure over lists of send and receive times; all times are
+//! Must not depend on: sockets, ovsgap, OVS. Pure over lists of send and receive times; all times are
 //! `CLOCK_MONOTONIC` of the node in nanoseconds.
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! In which ways Open vSwitch is restarted, and in which order its flag and its flows come.
 //!
-//! May not know: how it is done, what follows.
+//! Must not depend on: how it is done, what follows.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};

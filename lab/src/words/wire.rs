@@ -1,6 +1,6 @@
 //! What guest and host say to each other over the virtio port: length-prefixed frames, in order.
 //!
-//! May not know: processes, QEMU. One ordered stream carries everything, so that the verdict is known to
+//! Must not depend on: processes, QEMU. One ordered stream carries everything, so that the verdict is known to
 //! come after the last byte of output; kernel messages go to the serial console and never mix with it.
 
 use std::io::{self, Read, Write};

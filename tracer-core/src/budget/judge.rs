@@ -16,7 +16,7 @@ pub fn judge(report: &Report, budget: &Budget) -> Judgement {
     for disruption in &report.disruptions {
         obstacles.extend(blind(disruption));
         obstacles.extend(affected(disruption, budget));
-        let judged = disruption.pods.iter().filter(|pod| is_judged(pod));
+        let judged = disruption.pods.iter().filter(|pod| pod.is_judged());
         cases.extend(judged.map(|pod| case(disruption.id, pod, budget)));
         let nobodys = disruption.unattributed.iter();
         cases.extend(nobodys.map(|row| unowned(disruption.id, row, budget)));
@@ -31,12 +31,6 @@ pub fn judge(report: &Report, budget: &Budget) -> Judgement {
         cases,
         obstacles,
     }
-}
-
-/// Pods; of ports that are no Pod those that lost packets.
-fn is_judged(pod: &Pod) -> bool {
-    let losses = [&pod.observed.to_pod, &pod.observed.from_pod];
-    pod.namespace.is_some() || losses.into_iter().flatten().any(|loss| loss.lost_packets > 0)
 }
 
 /// Nothing is known of it.

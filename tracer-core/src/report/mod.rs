@@ -170,6 +170,14 @@ pub struct Pod {
     pub verdict: Verdict,
 }
 
+impl Pod {
+    /// Whether it is judged: Pods are, and of other ports those that lost packets.
+    pub fn is_judged(&self) -> bool {
+        let losses = [&self.observed.to_pod, &self.observed.from_pod];
+        self.namespace.is_some() || losses.into_iter().flatten().any(|loss| loss.lost_packets > 0)
+    }
+}
+
 /// `[flush, end]`: traffic would have been lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

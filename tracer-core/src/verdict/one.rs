@@ -122,7 +122,7 @@ fn unattributed(view: &View<'_>, pods: &[Pod]) -> Vec<Unattributed> {
 /// The worst of its Pods, of ports that are no Pod and lost packets, and of what nobody owns. Where there is none of these,
 /// nothing is known.
 fn verdict(view: &View<'_>, pods: &[Pod], unattributed: &[Unattributed]) -> (Verdict, Vec<String>) {
-    let judged: Vec<&Pod> = pods.iter().filter(|pod| is_judged(pod)).collect();
+    let judged: Vec<&Pod> = pods.iter().filter(|pod| pod.is_judged()).collect();
     let mut why: Vec<String> = Vec::new();
     let mut worst = judged.iter().map(|pod| pod.verdict).max();
     if !judged.iter().any(|pod| pod.namespace.is_some()) {
@@ -189,12 +189,6 @@ fn label(pod: &Pod) -> String {
         Some(namespace) => format!("{namespace}/{}", pod.name),
         None => pod.name.clone(),
     }
-}
-
-/// Pods; of ports that are no Pod those that lost packets.
-pub fn is_judged(pod: &Pod) -> bool {
-    let losses = [&pod.observed.to_pod, &pod.observed.from_pod];
-    pod.namespace.is_some() || losses.into_iter().flatten().any(|loss| loss.lost_packets > 0)
 }
 
 /// The flushed datapath, else the only one there is.

@@ -1,6 +1,6 @@
 //! Tells the events of a made-up restart, for tests: a node with Pods, traffic, and an order of things.
 //!
-//! May not know: what the judge makes of it.
+//! Must not depend on: what the judge makes of it.
 
 use std::net::IpAddr;
 

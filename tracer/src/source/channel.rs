@@ -1,6 +1,6 @@
 //! The way of events from the sources to whoever judges them.
 //!
-//! May not know: what events mean.
+//! Must not depend on: what events mean.
 //!
 //! What was seen together travels together: each message may wake a thread, which takes as long as to judge dozens of events.
 

@@ -1,6 +1,6 @@
 //! The one place that reads a clock, and the source of [`EventKind::Tick`].
 //!
-//! May not know: any other source. `CLOCK_MONOTONIC` is the clock of `bpf_ktime_get_ns`, so what userspace
+//! Must not depend on: any other source. `CLOCK_MONOTONIC` is the clock of `bpf_ktime_get_ns`, so what userspace
 //! stamps and what the hooks stamp can be put in one order.
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Reaching a unix socket whose server comes and goes, again within milliseconds of its return.
 //!
-//! May not know: what is said over the socket. A server that binds its socket makes a file (`IN_CREATE`), so
+//! Must not depend on: what is said over the socket. A server that binds its socket makes a file (`IN_CREATE`), so
 //! inotify on the directory wakes us; between bind and listen, and where inotify is not to be had, short
 //! retries bridge the time.
 

@@ -1,6 +1,6 @@
 //! Sources: async functions that own a sender of events; nothing is ever asked back of them.
 //!
-//! May not know: reports, sinks, restarts. Dropping the receiver ends a source.
+//! Must not depend on: reports, sinks, restarts. Dropping the receiver ends a source.
 
 mod channel;
 pub mod clock;

@@ -1,6 +1,6 @@
 //! The way of a source's events out: keeps the order in which they were put.
 //!
-//! May not know: what the events mean. Events are sorted by time, then by value, so two events of one source
+//! Must not depend on: what the events mean. Events are sorted by time, then by value, so two events of one source
 //! that must not change places (the last row of a snapshot and its end) need different times: of two events
 //! that were received at once, the later one is moved by 1 ns.
 

@@ -1,6 +1,6 @@
 //! The processes of OVS that run when the capture begins, from `/proc`.
 //!
-//! May not know: hooks. What starts and exits later comes from the hooks; this is what they begin with.
+//! Must not depend on: hooks. What starts and exits later comes from the hooks; this is what they begin with.
 //! PIDs are those of the PID namespace that `/proc` was mounted in; the hooks report those of the initial one.
 
 use std::io;

@@ -1,6 +1,6 @@
 //! Waiting for a file descriptor that tokio has no type for.
 //!
-//! May not know: what the descriptor is.
+//! Must not depend on: what the descriptor is.
 
 use std::io;
 use std::os::fd::OwnedFd;

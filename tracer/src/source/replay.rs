@@ -1,6 +1,6 @@
 //! A recording as a source: its entries again, at once or at the pace at which they came.
 //!
-//! May not know: what the entries mean. Unlike the live sources it sends entries, whose sequence numbers tell
+//! Must not depend on: what the entries mean. Unlike the live sources it sends entries, whose sequence numbers tell
 //! the judge what is missing from the recording.
 
 use std::io::{self, BufRead};

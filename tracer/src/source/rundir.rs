@@ -1,6 +1,6 @@
 //! Where OVS keeps its sockets.
 //!
-//! May not know: what is said over them.
+//! Must not depend on: what is said over them.
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! A terminal in which a command runs, read and typed into through tmux.
 //!
-//! May not know: what runs in it.
+//! Must not depend on: what runs in it.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what ovsgap costs the node that it watches, beside other tracers, and the page about it.
 //!
-//! May not know: how a figure is taken (the node does).
+//! Must not depend on: how a figure is taken (the node does).
 
 mod page;
 mod samples;

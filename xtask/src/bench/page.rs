@@ -1,6 +1,6 @@
 //! `docs/performance.md`: each part's tables stand between two markers; all else is written by hand and stays.
 //!
-//! May not know: what is in a table.
+//! Must not depend on: what is in a table.
 
 use std::fs;
 

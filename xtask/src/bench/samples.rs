@@ -1,6 +1,6 @@
 //! All figures that a bench brought back from a node.
 //!
-//! May not know: how a figure is taken, how it is shown.
+//! Must not depend on: how a figure is taken, how it is shown.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! How large the eBPF programs are, and how large they may be: a program that grows costs every packet, or is
 //! refused by a verifier.
 //!
-//! May not know: nodes, how sizes are told.
+//! Must not depend on: nodes, how sizes are told.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! Ratios of several rounds: their median and range.
 //!
-//! May not know: what was measured.
+//! Must not depend on: what was measured.
 
 use std::fmt;
 

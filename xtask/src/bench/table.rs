@@ -1,6 +1,6 @@
 //! Samples of a part as tables in Markdown.
 //!
-//! May not know: where they go.
+//! Must not depend on: where they go.
 
 use std::fmt::Write as _;
 

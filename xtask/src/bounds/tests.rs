@@ -1,6 +1,6 @@
 //! The very packets pass; their neighbours do not.
 //!
-//! May not know: reports of real nodes.
+//! Must not depend on: reports of real nodes.
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Carries bytes between the user's terminal and a screen in the node, both ways, until one of them has had enough.
 //!
-//! May not know: what the bytes mean. A thread of its own: whatever becomes of the node, the terminal comes back.
+//! Must not depend on: what the bytes mean. A thread of its own: whatever becomes of the node, the terminal comes back.
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _, Write as _, stdin, stdout};
 use std::os::fd::{AsFd as _, BorrowedFd};

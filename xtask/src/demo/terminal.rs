@@ -1,6 +1,6 @@
 //! The user's terminal: raw while it is lent to a program elsewhere, and as it was before, whatever happens.
 //!
-//! May not know: what is drawn, and where the program runs.
+//! Must not depend on: what is drawn, and where the program runs.
 
 use std::io::{self, Stdin, Write as _, stdin, stdout};
 

@@ -1,6 +1,6 @@
 //! `cargo xtask demo --tui`: the same restart, watched as it happens on `ovsgap watch` in the node.
 //!
-//! May not know: how a node is made, what is drawn.
+//! Must not depend on: how a node is made, what is drawn.
 
 use std::io::{IsTerminal as _, stdin, stdout};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! The Debian package: where its files go, and what it says of itself.
 //!
-//! May not know: how they were made.
+//! Must not depend on: how they were made.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: what is handed out: the static program, completions, man pages, a Debian package, and one archive
 //! of it all with its sums.
 //!
-//! May not know: how the program is built, what is in a Debian package.
+//! Must not depend on: how the program is built, what is in a Debian package.
 
 mod deb;
 mod packing;

@@ -1,6 +1,6 @@
 //! What all that is packed has in common: the stage, the time that its files bear, how programs are run over it.
 //!
-//! May not know: what is packed.
+//! Must not depend on: what is packed.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! What comes of a target, and how long its inputs may be.
 //!
-//! May not know: how a target is run, how it is shown.
+//! Must not depend on: how a target is run, how it is shown.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! `docs/fuzzing.md`: what each target reads, and what came of the last run of it.
 //!
-//! May not know: how a target is run.
+//! Must not depend on: how a target is run.
 
 use std::collections::BTreeMap;
 

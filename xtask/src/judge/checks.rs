@@ -1,6 +1,6 @@
 //! Checks as they are made, and how late a word may come.
 //!
-//! May not know: what is checked.
+//! Must not depend on: what is checked.
 
 use lab::words::step::Step;
 

@@ -1,6 +1,6 @@
 //! What could not be seen must be told: the report's findings beside those that the way of the restart must bring.
 //!
-//! May not know: traffic, milestones. Pure.
+//! Must not depend on: traffic, milestones. Pure.
 
 use std::collections::BTreeSet;
 

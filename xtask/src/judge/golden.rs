@@ -1,6 +1,6 @@
 //! What a scenario's report must say whatever the run: kinds, verdicts, causes, which Pods have windows, what was not seen.
 //!
-//! May not know: times, counts (those are judged beside the prober's truth). Pure.
+//! Must not depend on: times, counts (those are judged beside the prober's truth). Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

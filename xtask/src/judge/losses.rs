@@ -1,6 +1,6 @@
 //! What each Pod lost: the report's counts and bounds beside every packet that the prober knows of.
 //!
-//! May not know: milestones, causes. Pure.
+//! Must not depend on: milestones, causes. Pure.
 
 use lab::words::packets::Packet;
 use lab::words::report::{Disruption, KeyLoss, Loss, Pod};

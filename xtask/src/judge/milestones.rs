@@ -1,6 +1,6 @@
 //! What happened when: the report's milestones beside the steps that were done.
 //!
-//! May not know: traffic. Pure.
+//! Must not depend on: traffic. Pure.
 
 use lab::words::report::Disruption;
 use lab::words::way::Way;

@@ -1,6 +1,6 @@
 //! What one Pod's window is to be: its cause, its end.
 //!
-//! May not know: milestones, other Pods. Pure.
+//! Must not depend on: milestones, other Pods. Pure.
 
 use lab::words::report::Pod;
 use lab::words::scenario::Scenario;

@@ -1,6 +1,6 @@
 //! A module that is reloaded: the Pod's window covers the time without a datapath, and the report says what it did not see.
 //!
-//! May not know: other restarts, milestones. Pure.
+//! Must not depend on: other restarts, milestones. Pure.
 
 use lab::words::report::Pod;
 

@@ -1,6 +1,6 @@
 //! One good outcome passes; each fault in it fails the check that is about it.
 //!
-//! May not know: nodes.
+//! Must not depend on: nodes.
 
 use lab::words::packets::Packets;
 use lab::words::report::{Exposed, KeyLoss, Loss, Observed, Pod, Reconciliation, Report};

@@ -1,6 +1,6 @@
 //! The serial console: what on it ends a run, and its last lines for the error.
 //!
-//! May not know: QEMU, frames. Pure over lines.
+//! Must not depend on: QEMU, frames. Pure over lines.
 
 use std::collections::VecDeque;
 

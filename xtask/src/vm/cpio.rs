@@ -1,6 +1,6 @@
 //! The initial RAM disk: a cpio archive in the kernel's "newc" format (initramfs buffer format, kernel docs).
 //!
-//! May not know: what the files are for.
+//! Must not depend on: what the files are for.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,6 +1,6 @@
 //! The Debian suites that nodes are made of, and how a command line names them.
 //!
-//! May not know: how an image is made.
+//! Must not depend on: how an image is made.
 
 use std::sync::LazyLock;
 

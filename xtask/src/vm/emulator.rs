@@ -1,6 +1,6 @@
 //! Which QEMU runs the node, and whether it may run the node's processors in parallel.
 //!
-//! May not know: machines, images.
+//! Must not depend on: machines, images.
 //!
 //! Without KVM, before QEMU 8.1, a processor may go on with code that another has just replaced: pages were locked
 //! only after they had been translated. The kernel replaces code whenever a probe is attached or let go, and then

@@ -1,6 +1,6 @@
 //! The node's root drive: Debian packages of one suite in an ext4 image, kept by a hash of what it was made from.
 //!
-//! May not know: QEMU, what runs in the node. Nothing that changes from build to build is in the image.
+//! Must not depend on: QEMU, what runs in the node. Nothing that changes from build to build is in the image.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -1,6 +1,6 @@
 //! A node in a virtual machine: make its image, boot it, run one command in it, bring back what it wrote.
 //!
-//! May not know: what the command does.
+//! Must not depend on: what the command does.
 
 pub mod distro;
 pub mod image;

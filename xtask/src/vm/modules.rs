@@ -1,6 +1,6 @@
 //! Kernel modules that must be loaded before the root drive can be mounted, and in which order.
 //!
-//! May not know: where they go. Pure over the text of `modules.dep` and `modules.builtin`.
+//! Must not depend on: where they go. Pure over the text of `modules.dep` and `modules.builtin`.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! The virtual machine's command line, and whether KVM works on this machine.
 //!
-//! May not know: jobs, frames, images beyond their files.
+//! Must not depend on: jobs, frames, images beyond their files.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};

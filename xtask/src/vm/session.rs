@@ -1,6 +1,6 @@
 //! One boot from start to power-off: streams what the node says, watches for a node that is lost, gives the verdict.
 //!
-//! May not know: images, jobs.
+//! Must not depend on: images, jobs.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};

@@ -1,6 +1,6 @@
 //! Generic netlink messages of families `nlctrl`, `ovs_datapath` and `ovs_vport`: bytes in, facts out.
 //!
-//! May not know: sockets, events. The bindings read attributes; the headers are ours, as the bindings' requests
+//! Must not depend on: sockets, events. The bindings read attributes; the headers are ours, as the bindings' requests
 //! leave out the generic one (include/uapi/linux/{netlink,genetlink,openvswitch}.h of Linux).
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! What the kernel's netlink families send, as a fuzz target.
 //!
-//! May not know: sockets.
+//! Must not depend on: sockets.
 
 use super::codec::{self, Body};
 

@@ -1,6 +1,6 @@
 //! What is asked of the kernel: which families there are, what exists, what was counted.
 //!
-//! May not know: events. Families are found in a dump of all of them: asking for one by name makes the kernel
+//! Must not depend on: events. Families are found in a dump of all of them: asking for one by name makes the kernel
 //! load its module (`ctrl_getfamily`, net/netlink/genetlink.c of Linux), and who watches a node must not load
 //! openvswitch on it, least of all while it is being reloaded.
 

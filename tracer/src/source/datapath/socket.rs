@@ -1,6 +1,6 @@
 //! Netlink sockets: requests answered one at a time, and notices as they come.
 //!
-//! May not know: what the messages mean.
+//! Must not depend on: what the messages mean.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};

@@ -1,6 +1,6 @@
 //! The datapaths and vports there are, as reported: turns what the kernel says into events for what changed.
 //!
-//! May not know: netlink, time.
+//! Must not depend on: netlink, time.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Action lists of megaflows (`OVS_ACTION_ATTR_*`) → what they do with a packet.
 //!
-//! May not know: records, hooks. Numbers are those of include/uapi/linux/openvswitch.h. Nested lists come in
+//! Must not depend on: records, hooks. Numbers are those of include/uapi/linux/openvswitch.h. Nested lists come in
 //! two dialects: as netlink carries them, and as the kernel keeps them (`ovs_nla_copy_actions` in
 //! `net/openvswitch/flow_netlink.c`), where the arguments of `sample` and `clone` are an attribute of their own
 //! in front of the nested actions, which stand beside it.

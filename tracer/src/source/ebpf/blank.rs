@@ -1,6 +1,6 @@
 //! A loader that knows no types of the kernel.
 //!
-//! May not know: objects. aya 0.14 reads all types into every new loader, for relocations that these programs do not have: ten MiB, and
+//! Must not depend on: objects. aya 0.14 reads all types into every new loader, for relocations that these programs do not have: ten MiB, and
 //! as many instructions as all else that a start takes. Later versions read them where a program asks for it, and want Rust 1.98.
 
 use std::{io, thread};

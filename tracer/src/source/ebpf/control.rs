@@ -1,6 +1,6 @@
 //! What userspace tells the programs while they run.
 //!
-//! May not know: what they do with it.
+//! Must not depend on: what they do with it.
 
 use aya::Ebpf;
 use aya::maps::{Array, MapData};

@@ -1,6 +1,6 @@
 //! Bytes of the ring → events.
 //!
-//! May not know: the ring, aya. No bytes make it panic; what cannot be read is `None` and gets counted.
+//! Must not depend on: the ring, aya. No bytes make it panic; what cannot be read is `None` and gets counted.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,7 +1,7 @@
 //! Where openvswitch keeps things on Linux 5.10, whose builds have BTF of the kernel but seldom of its modules: derived
 //! from its source, with the sizes of what is not openvswitch's own.
 //!
-//! May not know: BTF, files. The source: `net/openvswitch/{datapath,flow,flow_table,vport}.h` of Linux 5.10.
+//! Must not depend on: BTF, files. The source: `net/openvswitch/{datapath,flow,flow_table,vport}.h` of Linux 5.10.
 
 use tracer_common::offsets::Offsets;
 

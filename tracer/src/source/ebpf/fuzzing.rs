@@ -1,6 +1,6 @@
 //! What the kernel's side gives, as fuzz targets: records, action lists, counters, types.
 //!
-//! May not know: the ring, maps.
+//! Must not depend on: the ring, maps.
 
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::sync::Once;

@@ -1,6 +1,6 @@
 //! The programs: what each is attached to, how, and what it must know of the kernel.
 //!
-//! May not know: what the programs send.
+//! Must not depend on: what the programs send.
 
 use aya::programs::kprobe::KProbeLinkId;
 use aya::programs::{KProbe, Program, ProgramError};

@@ -1,6 +1,6 @@
 //! Arrays of the programs, mapped into this process: read and written without a system call.
 //!
-//! May not know: what is in them.
+//! Must not depend on: what is in them.
 //!
 //! While a system call copies an element of a map the kernel runs no probe on that CPU (`bpf_disable_instrumentation()` in
 //! `kernel/bpf/syscall.c`), and the packets that come then are in no figure. Memory that is shared can be read at any time. It is there

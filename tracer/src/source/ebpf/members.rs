@@ -1,6 +1,6 @@
 //! Where members are in the structures of a kernel's types.
 //!
-//! May not know: which members are asked for, whose types they are. Types may be anything: structures that contain
+//! Must not depend on: which members are asked for, whose types they are. Types may be anything: structures that contain
 //! themselves, type names that name themselves.
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! The openvswitch module: whether it is loaded, and whether it is still the one that was.
 //!
-//! May not know: hooks.
+//! Must not depend on: hooks.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

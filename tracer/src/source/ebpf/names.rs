@@ -1,6 +1,6 @@
 //! Which structures of the kernel proper bear a name that is asked for: all names in one pass over its BTF.
 //!
-//! May not know: members, modules. What the bytes mean: <https://docs.kernel.org/bpf/btf.html>, little endian.
+//! Must not depend on: members, modules. What the bytes mean: <https://docs.kernel.org/bpf/btf.html>, little endian.
 
 use std::collections::BTreeMap;
 

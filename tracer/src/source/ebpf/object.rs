@@ -1,6 +1,6 @@
 //! The eBPF object inside this binary.
 //!
-//! May not know: what is in it.
+//! Must not depend on: what is in it.
 
 use anyhow::{Context as _, anyhow};
 use aya::Ebpf;

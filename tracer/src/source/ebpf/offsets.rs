@@ -1,6 +1,6 @@
 //! Where this kernel keeps what the programs read: its BTF → [`Offsets`].
 //!
-//! May not know: aya, hooks. The types of openvswitch are in the module's own ("split") BTF, whose numbering
+//! Must not depend on: aya, hooks. The types of openvswitch are in the module's own ("split") BTF, whose numbering
 //! goes on from vmlinux's; it may hold copies of vmlinux's types, and several of one of its own.
 
 use std::io::Write as _;

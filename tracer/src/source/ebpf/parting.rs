@@ -1,6 +1,6 @@
 //! Programs that are on their way out of the kernel, which nobody waits for.
 //!
-//! May not know: what they were for.
+//! Must not depend on: what they were for.
 //!
 //! The kernel takes probes off one at a time and waits for grace periods of RCU with each (`perf_trace_event_unreg`,
 //! `kernel/trace/trace_event_perf.c`, under `event_mutex`): some 0.1 s a probe, in parallel no less than three quarters of that.

@@ -1,6 +1,6 @@
 //! What the kernel tells of a program's link to a probe.
 //!
-//! May not know: hooks, what is done with it.
+//! Must not depend on: hooks, what is done with it.
 
 use std::ffi::CStr;
 use std::io;

@@ -1,6 +1,6 @@
 //! What went wrong with a program or a map, and what the user can do about it.
 //!
-//! May not know: which hooks there are.
+//! Must not depend on: which hooks there are.
 
 use std::error::Error;
 use std::{fs, io};

@@ -1,6 +1,6 @@
 //! Runs of packets in the kernel → events.
 //!
-//! May not know: when packets are followed.
+//! Must not depend on: when packets are followed.
 
 use std::io::ErrorKind;
 use std::mem::offset_of;

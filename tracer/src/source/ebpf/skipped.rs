@@ -1,6 +1,6 @@
 //! Hits of hooks that the kernel passed over, as it counts them itself.
 //!
-//! May not know: what the hooks tell, aya.
+//! Must not depend on: what the hooks tell, aya.
 //!
 //! The kernel runs no probe where it might meet itself: none on a CPU that is inside one (`kprobe_running()` in `arch/x86/kernel/kprobes/ftrace.c`): packets of a softirq
 //! that interrupts the handler of a probe on ovs-vswitchd's calls go by unseen; and no program on a CPU where a map is being read

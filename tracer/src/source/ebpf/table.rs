@@ -1,6 +1,6 @@
 //! Tables of the programs whose values are in slots: see `table.rs` of the programs.
 //!
-//! May not know: what is kept in them.
+//! Must not depend on: what is kept in them.
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, Queue};

@@ -1,6 +1,6 @@
 //! Counters of upcalls in the kernel → events, and totals for whoever wants to compare.
 //!
-//! May not know: records, hooks.
+//! Must not depend on: records, hooks.
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;

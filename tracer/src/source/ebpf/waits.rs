@@ -1,6 +1,6 @@
 //! How long upcalls waited, as the kernel counts it → events.
 //!
-//! May not know: records, hooks, what is a long wait.
+//! Must not depend on: records, hooks, what is a long wait.
 
 use aya::Ebpf;
 use tracer_common::latency::{self, BUCKETS};

@@ -1,6 +1,6 @@
 //! What a switch sends, as fuzz targets.
 //!
-//! May not know: connections.
+//! Must not depend on: connections.
 
 use bytes::BytesMut;
 

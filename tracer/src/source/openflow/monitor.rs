@@ -1,6 +1,6 @@
 //! What the messages of one flow monitor mean: pure, from message to events.
 //!
-//! May not know: sockets, time.
+//! Must not depend on: sockets, time.
 
 use tracer_core::event::{Change, EventKind, OpenFlowChange};
 

@@ -1,6 +1,6 @@
 //! One bridge: its management socket dialled, its flow monitor asked for, and again whenever it is lost.
 //!
-//! May not know: other bridges, byte layouts.
+//! Must not depend on: other bridges, byte layouts.
 
 use std::convert::Infallible;
 use std::fmt;

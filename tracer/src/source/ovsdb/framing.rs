@@ -1,6 +1,6 @@
 //! Cuts a byte stream into JSON objects: JSON-RPC over a stream has no other framing (RFC 7047, 4).
 //!
-//! May not know: what the objects say. Each byte is looked at once, so a server that sends one byte at a time
+//! Must not depend on: what the objects say. Each byte is looked at once, so a server that sends one byte at a time
 //! costs no more than one that sends a megabyte.
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! What ovsdb-server sends, as a fuzz target.
 //!
-//! May not know: connections.
+//! Must not depend on: connections.
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! One JSON-RPC connection to ovsdb-server: messages in with the time they came, requests out.
 //!
-//! May not know: tables, events. Answers `echo` by itself (RFC 7047, 4.1.11); never sends `transact`.
+//! Must not depend on: tables, events. Answers `echo` by itself (RFC 7047, 4.1.11); never sends `transact`.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The database as the events have told it: turns updates into events for what changed.
 //!
-//! May not know: connections, clocks. Columns may change that no event holds (keys of `other_config`), and
+//! Must not depend on: connections, clocks. Columns may change that no event holds (keys of `other_config`), and
 //! a row is reported only if what the event holds changed.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The configuration of OVS: mirrors ovsdb-server's database through `monitor` (RFC 7047).
 //!
-//! May not know: OpenFlow, the datapath, what a row means. Only reads: it sends `get_schema`, `monitor` and
+//! Must not depend on: OpenFlow, the datapath, what a row means. Only reads: it sends `get_schema`, `monitor` and
 //! `echo`, nothing else. What OVSDB says is what was asked of vswitchd; when vswitchd acted is not in it.
 
 use std::collections::BTreeMap;

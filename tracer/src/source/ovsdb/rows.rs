@@ -1,6 +1,6 @@
 //! Which tables and columns are read, and rows of them as events.
 //!
-//! May not know: connections. Columns are those the events hold and no more: `Interface:statistics`, which
+//! Must not depend on: connections. Columns are those the events hold and no more: `Interface:statistics`, which
 //! changes every 5 s, would wake us for nothing (columns: vswitchd/vswitch.ovsschema of OVS).
 
 use serde_json::{Map as Object, Value, json};

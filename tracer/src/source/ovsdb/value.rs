@@ -1,6 +1,6 @@
 //! OVSDB's encoding of column values as JSON (RFC 7047, 5.1).
 //!
-//! May not know: tables. A set of one is written as the atom itself, so every reader takes both.
+//! Must not depend on: tables. A set of one is written as the atom itself, so every reader takes both.
 
 use serde_json::Value;
 use tracer_core::event::Map;
