@@ -331,7 +331,8 @@ impl Disruptions {
     /// The datapath was flushed.
     pub fn flushed(&mut self, at: Timestamp, dp: DpIfindex, pid: Pid) -> Effect {
         let new = |now: &Disruption| {
-            now.is_waiting() || now.emptied.is_some() && now.emptied == now.milestones.flush_ns
+            let contested = now.taken_over && at.since(now.contested) < LEAVING;
+            contested || now.is_waiting() || now.emptied.is_some() && now.emptied == now.milestones.flush_ns
         };
         let open = self.list.last().is_some_and(new);
         let (disruption, _) = self.latest_or_new(at, open);
