@@ -164,11 +164,16 @@ fn harm(judged: &[&Pod]) -> Vec<String> {
         proofs.filter(move |(_, proof)| proof.says() == what)
     };
     let all = judged.len();
+    let whom = if judged.iter().all(|pod| pod.namespace.is_some()) {
+        "Pods"
+    } else {
+        "Pods and ports"
+    };
     let lost = of(Says::Lost).max_by_key(|(_, proof)| proof.lost_packets().at_least);
     let lost = lost.map(|(pod, proof)| {
         let (count, most) = (of(Says::Lost).count(), proof.lost_packets().at_least);
         format!(
-            "{count} of {all} Pods and ports lost packets; {} lost the most ({most}).",
+            "{count} of {all} {whom} lost packets; {} lost the most ({most}).",
             label(pod)
         )
     });
@@ -176,8 +181,8 @@ fn harm(judged: &[&Pod]) -> Vec<String> {
     let dark = dark.map(|(pod, proof)| {
         let (count, longest) = (of(Says::Dark).count(), proof.window_ns().at_least / MILLISECOND);
         format!(
-            "{count} of {all} Pods and ports sent nothing that was lost and could not have been reached; {} for the longest time \
-             ({longest} ms at least).",
+            "{count} of {all} {whom} could not have been reached, though no packet of theirs was seen to be lost; {} for the longest \
+             time ({longest} ms at least).",
             label(pod)
         )
     });
