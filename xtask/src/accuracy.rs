@@ -27,17 +27,17 @@ ovsgap but the clock: numbered UDP and ARP packets, accounted for by the sockets
 acknowledgements, retransmissions and neighbour discovery by packet sockets on both Pods' own devices, frame by frame.
 
 * **lost**: packets to and from the Pod, all traffic together; two figures where the report says another than the prober.
-* **true hole**: the longest hole of one traffic in ms, by the prober's stamps: at least from the first to the last packet lost, at most from
+* **true gap**: the longest gap of one traffic in ms, by the prober's stamps: at least from the first to the last packet lost, at most from
   the last packet that arrived before to the first that arrived after. **report**: the same by ovsgap's.
 * **window ends**: the end of the exposed window, from when a megaflow had forwarded each kind of the Pod's traffic again, as the
   receivers saw it (a window ends with the Pod's flows, if those are told first); and the cause.
 
-What is checked, of every traffic of every Pod and not only of the longest hole's (`xtask/src/bounds.rs`): the count, and that each of the four
-times of the hole lies between the stamps of one packet (before and after the call that sent it, or until it arrived), with no packet known to lie
+What is checked, of every traffic of every Pod and not only of the longest gap's (`xtask/src/bounds.rs`): the count, and that each of the four
+times of the gap lies between the stamps of one packet (before and after the call that sent it, or until it arrived), with no packet known to lie
 between two that are neighbours. So a bound is exact to one packet of its traffic. What is not known to the packet:
 * A lost packet may meet the datapath up to 1 ms after the call that sent it (the rest of a softirq's work is left to a thread).
 * Of packets that waited in one socket, and of which some were dropped and some delivered, the last that was dropped is not known: `min` is smaller than it could be.
-* TCP sends little into a hole: its bounds are as wide as its retransmission timer.
+* TCP sends little into a gap: its bounds are as wide as its retransmission timer.
 * A packet that a megaflow of before sends to a port that has another Pod's number by now (ports made again while ovs-vswitchd is away) counts as delivered: the datapath did
   deliver it, to the wrong Pod.
 * The kernel passes over hits of a hook that came while their CPU was inside another one, or while some tool read a map of its programs there by a system call (ovsgap reads its own from memory). Since Linux 6.7 it tells how many, and the
@@ -47,7 +47,7 @@ between two that are neighbours. So a bound is exact to one packet of its traffi
 * What finds no datapath (`exit --cleanup`, a module that is reloaded) is seen by nobody but the prober; the window covers it.
 
 To see it again: `cargo xtask test --all --write-accuracy` (every scenario, some 20 minutes), or with `--only NAME,…` and `--distro`; what a run left is in
-`target/test`, and `--again` judges it once more. These figures are from QEMU without KVM: holes are longer there than on hardware.
+`target/test`, and `--again` judges it once more. These figures are from QEMU without KVM: gaps are longer there than on hardware.
 ";
 
 fn page(outcomes: &[(Distro, Vec<Outcome>)]) -> String {

@@ -27,7 +27,7 @@ pub fn run(paths: &Paths, distro: Distro) -> Result<()> {
     writeln!(out, "{}", outcome.live.trim_end())?;
     writeln!(
         out,
-        "\nThe prober's truth beside the report (packets to and from each Pod; holes in ms, at least–at most):\n"
+        "\nThe prober's truth beside the report (packets to and from each Pod; gaps in ms, at least–at most):\n"
     )?;
     writeln!(out, "{}", table::render(&outcome).trim_end())?;
     if outcome.notes.deaf_starts > 0 {

@@ -31,10 +31,10 @@ pub fn render(outcome: &Outcome) -> String {
 pub const COLUMNS: [&str; 8] = [
     "Pod",
     "lost to it",
-    "true hole",
+    "true gap",
     "report",
     "lost from it",
-    "true hole",
+    "true gap",
     "report",
     "window ends",
 ];
