@@ -301,3 +301,15 @@ fn handlers_that_are_bound_long_after_the_flush_do_not_pass() {
     }
     does_not_pass(&told(events));
 }
+
+/// Its end mark says that the recorder was there then, not that it was there before.
+#[test]
+fn a_recording_whose_end_mark_comes_long_after_its_last_tick_does_not_pass() {
+    for (until, verdict) in [(8000, Verdict::Pass), (2900, Verdict::Inconclusive)] {
+        let mut events = Story::tell(&healthy());
+        events.retain(|event| event.at <= ms(until) || event.kind == EventKind::CaptureEnded);
+        let report = told(events);
+        assert_eq!(report.verdict, verdict, "{:#?}", report.why);
+        assert_eq!(has_finding(&report, "clock_silent"), verdict != Verdict::Pass);
+    }
+}

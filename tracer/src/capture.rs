@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tracer_core::event::{Event, EventKind};
 use tracer_core::log::{Header, VERSION};
 
@@ -48,6 +48,8 @@ pub fn header() -> Header {
 /// Running sources.
 pub struct Sources {
     tasks: JoinSet<anyhow::Result<()>>,
+    /// Ticks until the others have ended: to detach takes seconds, and silence would say that nobody recorded.
+    clock: JoinHandle<anyhow::Result<()>>,
     stop: watch::Sender<bool>,
     events: EventSender,
 }
@@ -92,12 +94,14 @@ pub async fn start(plan: Plan, events: EventSender) -> anyhow::Result<Sources> {
         bridges: bridges_seen,
         only: plan.bridges,
     };
-    tasks.spawn(while_wanted(openflow::run(monitors, sender()), stopped.clone()));
-    tasks.spawn(while_wanted(
-        clock::run(clock::Config::default(), sender()),
-        stopped,
-    ));
-    Ok(Sources { tasks, stop, events })
+    tasks.spawn(while_wanted(openflow::run(monitors, sender()), stopped));
+    let clock = tokio::spawn(clock::run(clock::Config::default(), sender()));
+    Ok(Sources {
+        tasks,
+        clock,
+        stop,
+        events,
+    })
 }
 
 /// Without ovsdb-server there is nothing to trace, and most likely the run directory is wrong.
@@ -158,6 +162,7 @@ impl Sources {
             })
             .await;
         }
+        self.clock.abort();
         self.tell(EventKind::CaptureEnded).await;
     }
 }

@@ -91,7 +91,7 @@ impl Engine {
         use EventKind as Kind;
         match kind {
             Kind::Tick => self.tick(at),
-            Kind::CaptureEnded => {}
+            Kind::CaptureEnded => self.heard(at),
             Kind::CommandStarted { .. } | Kind::CommandExited { .. } => self.command(at, kind),
             Kind::Hook(_)
             | Kind::RecordsLost { .. }
@@ -142,19 +142,25 @@ impl Engine {
         }
     }
 
+    /// Something says that the recorder ran: how long did nothing say so?
+    fn heard(&mut self, at: Timestamp) {
+        let Some(last) = self.ticked.replace(at).filter(|last| at.since(*last) > SILENCE) else {
+            return;
+        };
+        let detail = format!(
+            "The recorder's clock did not tick for {} ms. Evidence of that time may be missing: what happened in it cannot pass.",
+            at.since(last) / MILLISECOND
+        );
+        let until = Timestamp(at.0.saturating_sub(1));
+        self.coverage.note(
+            Of::All,
+            finding("clock_silent", Some(last.plus(1)), Some(until), detail),
+        );
+    }
+
     /// Time passed.
     fn tick(&mut self, at: Timestamp) {
-        if let Some(last) = self.ticked.replace(at).filter(|last| at.since(*last) > SILENCE) {
-            let detail = format!(
-                "Nothing says that the recorder ran for {} ms: its clock did not tick.",
-                at.since(last) / MILLISECOND
-            );
-            let until = Timestamp(at.0.saturating_sub(1));
-            self.coverage.note(
-                Of::All,
-                finding("clock_silent", Some(last.plus(1)), Some(until), detail),
-            );
-        }
+        self.heard(at);
         self.conditions.tick(at, &self.disruptions);
         let missing: Vec<(Timestamp, DpIfindex, String)> = self
             .topology
