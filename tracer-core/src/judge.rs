@@ -3,7 +3,7 @@
 //! Must not depend on: where events come from. Live, replay and the CI gate all pass through here, so the same
 //! events give the same report.
 
-use crate::memory::coverage::{Blemish, Of, finding};
+use crate::memory::coverage::{Blemish, Of, blemish, finding};
 use crate::recording::log::{Entry, Header};
 use crate::recording::sequence::Sequence;
 use crate::recording::sorter::{Sorter, WINDOW};
@@ -13,7 +13,6 @@ use crate::verdict::docket::Docket;
 use crate::vocabulary::event::{Event, EventKind};
 use crate::vocabulary::spans::Spans;
 use crate::vocabulary::time::Timestamp;
-use crate::vocabulary::words::Finding;
 
 /// Judges entries as they come.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +106,10 @@ impl Judge {
         let mut all: Vec<Blemish> = Vec::new();
         let mut tell = |kind: &str, spans: &Spans<u64>, tell: fn(u64) -> String| {
             for (from, to, count) in spans.iter() {
-                all.push(missing(finding(kind, Some(*from), Some(*to), tell(*count))));
+                all.push(blemish(
+                    Of::All,
+                    finding(kind, Some(*from), Some(*to), tell(*count)),
+                ));
             }
         };
         if self.sequence.missing() > 0 {
@@ -122,15 +124,13 @@ impl Judge {
             format!("{count} events came too late to be put in order.")
         });
         if let Some(cut) = cut {
-            all.push(missing(finding("log_truncated", Some(self.newest), None, cut)));
+            all.push(blemish(
+                Of::All,
+                finding("log_truncated", Some(self.newest), None, cut),
+            ));
         }
         all
     }
-}
-
-fn missing(mut finding: Finding) -> Blemish {
-    finding.weakens = true;
-    Blemish { of: Of::All, finding }
 }
 
 /// Judges a whole list of events.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::{JoinSet, spawn_blocking};
 use tracer_core::event::{Event, EventKind};
 use tracer_core::log::{Header, VERSION};
 
@@ -48,9 +48,12 @@ pub fn header() -> Header {
 /// Running sources.
 pub struct Sources {
     tasks: JoinSet<anyhow::Result<()>>,
-    /// Ticks until the others have ended: to detach takes seconds, and silence would say that nobody recorded.
-    clock: JoinHandle<anyhow::Result<()>>,
     stop: watch::Sender<bool>,
+    /// The hooks, which go on until the others have ended: they report whatever the last reading of a counter counted.
+    hooks: JoinSet<anyhow::Result<()>>,
+    let_go: watch::Sender<bool>,
+    /// Ticks until all have ended: to detach takes seconds, and silence would say that nobody recorded.
+    clock: JoinSet<anyhow::Result<()>>,
     events: EventSender,
 }
 
@@ -72,9 +75,10 @@ pub async fn start(plan: Plan, events: EventSender) -> anyhow::Result<Sources> {
     let (stop, stopped) = watch::channel(false);
     let (bridges, bridges_seen) = watch::channel(BTreeMap::new());
     let upcalls = attached.upcalls();
-    let mut tasks = JoinSet::new();
+    let (let_go, released) = watch::channel(false);
+    let (mut tasks, mut hooks, mut clock) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     let sender = || events.clone();
-    tasks.spawn(attached.run(sender(), until(stopped.clone())));
+    hooks.spawn(attached.run(sender(), until(released)));
     tasks.spawn(process::run(process::Config::default(), sender()));
     tasks.spawn(datapath::run(
         datapath::Config {
@@ -95,11 +99,13 @@ pub async fn start(plan: Plan, events: EventSender) -> anyhow::Result<Sources> {
         only: plan.bridges,
     };
     tasks.spawn(while_wanted(openflow::run(monitors, sender()), stopped));
-    let clock = tokio::spawn(clock::run(clock::Config::default(), sender()));
+    clock.spawn(clock::run(clock::Config::default(), sender()));
     Ok(Sources {
         tasks,
-        clock,
         stop,
+        hooks,
+        let_go,
+        clock,
         events,
     })
 }
@@ -131,6 +137,15 @@ async fn while_wanted(
     }
 }
 
+/// Waits until all have ended.
+async fn all(tasks: &mut JoinSet<anyhow::Result<()>>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Ok(Err(error)) = ended {
+            tracing::warn!("a source ended early: {error:#}");
+        }
+    }
+}
+
 impl Sources {
     /// Puts an observation of the capture itself among the events.
     pub async fn tell(&self, kind: EventKind) {
@@ -146,13 +161,11 @@ impl Sources {
 
     /// Lets every source hand over what it still holds, and marks the end.
     pub async fn stop(mut self) {
-        self.stop.send_replace(true);
         let ended = async {
-            while let Some(ended) = self.tasks.join_next().await {
-                if let Ok(Err(error)) = ended {
-                    tracing::warn!("a source ended early: {error:#}");
-                }
-            }
+            self.stop.send_replace(true);
+            all(&mut self.tasks).await;
+            self.let_go.send_replace(true);
+            all(&mut self.hooks).await;
         };
         if tokio::time::timeout(LAST_WORDS, ended).await.is_err() {
             self.tell(EventKind::Source {
@@ -162,7 +175,7 @@ impl Sources {
             })
             .await;
         }
-        self.clock.abort();
+        self.clock.shutdown().await;
         self.tell(EventKind::CaptureEnded).await;
     }
 }

@@ -283,7 +283,8 @@ fn untold() -> Blemish {
     )
 }
 
-fn blemish(of: Of, mut finding: Finding) -> Blemish {
+/// What is missing of a source, as a finding that weakens.
+pub fn blemish(of: Of, mut finding: Finding) -> Blemish {
     finding.weakens = of != Of::Nothing;
     Blemish { of, finding }
 }

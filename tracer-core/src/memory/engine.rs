@@ -91,7 +91,10 @@ impl Engine {
         use EventKind as Kind;
         match kind {
             Kind::Tick => self.tick(at),
-            Kind::CaptureEnded => self.heard(at),
+            Kind::CaptureEnded => {
+                self.heard(at);
+                self.readings.end(at);
+            }
             Kind::CommandStarted { .. } | Kind::CommandExited { .. } => self.command(at, kind),
             Kind::Hook(_)
             | Kind::RecordsLost { .. }
@@ -130,7 +133,10 @@ impl Engine {
             | Kind::FlowInsert { .. }
             | Kind::FlowSet { .. }
             | Kind::FlowRemove { .. } => self.kernel(at, kind),
-            Kind::Upcalls(upcalls) => self.conditions.upcalls(upcalls, &self.disruptions),
+            Kind::Upcalls(upcalls) => {
+                self.readings.upcalls(upcalls);
+                self.conditions.upcalls(upcalls, &self.disruptions);
+            }
             Kind::UpcallLatency { waits, ambiguous } => self.waited(waits, *ambiguous),
             Kind::Packets(run) => self.traffic.run(run),
             Kind::OpenFlowUp { .. }
@@ -161,6 +167,7 @@ impl Engine {
     /// Time passed.
     fn tick(&mut self, at: Timestamp) {
         self.heard(at);
+        self.readings.tick(at);
         self.conditions.tick(at, &self.disruptions);
         let missing: Vec<(Timestamp, DpIfindex, String)> = self
             .topology

@@ -4,9 +4,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::vocabulary::event::UpcallTotals;
+use crate::vocabulary::count;
+use crate::vocabulary::event::{UpcallCommand, UpcallTotals, Upcalls};
 use crate::vocabulary::id::DpIfindex;
-use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::spans::Spans;
+use crate::vocabulary::time::{SECOND, Timestamp};
 
 /// A reading of a datapath's counters, with what the hooks had counted just before and just after.
 #[derive(Clone, Copy, Debug)]
@@ -85,16 +87,53 @@ impl Of {
 /// So many readings of a datapath are remembered: a quarter of an hour.
 const REMEMBERED: usize = 900;
 
+/// What the hooks have counted is in the events after so long: they are read every 500 ms while packets are followed.
+const READ: u64 = 2 * SECOND;
+
 /// Readings of all datapaths.
 #[derive(Clone, Debug, Default)]
 pub struct Readings {
     all: BTreeMap<DpIfindex, Of>,
+    /// Upcalls in the events so far.
+    reported: BTreeMap<DpIfindex, UpcallTotals>,
 }
 
 #[derive(Clone, Debug)]
 struct Of {
     first: Reading,
     recent: VecDeque<Reading>,
+    book: Book,
+}
+
+/// What the hooks counted beside what their events reported.
+#[derive(Clone, Debug, Default)]
+struct Book {
+    /// Readings whose upcalls may still be on their way.
+    open: VecDeque<Reading>,
+    /// The last reading by which all that was counted had been reported.
+    closed: Timestamp,
+    /// Upcalls that were counted and not reported so far.
+    missing: u64,
+    /// From when to when, and how many.
+    short: Spans<u64>,
+}
+
+impl Book {
+    fn close(&mut self, until: Timestamp, reported: UpcallTotals) {
+        while let Some(reading) = self.open.pop_front_if(|reading| reading.at <= until) {
+            let Some(counted) = reading.before else { continue };
+            // A failed miss is in both.
+            let missed = counted.missed.saturating_sub(reported.missed);
+            let missing = missed.max(counted.failed.saturating_sub(reported.failed));
+            if let Some(more) = missing.checked_sub(self.missing).filter(|more| *more > 0) {
+                self.short
+                    .add(self.closed, reading.at, more, 0, u64::saturating_add);
+                self.missing = missing;
+            } else {
+                self.closed = reading.at;
+            }
+        }
+    }
 }
 
 impl Readings {
@@ -103,15 +142,51 @@ impl Readings {
         let of = self.all.entry(dp).or_insert_with(|| Of {
             first: reading,
             recent: VecDeque::new(),
+            book: Book::default(),
         });
         // A reading in which the hooks did not count compares with nothing.
         if of.first.before.is_none() {
             of.first = reading;
         }
+        of.book.open.push_back(reading);
         of.recent.push_back(reading);
         if of.recent.len() > REMEMBERED {
             of.recent.pop_front();
         }
+    }
+
+    /// Upcalls were reported.
+    pub fn upcalls(&mut self, upcalls: &Upcalls) {
+        let reported = self.reported.entry(upcalls.dp).or_default();
+        if upcalls.command == UpcallCommand::Miss {
+            count::add(&mut reported.missed, upcalls.count);
+        }
+        if upcalls.result != 0 {
+            count::add(&mut reported.failed, upcalls.count);
+        }
+    }
+
+    /// Time passed: whatever the hooks had counted a while ago should have been reported by now.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.close(Timestamp(now.0.saturating_sub(READ)));
+    }
+
+    /// The capture has ended: everything that the hooks counted should have been reported.
+    pub fn end(&mut self, now: Timestamp) {
+        self.close(now);
+    }
+
+    fn close(&mut self, until: Timestamp) {
+        for (dp, of) in &mut self.all {
+            let reported = self.reported.get(dp).copied().unwrap_or_default();
+            of.book.close(until, reported);
+        }
+    }
+
+    /// From when to when the events reported fewer upcalls than the hooks had counted, and how many fewer.
+    pub fn short(&self) -> impl Iterator<Item = (DpIfindex, &(Timestamp, Timestamp, u64))> {
+        let all = self.all.iter();
+        all.flat_map(|(dp, of)| of.book.short.iter().map(|span| (*dp, span)))
     }
 
     /// The first and the last reading of each datapath in which the hooks counted, too.
@@ -148,5 +223,80 @@ impl Readings {
     pub fn last(&self) -> Option<Timestamp> {
         let last = self.all.values().filter_map(|of| of.recent.back());
         last.map(|reading| reading.at).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocabulary::id::PortNo;
+
+    const DP: DpIfindex = DpIfindex(5);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp(seconds * SECOND)
+    }
+
+    fn read(readings: &mut Readings, seconds: u64, missed: u64, failed: u64) {
+        let totals = Some(UpcallTotals { missed, failed });
+        let reading = Reading {
+            at: at(seconds),
+            hit: 0,
+            missed,
+            lost: failed,
+            before: totals,
+            after: totals,
+        };
+        readings.read(DP, reading);
+    }
+
+    fn report(readings: &mut Readings, count: u64, result: i32) {
+        readings.upcalls(&Upcalls {
+            dp: DP,
+            port_no: PortNo(1),
+            command: UpcallCommand::Miss,
+            result,
+            count,
+            first: at(0),
+            last: at(0),
+        });
+    }
+
+    fn short(readings: &Readings) -> Vec<(Timestamp, Timestamp, u64)> {
+        readings.short().map(|(_, span)| *span).collect()
+    }
+
+    #[test]
+    fn upcalls_that_no_event_reports_are_missing_since_the_last_reading_that_was_reported_whole() {
+        let mut readings = Readings::default();
+        read(&mut readings, 1, 3, 1);
+        report(&mut readings, 2, 0);
+        report(&mut readings, 1, -111);
+        readings.tick(at(3));
+        read(&mut readings, 4, 8, 1);
+        readings.tick(at(5));
+        assert_eq!(short(&readings), [], "they may be on their way");
+        read(&mut readings, 6, 8, 1);
+        readings.end(at(6));
+        assert_eq!(short(&readings), [(at(1), at(4), 5)], "told once");
+    }
+
+    #[test]
+    fn what_is_reported_late_is_not_missing() {
+        let mut readings = Readings::default();
+        read(&mut readings, 1, 3, 0);
+        readings.tick(at(2));
+        report(&mut readings, 3, 0);
+        readings.end(at(3));
+        assert_eq!(short(&readings), []);
+    }
+
+    #[test]
+    fn upcalls_that_were_refused_have_a_count_of_their_own() {
+        let mut readings = Readings::default();
+        read(&mut readings, 1, 2, 2);
+        report(&mut readings, 2, 0);
+        readings.end(at(1));
+        assert_eq!(short(&readings), [(Timestamp(0), at(1), 2)]);
     }
 }

@@ -315,6 +315,12 @@ impl Topology {
         self.datapaths.get(&dp).map(String::as_str)
     }
 
+    /// A datapath's name, or its number where no name was reported.
+    pub fn datapath_label(&self, dp: DpIfindex) -> String {
+        self.datapath_name(dp)
+            .map_or_else(|| dp.to_string(), str::to_owned)
+    }
+
     /// All datapaths seen.
     pub fn datapaths(&self) -> impl Iterator<Item = (DpIfindex, &str)> {
         self.datapaths.iter().map(|(dp, name)| (*dp, name.as_str()))

@@ -6,6 +6,7 @@ use crate::memory::coverage::{Blemish, Of, finding};
 use crate::memory::disruption::Disruption;
 use crate::memory::engine::Engine;
 use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::words::Finding;
 
 /// So many Pods are named.
 const NAMED: usize = 3;
@@ -90,8 +91,8 @@ fn without_port(absence: &Absence) -> Blemish {
     )
 }
 
-fn weakening(of: Of, mut finding: crate::vocabulary::words::Finding) -> Blemish {
-    finding.weakens = true;
+fn weakening(of: Of, finding: Finding) -> Blemish {
+    let finding = finding.weakening();
     Blemish { of, finding }
 }
 

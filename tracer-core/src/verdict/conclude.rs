@@ -98,14 +98,8 @@ const SENTENCES: usize = 12;
 const FINDINGS: usize = 256;
 
 fn nothing_to_judge() -> Finding {
-    let mut found = finding(
-        "no_disruption",
-        None,
-        None,
-        "No disruption was seen: there is nothing to judge.".to_owned(),
-    );
-    found.weakens = true;
-    found
+    let detail = "No disruption was seen: there is nothing to judge.".to_owned();
+    finding("no_disruption", None, None, detail).weakening()
 }
 
 /// What is missing outside of every disruption could have been one.
@@ -161,9 +155,7 @@ fn outside(engine: &Engine, disruptions: &[Disruption]) -> Vec<Finding> {
          known; no verdict passes beside them."
     );
     let (from, to) = (times.iter().min().copied(), times.iter().max().copied());
-    let mut found = finding("lost_outside", from, to, detail);
-    found.weakens = true;
-    vec![found]
+    vec![finding("lost_outside", from, to, detail).weakening()]
 }
 
 fn node(engine: &Engine, header: &Header) -> Node {
@@ -197,9 +189,8 @@ fn capture(engine: &Engine, provenance: &Provenance) -> Capture {
 fn reconciliation(engine: &Engine) -> Vec<Reconciliation> {
     let pairs = engine.readings.ends().filter_map(|(dp, first, last)| {
         let growth = Growth::between(first, last)?;
-        let name = engine.topology.datapath_name(dp);
         Some(Reconciliation {
-            datapath: name.map_or_else(|| dp.to_string(), str::to_owned),
+            datapath: engine.topology.datapath_label(dp),
             datapath_missed: growth.missed,
             seen_missed: growth.seen_missed,
             datapath_lost: growth.lost,
@@ -224,7 +215,7 @@ fn unfollowed(engine: &Engine) -> Vec<Finding> {
             until.is_none_or(|until| *armed < until) && let_go.is_none_or(|let_go| let_go >= risk)
         };
         let first = engine.evidence.iter().find(touches).map(|(armed, _)| *armed);
-        let mut found = match first {
+        let found = match first {
             None if engine.now.since(risk) <= ARMING => return None,
             None => finding(
                 "evidence_off",
@@ -244,8 +235,7 @@ fn unfollowed(engine: &Engine) -> Vec<Finding> {
                 ),
             ),
         };
-        found.weakens = true;
-        Some(found)
+        Some(found.weakening())
     });
     told.collect()
 }

@@ -99,11 +99,10 @@ fn early(view: &View<'_>) -> Option<Blemish> {
         "Packets of {pods} Pods had been handed to userspace less than a second before the capture ended, and had not come back: they \
          are not counted. A capture that goes on for a second more knows whether they were lost."
     );
-    let mut found = finding("unanswered", Some(from), Some(view.engine.now), detail);
-    found.weakens = true;
+    let finding = finding("unanswered", Some(from), Some(view.engine.now), detail).weakening();
     Some(Blemish {
         of: Of::Nothing,
-        finding: found,
+        finding,
     })
 }
 

@@ -151,7 +151,7 @@ pub struct Finding {
     /// `hook_missing`, `records_lost`, `late_events`, `log_gap`, `log_truncated`, `source_down`,
     /// `monitor_paused`, `counters_differ`, `evidence_off`, `evidence_late`, `datapath_gone`, `port_gone`,
     /// `types_derived`, `hits_skipped`, `skips_untold`, `unanswered`, `foreign_flush`, `lost_outside`, `clock_silent`,
-    /// `no_disruption`.
+    /// `events_missing`, `gaps_forgotten`, `no_disruption`.
     pub kind: String,
     /// From when; `None`: the whole capture.
     pub from_ns: Option<Timestamp>,
@@ -164,6 +164,13 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The same, as one that weakens.
+    #[must_use]
+    pub fn weakening(mut self) -> Self {
+        self.weakens = true;
+        self
+    }
+
     /// Whether it touches the span from `from` to `to` (`None`: open).
     pub fn touches(&self, from: Timestamp, to: Option<Timestamp>) -> bool {
         self.from_ns.is_none_or(|began| to.is_none_or(|to| began <= to))
