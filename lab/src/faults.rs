@@ -4,6 +4,7 @@
 
 mod disturbed;
 mod ending;
+mod groups;
 mod module;
 mod readers;
 mod recorder;
@@ -32,7 +33,7 @@ use crate::{run, traffic};
 type Fault = fn() -> Result<()>;
 
 /// All of them, in their order: the one that moves the clock is last.
-const ALL: [(&str, Fault); 34] = [
+const ALL: [(&str, Fault); 35] = [
     ("nothing is written to anything", untouched::check),
     (
         "a recorder that is killed leaves nothing behind",
@@ -98,6 +99,7 @@ const ALL: [(&str, Fault); 34] = [
         "an OpenFlow that sends one byte at a time is understood",
         sockets::slow_openflow,
     ),
+    ("flows go with their group and their meter", groups::check),
     ("two recorders see the same", world::two),
     ("a processor that is unplugged loses nothing", world::unplugged),
     ("a module that goes while it is watched is told", module::unloaded),

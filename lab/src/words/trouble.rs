@@ -23,7 +23,7 @@ pub struct Found {
 }
 
 /// Those of every run of all tests: one of each kind, in what the others of its kind go through, too.
-pub const USUAL: [&str; 8] = [
+pub const USUAL: [&str; 9] = [
     "a recorder that is killed in a window leaves a recording",
     "a full disk ends the recording, not the report",
     "a recording whose reader stands still ends, and so does ovsgap",
@@ -31,5 +31,6 @@ pub const USUAL: [&str; 8] = [
     "an OVSDB that sends garbage is told",
     "an OpenFlow that sends one byte at a time is understood",
     "little locked memory suffices, or is named",
+    "flows go with their group and their meter",
     "a module that comes back is watched again",
 ];
