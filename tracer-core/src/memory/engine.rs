@@ -16,9 +16,9 @@ use crate::vocabulary::capture::Command;
 use crate::vocabulary::capture::LatencyCount;
 use crate::vocabulary::event::{Event, EventKind, Process, Reconfiguration};
 use crate::vocabulary::flow::{Actions, Fate, FlowKey};
-use crate::vocabulary::id::{DpIfindex, Pid};
+use crate::vocabulary::id::Pid;
 use crate::vocabulary::spans::Spans;
-use crate::vocabulary::time::{MILLISECOND, SECOND, Timestamp};
+use crate::vocabulary::time::{SECOND, Timestamp};
 
 mod clock;
 mod flows;
