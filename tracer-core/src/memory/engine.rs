@@ -3,7 +3,7 @@
 //! Must not depend on: clocks, files, formats. `step` cannot fail: contradictions become findings.
 
 use crate::memory::condition::Conditions;
-use crate::memory::coverage::{Coverage, Of, PACKET_EVIDENCE, finding};
+use crate::memory::coverage::{Coverage, PACKET_EVIDENCE};
 use crate::memory::daemon::VSWITCHD;
 use crate::memory::disruption::Disruptions;
 use crate::memory::latency::Latencies;
@@ -407,6 +407,7 @@ impl Engine {
             EventKind::OpenFlowUp { bridge, .. } => {
                 self.topology.settle();
                 self.coverage.source(at, &monitor(bridge), true, "");
+                self.coverage.resumed(at, bridge);
                 self.openflow.up(at, bridge);
                 if let Some(disruption) = self.disruptions.current() {
                     disruption.baseline.up(at, bridge);
@@ -425,15 +426,11 @@ impl Engine {
                 self.openflow.down(bridge);
             }
             EventKind::OpenFlowFlows { bridge, changes } => self.flows(at, bridge, changes),
-            EventKind::OpenFlowPaused { bridge, paused: true } => {
-                let detail = format!(
-                    "Open vSwitch paused the flow monitor of {bridge}: the times of its flows are upper bounds. Packets decide."
-                );
-                self.coverage.note(
-                    Of::Flows(bridge.clone()),
-                    finding("monitor_paused", Some(at), Some(at), detail),
-                );
-            }
+            EventKind::OpenFlowPaused { bridge, paused: true } => self.coverage.paused(at, bridge),
+            EventKind::OpenFlowPaused {
+                bridge,
+                paused: false,
+            } => self.coverage.resumed(at, bridge),
             _ => {}
         }
     }
