@@ -64,6 +64,10 @@ pub struct Node {
     /// Size of the ring that carries the kernel's records, in KiB: a power of two.
     #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_size)]
     pub ring_size: u32,
+    /// How many kinds of traffic (port of entry, destination, protocol, port) are told apart, each once for every CPU that sees
+    /// it; room for upcalls grows with it. What does not fit is reported and keeps a verdict from passing.
+    #[arg(long, value_name = "N", default_value_t = ebpf::DEFAULT_KEYS, value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
+    pub max_keys: u32,
 }
 
 /// How the report is printed.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::vocabulary::count;
-use crate::vocabulary::hook::{Hook, Offsets};
+use crate::vocabulary::hook::{Hook, Offsets, Unrecorded};
 use crate::vocabulary::spans::Spans;
 use crate::vocabulary::time::{SECOND, Timestamp};
 use crate::vocabulary::words::Finding;
@@ -73,7 +73,7 @@ const NEAR: u64 = 2 * SECOND;
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
     hooks: BTreeMap<(String, String), Hook>,
-    lost: BTreeMap<String, Spans<u64>>,
+    lost: BTreeMap<(String, Option<Unrecorded>), Spans<u64>>,
     skipped: BTreeMap<String, Spans<u64>>,
     skips_untold: bool,
     down: BTreeMap<String, (Timestamp, String)>,
@@ -104,13 +104,13 @@ impl Coverage {
     }
 
     /// Records of a hook were lost.
-    pub fn lost(&mut self, at: Timestamp, hook: &str, count: u64) {
-        add(&mut self.lost, at, hook, count);
+    pub fn lost(&mut self, at: Timestamp, hook: &str, why: Option<Unrecorded>, count: u64) {
+        add(&mut self.lost, at, (hook.to_owned(), why), count);
     }
 
     /// Hits of a hook were passed over.
     pub fn skipped(&mut self, at: Timestamp, hook: &str, count: u64) {
-        add(&mut self.skipped, at, hook, count);
+        add(&mut self.skipped, at, hook.to_owned(), count);
     }
 
     /// The kernel does not tell what it passes over.
@@ -156,17 +156,6 @@ impl Coverage {
     /// Everything that is known to be missing.
     pub fn blemishes(&self) -> Vec<Blemish> {
         let missing = self.hooks.values().filter(|hook| !hook.ok).map(missing_hook);
-        let spans = |counts: &BTreeMap<String, Spans<u64>>, tell: fn(&str, u64) -> Blemish| {
-            let mut told = Vec::new();
-            for (hook, spans) in counts {
-                for (from, to, count) in spans.iter() {
-                    let mut one = tell(hook, *count);
-                    (one.finding.from_ns, one.finding.to_ns) = (Some(since_read(*from)), Some(*to));
-                    told.push(one);
-                }
-            }
-            told
-        };
         let down = self
             .down
             .iter()
@@ -174,8 +163,10 @@ impl Coverage {
         missing
             .chain(derived(self.hooks.values()))
             .chain(self.skips_untold.then(untold))
-            .chain(spans(&self.lost, records_lost))
-            .chain(spans(&self.skipped, hits_skipped))
+            .chain(told(&self.lost, |(hook, why), count| {
+                records_lost(hook, *why, count)
+            }))
+            .chain(told(&self.skipped, |hook, count| hits_skipped(hook, count)))
             .chain(down)
             .chain(self.past.iter().cloned())
             .collect()
@@ -191,9 +182,22 @@ impl Coverage {
     }
 }
 
-fn add(counts: &mut BTreeMap<String, Spans<u64>>, at: Timestamp, hook: &str, count: u64) {
-    let spans = counts.entry(hook.to_owned()).or_default();
+fn add<K: Ord>(counts: &mut BTreeMap<K, Spans<u64>>, at: Timestamp, of: K, count: u64) {
+    let spans = counts.entry(of).or_default();
     spans.add(at, at, count, NEAR, u64::saturating_add);
+}
+
+/// What was counted, as one blemish for each span of time in which it was.
+fn told<K>(counts: &BTreeMap<K, Spans<u64>>, tell: impl Fn(&K, u64) -> Blemish) -> Vec<Blemish> {
+    let mut told = Vec::new();
+    for (of, spans) in counts {
+        for (from, to, count) in spans.iter() {
+            let mut one = tell(of, *count);
+            (one.finding.from_ns, one.finding.to_ns) = (Some(since_read(*from)), Some(*to));
+            told.push(one);
+        }
+    }
+    told
 }
 
 fn essential(name: &str) -> Option<(Of, &'static str)> {
@@ -209,18 +213,47 @@ fn since_read(at: Timestamp) -> Timestamp {
 /// The runs of packets that did not fit, as [`Coverage::lost`] is told of them.
 pub const PACKET_EVIDENCE: &str = "packet evidence";
 
-fn records_lost(hook: &str, count: u64) -> Blemish {
-    let (of, remedy) = if hook == PACKET_EVIDENCE {
-        (
-            Of::Packets,
-            "the table of traffic keys was full or a key changed its fate too often",
-        )
+fn records_lost(hook: &str, why: Option<Unrecorded>, count: u64) -> Blemish {
+    let (of, what) = if hook == PACKET_EVIDENCE {
+        (Of::Packets, "runs of packets")
     } else {
         let of = essential(hook).map_or(Of::Kernel, |(of, _)| of);
-        (of, "enlarge the ring with --ring-size")
+        (of, "records")
     };
-    let detail = format!("{count} records of {hook} did not fit: {remedy}.");
+    let from = if hook == PACKET_EVIDENCE {
+        String::new()
+    } else {
+        format!(" of {hook}")
+    };
+    let detail = format!("{count} {what}{from} {}.", unrecorded(why));
     blemish(of, finding(RECORDS_LOST, None, None, detail))
+}
+
+/// Why something is not in the recording, and what to do about it.
+fn unrecorded(why: Option<Unrecorded>) -> &'static str {
+    match why {
+        None => "did not fit into the ring or a table; this recording does not say which",
+        Some(Unrecorded::RingFull) => "did not fit into the ring: enlarge it with --ring-size",
+        Some(Unrecorded::KeysFull) => {
+            "did not fit into the table of traffic keys: enlarge it with --max-keys"
+        }
+        Some(Unrecorded::UpcallsFull) => {
+            "did not fit into the table of kinds of upcalls: enlarge it with --max-keys"
+        }
+        Some(Unrecorded::CallsFull) => {
+            "did not fit into the table of calls under way, which ovsgap clears by itself: please report it if it happens again"
+        }
+        Some(Unrecorded::HalfSeen) => {
+            "are missing because the kernel ran the probe at only one end of a call; a less busy node, or fewer other tracers, misses \
+             fewer"
+        }
+        Some(Unrecorded::Unreadable) => {
+            "are missing because kernel memory could not be read: please report it with the output of `ovsgap doctor`"
+        }
+        Some(Unrecorded::Flapped) => {
+            "are missing because the fate of their traffic changed too often (more than 64 times a second); no flag changes that"
+        }
+    }
 }
 
 fn hits_skipped(hook: &str, count: u64) -> Blemish {
@@ -335,6 +368,57 @@ mod tests {
         assert!(found[0].finding.detail.contains("skipped 7 hits"));
         assert_eq!(found[0].of, Of::Packets);
         assert_eq!((touched(at(4), at(5)), touched(at(10), at(15))), (1, 0));
+    }
+
+    #[test]
+    fn what_was_full_is_named_with_the_flag_that_enlarges_it() {
+        let remedies = [
+            (Some(Unrecorded::RingFull), "the ring", Some("--ring-size")),
+            (
+                Some(Unrecorded::KeysFull),
+                "the table of traffic keys",
+                Some("--max-keys"),
+            ),
+            (
+                Some(Unrecorded::UpcallsFull),
+                "the table of kinds of upcalls",
+                Some("--max-keys"),
+            ),
+            (Some(Unrecorded::CallsFull), "the table of calls under way", None),
+            (Some(Unrecorded::HalfSeen), "only one end of a call", None),
+            (
+                Some(Unrecorded::Unreadable),
+                "kernel memory could not be read",
+                None,
+            ),
+            (Some(Unrecorded::Flapped), "changed too often", None),
+            (None, "does not say which", None),
+        ];
+        for (why, what, flag) in remedies {
+            let mut coverage = Coverage::default();
+            coverage.lost(at(5), "ovs_flow_tbl_insert", why, 3);
+            coverage.lost(at(5), PACKET_EVIDENCE, why, 4);
+            let found = coverage.blemishes();
+            let of: Vec<Of> = found.iter().map(|one| one.of.clone()).collect();
+            assert_eq!(of, [Of::Megaflows, Of::Packets]);
+            for one in &found {
+                let said = &one.finding.detail;
+                assert!(one.finding.weakens && said.contains(what), "{said}");
+                for known in ["--ring-size", "--max-keys"] {
+                    assert_eq!(said.contains(known), flag == Some(known), "{said}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_lost_for_two_reasons_is_two_findings() {
+        let mut coverage = Coverage::default();
+        for (why, count) in [(Unrecorded::KeysFull, 3), (Unrecorded::RingFull, 4)] {
+            coverage.lost(at(5), PACKET_EVIDENCE, Some(why), count);
+        }
+        let found = coverage.blemishes();
+        assert_eq!((found.len(), coverage.lost_total()), (2, 7));
     }
 
     #[test]

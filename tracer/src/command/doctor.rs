@@ -31,7 +31,7 @@ fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
 /// Prints every check; fails where something would not be seen.
 pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     let (dir, db) = super::sockets(&args.node)?;
-    let (kernel, hooks) = kernel(args.node.ring_size);
+    let (kernel, hooks) = kernel(&args.node);
     let mut checks = vec![system(), rights(), module(), types(&hooks)];
     checks.extend(ovs(&dir, &db).await);
     checks.extend(monitors(&dir).await);
@@ -185,9 +185,10 @@ async fn monitors(dir: &Path) -> Vec<Check> {
 }
 
 /// Attaches every hook once and lets go of it.
-fn kernel(ring_kib: u32) -> (Check, Vec<Hook>) {
+fn kernel(node: &cli::Node) -> (Check, Vec<Hook>) {
     match ebpf::probe(ebpf::Config {
-        ring_bytes: ring_kib * 1024,
+        ring_bytes: node.ring_size * 1024,
+        max_runs: node.max_keys,
         ..ebpf::Config::default()
     }) {
         Ok(hooks) => {

@@ -7,6 +7,7 @@
 
 mod actions;
 mod blank;
+mod calls;
 mod config;
 mod control;
 mod datapath;
@@ -25,10 +26,12 @@ mod object;
 mod offsets;
 mod parting;
 mod perf_link;
+mod release;
 mod reload;
 mod remedy;
 mod runs;
 mod skipped;
+mod symbols;
 mod table;
 mod told;
 mod upcalls;
@@ -44,14 +47,14 @@ use tokio::time::MissedTickBehavior;
 use tracer_core::event::{Event, EventKind, Hook};
 use tracer_core::time::Timestamp;
 
-pub use self::config::Config;
+pub use self::config::{Config, DEFAULT_KEYS};
 use self::datapath::Datapath;
 pub use self::evidence::Evidence;
 use self::evidence::Watchfulness;
 use self::instance::{Instance, Loader, Sizes};
 use self::offsets::Layout;
 pub use self::parting::leave;
-pub use self::remedy::missing_rights;
+pub use self::remedy::{counts_as_locked, is_paranoid, missing_rights};
 use self::told::stamped;
 pub use self::upcalls::UpcallReader;
 use self::watched::Watched;
@@ -82,7 +85,7 @@ pub struct Attached {
 pub fn attach(config: Config) -> anyhow::Result<Attached> {
     unlock_memory();
     let module = module::loaded();
-    let layout = Layout::of_running_kernel(module.map(|_| module::NAME))?;
+    let layout = Layout::of_running_kernel(module.is_some())?;
     let mut loader = Loader::new(&layout.offsets, config.verbose)?;
     let mut processes = Instance::load(&mut loader, OF_PROCESSES)?;
     let attached = processes.attach(hooks::PROCESSES, &layout)?;
