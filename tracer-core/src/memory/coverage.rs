@@ -46,7 +46,7 @@ pub struct Blemish {
 }
 
 /// Hooks without which something cannot be told: their evidence, and what is missed without each.
-const ESSENTIAL: [(&str, Of, &str); 9] = [
+const ESSENTIAL: [(&str, Of, &str); 17] = [
     (
         "ovs_flow_tbl_flush",
         Of::Megaflows,
@@ -61,10 +61,40 @@ const ESSENTIAL: [(&str, Of, &str); 9] = [
         "which packets ovs-vswitchd sent on",
     ),
     ("ovs_dp_change", Of::Upcalls, "when upcalls were bound"),
+    (
+        "ovs_vport_set_upcall_portids",
+        Of::Upcalls,
+        "when upcalls of single ports were bound",
+    ),
     ("ovs_execute_actions", Of::Packets, "which packets met a drop"),
     ("ovs_vport_send", Of::Packets, "which packets were delivered"),
+    (
+        "ovs_flow_key_extract_userspace",
+        Of::Packets,
+        "which packets came back from userspace, and follows none",
+    ),
+    ("ovs_vport_cmd_new", Of::Packets, RENEWED),
+    ("ovs_vport_cmd_del", Of::Packets, RENEWED),
+    ("ovs_dp_cmd_new", Of::Packets, RENEWED),
+    ("ovs_dp_cmd_del", Of::Packets, RENEWED),
+    (
+        "sched_process_exec",
+        Of::Kernel,
+        "which process is the new ovs-vswitchd",
+    ),
+    (
+        "sched_process_fork",
+        Of::Kernel,
+        "which process is the new ovs-vswitchd",
+    ),
     ("sched_process_exit", Of::Kernel, "when ovs-vswitchd exited"),
 ];
+
+/// What is missed where the coming and going of ports is: the programs know them by address, which another may have later.
+const RENEWED: &str = "whether a packet was delivered to a port or to another one that was made in its place";
+
+/// The kind of a finding that says that a hook is not attached.
+pub const HOOK_MISSING: &str = "hook_missing";
 
 /// Of two readings of a counter no farther apart than this, what was counted is one finding.
 const NEAR: u64 = 2 * SECOND;
@@ -94,7 +124,7 @@ impl Coverage {
             );
             let of = essential(&hook.name).map_or(Of::Nothing, |(of, _)| of);
             self.past
-                .push(blemish(of, finding("hook_missing", None, Some(at), detail)));
+                .push(blemish(of, finding(HOOK_MISSING, None, Some(at), detail)));
         }
     }
 
@@ -291,7 +321,7 @@ fn missing_hook(hook: &Hook) -> Blemish {
         hook.name, hook.attach, hook.error
     );
     let of = essential.map_or(Of::Nothing, |(of, _)| of);
-    blemish(of, finding("hook_missing", None, None, detail))
+    blemish(of, finding(HOOK_MISSING, None, None, detail))
 }
 
 /// Hooks that read by the source of the kernel's version: right for all that is known of it, and not told by the kernel.
@@ -334,123 +364,4 @@ pub fn finding(kind: &str, from: Option<Timestamp>, to: Option<Timestamp>, detai
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hook(name: &str, offsets: Option<Offsets>) -> Hook {
-        Hook {
-            name: name.to_owned(),
-            attach: "kprobe".to_owned(),
-            ok: true,
-            error: String::new(),
-            offsets,
-        }
-    }
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp(seconds * SECOND)
-    }
-
-    #[test]
-    fn skipped_hits_weaken_the_time_in_which_they_were_skipped_and_no_other() {
-        let mut coverage = Coverage::default();
-        for (seconds, count) in [(5, 3), (6, 4), (20, 1)] {
-            coverage.skipped(at(seconds), "ovs_execute_actions", count);
-        }
-        let found = coverage.blemishes();
-        let touched = |from, to| {
-            let touching = found
-                .iter()
-                .filter(|one| one.finding.weakens && one.finding.touches(from, Some(to)));
-            touching.count()
-        };
-        assert_eq!(found.len(), 2);
-        assert!(found[0].finding.detail.contains("skipped 7 hits"));
-        assert_eq!(found[0].of, Of::Packets);
-        assert_eq!((touched(at(4), at(5)), touched(at(10), at(15))), (1, 0));
-    }
-
-    #[test]
-    fn what_was_full_is_named_with_the_flag_that_enlarges_it() {
-        let remedies = [
-            (Some(Unrecorded::RingFull), "the ring", Some("--ring-size")),
-            (
-                Some(Unrecorded::KeysFull),
-                "the table of traffic keys",
-                Some("--max-keys"),
-            ),
-            (
-                Some(Unrecorded::UpcallsFull),
-                "the table of kinds of upcalls",
-                Some("--max-keys"),
-            ),
-            (Some(Unrecorded::CallsFull), "the table of calls under way", None),
-            (Some(Unrecorded::HalfSeen), "only one end of a call", None),
-            (
-                Some(Unrecorded::Unreadable),
-                "kernel memory could not be read",
-                None,
-            ),
-            (Some(Unrecorded::Flapped), "changed too often", None),
-            (None, "does not say which", None),
-        ];
-        for (why, what, flag) in remedies {
-            let mut coverage = Coverage::default();
-            coverage.lost(at(5), "ovs_flow_tbl_insert", why, 3);
-            coverage.lost(at(5), PACKET_EVIDENCE, why, 4);
-            let found = coverage.blemishes();
-            let of: Vec<Of> = found.iter().map(|one| one.of.clone()).collect();
-            assert_eq!(of, [Of::Megaflows, Of::Packets]);
-            for one in &found {
-                let said = &one.finding.detail;
-                assert!(one.finding.weakens && said.contains(what), "{said}");
-                for known in ["--ring-size", "--max-keys"] {
-                    assert_eq!(said.contains(known), flag == Some(known), "{said}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_was_lost_for_two_reasons_is_two_findings() {
-        let mut coverage = Coverage::default();
-        for (why, count) in [(Unrecorded::KeysFull, 3), (Unrecorded::RingFull, 4)] {
-            coverage.lost(at(5), PACKET_EVIDENCE, Some(why), count);
-        }
-        let found = coverage.blemishes();
-        assert_eq!((found.len(), coverage.lost_total()), (2, 7));
-    }
-
-    #[test]
-    fn what_weakens_nothing_is_said_once() {
-        let mut coverage = Coverage::default();
-        coverage.skips_untold();
-        coverage.skips_untold();
-        for name in ["c", "d"] {
-            coverage.hook(Timestamp(1), &hook(name, Some(Offsets::Derived)));
-        }
-        let found = coverage.blemishes();
-        let kinds: Vec<_> = found
-            .iter()
-            .map(|one| (one.finding.kind.as_str(), one.finding.weakens))
-            .collect();
-        assert_eq!(kinds, [("types_derived", false), ("skips_untold", false)]);
-        assert!(found[0].finding.detail.contains("2 hooks"));
-    }
-
-    #[test]
-    fn a_missing_hook_takes_away_what_it_alone_tells() {
-        let mut coverage = Coverage::default();
-        for name in ["ovs_vport_send", "ovs_dp_change", "something_else"] {
-            coverage.hook(
-                Timestamp(1),
-                &Hook {
-                    ok: false,
-                    ..hook(name, None)
-                },
-            );
-        }
-        let of: Vec<Of> = coverage.blemishes().into_iter().map(|one| one.of).collect();
-        assert_eq!(of, [Of::Upcalls, Of::Packets, Of::Nothing]);
-    }
-}
+mod tests;
