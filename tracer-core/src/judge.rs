@@ -1,31 +1,21 @@
-//! The way of an event through the judge: sequence check, sorter, engine, report.
+//! The way of an event through the judge: intake, engine, report.
 //!
 //! Must not depend on: where events come from. Live, replay and the CI gate all pass through here, so the same
 //! events give the same report.
 
-use crate::memory::coverage::{Blemish, Of, blemish, finding};
+use crate::intake::Intake;
+use crate::memory::coverage::Blemish;
 use crate::recording::log::{Entry, Header};
-use crate::recording::sequence::Sequence;
-use crate::recording::sorter::{Sorter, WINDOW};
 use crate::report::Report;
 use crate::verdict::conclude::{Provenance, conclude};
 use crate::verdict::docket::Docket;
-use crate::vocabulary::event::{Event, EventKind};
-use crate::vocabulary::spans::Spans;
-use crate::vocabulary::time::Timestamp;
+use crate::vocabulary::event::Event;
 
 /// Judges entries as they come.
 #[derive(Clone, Debug, Default)]
 pub struct Judge {
     header: Header,
-    sequence: Sequence,
-    /// When numbers were left out.
-    gaps: Spans<u64>,
-    /// When events came more than once.
-    repeated: Spans<u64>,
-    newest: Timestamp,
-    ended: bool,
-    sorter: Sorter,
+    intake: Intake,
     docket: Docket,
 }
 
@@ -40,96 +30,41 @@ impl Judge {
 
     /// Takes one entry in.
     pub fn push(&mut self, entry: Entry) {
-        let at = entry.event.at;
-        let around = (Timestamp(at.0.saturating_sub(WINDOW)), at.plus(WINDOW));
-        let before = self.sequence.missing();
-        if !self.sequence.is_new(entry.seq) {
-            self.repeated
-                .add(around.0, around.1, 1, WINDOW, u64::saturating_add);
-            return;
-        }
-        if self.sequence.missing() > before {
-            // What is missing happened between what came before it and what comes after it.
-            let from = Timestamp(self.newest.min(at).0.saturating_sub(WINDOW));
-            let missing = self.sequence.missing() - before;
-            self.gaps
-                .add(from, around.1, missing, WINDOW, u64::saturating_add);
-        }
-        self.newest = self.newest.max(at);
-        self.ended |= entry.event.kind == EventKind::CaptureEnded;
-        self.sorter.push(entry.event);
-        while let Some(event) = self.sorter.pop() {
+        self.intake.push(entry);
+        while let Some(event) = self.intake.pop() {
             self.step(&event);
         }
     }
 
     fn step(&mut self, event: &Event) {
-        let mut docket = std::mem::take(&mut self.docket);
-        docket.step(event, &|| self.blemishes(None));
-        self.docket = docket;
+        self.docket.step(event, &|| self.intake.blemishes(None));
     }
 
     /// Whether the recording's own end has been taken in.
     pub fn has_ended(&self) -> bool {
-        self.ended
+        self.intake.has_ended()
     }
 
     /// The report over what has passed the sorter.
     pub fn report(&self) -> Report {
-        conclude(&self.docket, &self.provenance(None))
+        conclude(&self.docket, &self.provenance(self.intake.blemishes(None)))
     }
 
     /// The last report: no entry follows. `cut`: why, where it is not the recording's own end.
     pub fn finish(mut self, cut: Option<&str>) -> Report {
-        while let Some(event) = self.sorter.take() {
+        while let Some(event) = self.intake.take() {
             self.step(&event);
         }
-        let cut = cut.map(str::to_owned).or_else(|| {
-            (!self.ended).then(|| {
-                "The recording has no end mark: the recorder was interrupted. What followed is not known."
-                    .to_owned()
-            })
-        });
-        conclude(&self.docket, &self.provenance(cut))
+        let cut = self.intake.cut(cut);
+        conclude(&self.docket, &self.provenance(self.intake.blemishes(cut)))
     }
 
-    fn provenance(&self, cut: Option<String>) -> Provenance {
+    fn provenance(&self, blemishes: Vec<Blemish>) -> Provenance {
         Provenance {
             header: self.header.clone(),
-            blemishes: self.blemishes(cut),
-            missing: self.sequence.missing(),
+            blemishes,
+            missing: self.intake.missing(),
         }
-    }
-
-    /// What is known to be missing of the recording.
-    fn blemishes(&self, cut: Option<String>) -> Vec<Blemish> {
-        let mut all: Vec<Blemish> = Vec::new();
-        let mut tell = |kind: &str, spans: &Spans<u64>, tell: fn(u64) -> String| {
-            for (from, to, count) in spans.iter() {
-                all.push(blemish(
-                    Of::All,
-                    finding(kind, Some(*from), Some(*to), tell(*count)),
-                ));
-            }
-        };
-        if self.sequence.missing() > 0 {
-            tell("log_gap", &self.gaps, |count| {
-                format!("Up to {count} events are missing from the recording.")
-            });
-        }
-        tell("log_gap", &self.repeated, |count| {
-            format!("{count} events are in the recording more than once.")
-        });
-        tell("late_events", self.sorter.late(), |count| {
-            format!("{count} events came too late to be put in order.")
-        });
-        if let Some(cut) = cut {
-            all.push(blemish(
-                Of::All,
-                finding("log_truncated", Some(self.newest), None, cut),
-            ));
-        }
-        all
     }
 }
 
@@ -145,6 +80,8 @@ pub fn judge(header: Header, events: impl IntoIterator<Item = Event>) -> Report 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocabulary::event::EventKind;
+    use crate::vocabulary::time::Timestamp;
 
     #[test]
     fn the_last_number_there_is_ends_no_judge() {
@@ -159,6 +96,6 @@ mod tests {
         for seq in [u64::MAX - 1, u64::MAX, 0] {
             judge.push(entry(seq));
         }
-        assert_eq!(judge.provenance(None).missing, u64::MAX - 2);
+        assert_eq!(judge.intake.missing(), u64::MAX - 2);
     }
 }

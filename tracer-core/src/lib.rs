@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+pub mod intake;
 pub mod judge;
 pub mod memory;
 pub mod recording;

@@ -98,21 +98,30 @@ fn tick(at: u64) -> Event {
 }
 
 #[test]
-fn quiet_time_costs_nothing() {
+fn quiet_time_costs_two_ticks_a_second() {
     let limits = Limits {
         stride: 64,
-        events: Some(1000),
+        events: None,
     };
     let mut history = History::new(Header::default(), limits);
     for at in 0..50_000 {
         history.follow(tick(at * 100));
     }
-    assert_eq!(history.events().count(), 2);
     assert_eq!(history.head().now(), ms(4_999_900));
+    let kept: Vec<Timestamp> = history.events().map(|event| event.at).collect();
+    assert!(kept.len() <= 10_002, "{}", kept.len());
     assert_eq!(
-        history.event(1).unwrap().at,
-        ms(4_999_900),
+        kept.last(),
+        Some(&ms(4_999_900)),
         "the last tick says that time has passed"
+    );
+    let silent = |pair: &[Timestamp]| pair[1].since(pair[0]) > ms(500).0;
+    assert!(!kept.windows(2).any(silent));
+    let early = history.book(history.position_at(ms(60_000)), None);
+    let found = history.report(&early).coverage;
+    assert!(
+        !found.iter().any(|finding| finding.kind == "clock_silent"),
+        "{found:?}"
     );
 }
 

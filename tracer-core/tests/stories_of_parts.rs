@@ -313,3 +313,31 @@ fn a_recording_whose_end_mark_comes_long_after_its_last_tick_does_not_pass() {
         assert_eq!(has_finding(&report, "clock_silent"), verdict != Verdict::Pass);
     }
 }
+
+/// Whatever changed while it was paused is reported when it resumes, at a time that says nothing.
+#[test]
+fn flows_whose_monitor_was_paused_across_the_flush_prove_nothing() {
+    let paused = |at: u64, paused: bool| {
+        let bridge = "br-int".to_owned();
+        ev(at, EventKind::OpenFlowPaused { bridge, paused })
+    };
+    for (from, to, verdict) in [
+        (100, 200, Verdict::Pass),
+        (1500, 2600, Verdict::Inconclusive),
+        (100, 2600, Verdict::Inconclusive),
+        (2200, 2300, Verdict::Inconclusive),
+    ] {
+        let mut events = Story::tell(&idle(&healthy()));
+        // Some packets were not seen: flows decide.
+        let hook = "ovs_vport_send".to_owned();
+        events.push(ev(2100, EventKind::HitsSkipped { hook, count: 1 }));
+        events.extend([paused(from, true), paused(to, false)]);
+        let report = told(events);
+        let pods: Vec<Verdict> = only(&report).pods.iter().map(|pod| pod.verdict).collect();
+        assert!(
+            pods.iter().all(|pod| *pod == verdict),
+            "{from} to {to}: {pods:?} {:?}",
+            report.why
+        );
+    }
+}

@@ -47,18 +47,21 @@ impl Outcome {
 
 /// Runs until the capture has ended, or all senders of events are gone. The log is flushed on every tick, so that a recorder that is killed
 /// loses no more than a tick. A log that cannot be written does not end the capture: the report is still made.
-pub async fn run(
+///
+/// It keeps the thread that it runs on busy: to judge hundreds of thousands of flows, or to draw a report, takes its time, and sources
+/// must not wait for it.
+pub fn run(
     header: Header,
     mut events: EventReceiver,
     log: Option<Outlet>,
     mut ready: Ready,
-    progress: watch::Sender<Progress>,
+    progress: &watch::Sender<Progress>,
 ) -> Outcome {
     let mut recorder = Recorder::new(log, &header);
     let mut judge = Judge::new(header);
     let mut told = Told::default();
     let mut seq = 0;
-    while let Some(event) = events.recv().await {
+    while let Some(event) = events.blocking_recv() {
         recorder.write(seq, &event);
         ready.see(&event.kind);
         let tick = (event.kind == EventKind::Tick).then_some(event.at);
@@ -68,14 +71,14 @@ pub async fn run(
         seq += 1;
         if let Some(at) = tick {
             recorder.flush();
-            told.tell(&progress, &judge, &ready, at);
+            told.tell(progress, &judge, &ready, at);
         }
         if ended {
             break;
         }
     }
     recorder.flush();
-    forget(&progress);
+    forget(progress);
     Outcome {
         report: judge.finish(None),
         log_error: recorder.error,
@@ -173,25 +176,15 @@ mod tests {
         assert_eq!(reports, [0, 5, 10]);
     }
 
-    #[tokio::test]
-    async fn a_full_disk_does_not_end_the_capture() {
+    #[test]
+    fn a_full_disk_does_not_end_the_capture() {
         let (sender, receiver) = channel(16);
-        for at in 0..10 {
-            sender
-                .send(Event {
-                    at: Timestamp(at),
-                    kind: EventKind::Tick,
-                })
-                .await
-                .unwrap();
+        let ticks = (0..10).map(|at| (at, EventKind::Tick));
+        for (at, kind) in ticks.chain([(10, EventKind::CaptureEnded)]) {
+            let at = Timestamp(at);
+            let sent = tokio::runtime::Builder::new_current_thread().build();
+            sent.unwrap().block_on(sender.send(Event { at, kind })).unwrap();
         }
-        sender
-            .send(Event {
-                at: Timestamp(10),
-                kind: EventKind::CaptureEnded,
-            })
-            .await
-            .unwrap();
         drop(sender);
         let (progress, _) = watch::channel(Progress::default());
         let outcome = run(
@@ -199,9 +192,8 @@ mod tests {
             receiver,
             Some(Outlet::create(Path::new("/dev/full")).unwrap()),
             Ready::default(),
-            progress,
-        )
-        .await;
+            &progress,
+        );
         assert_eq!(
             outcome.log_error.map(|error| error.kind()),
             Some(io::ErrorKind::StorageFull)

@@ -29,7 +29,7 @@ const NAMED: [(&str, [&str; 2], [&str; 2], &str); 2] = [
 ];
 
 fn ofctl(command: &str, argument: &str) -> Result<String> {
-    output("ovs-ofctl", &["-O", "OpenFlow13", command, BRIDGE, argument])
+    output("ovs-ofctl", &["-O", "OpenFlow15", command, BRIDGE, argument])
 }
 
 /// A flow is refused until what it names is there, and goes with it; the recording has it go.

@@ -108,8 +108,13 @@ pub struct Coverage {
     skips_untold: bool,
     down: BTreeMap<String, (Timestamp, String)>,
     up: BTreeSet<String>,
+    /// Bridges whose flow monitors Open vSwitch has paused, and since when.
+    paused: BTreeMap<String, Timestamp>,
     past: Vec<Blemish>,
 }
+
+/// So many findings of the past are kept apart.
+const PAST: usize = 1024;
 
 impl Coverage {
     /// A hook's state.
@@ -123,8 +128,7 @@ impl Coverage {
                 hook.name
             );
             let of = essential(&hook.name).map_or(Of::Nothing, |(of, _)| of);
-            self.past
-                .push(blemish(of, finding(HOOK_MISSING, None, Some(at), detail)));
+            self.note(of, finding(HOOK_MISSING, None, Some(at), detail));
         }
     }
 
@@ -174,13 +178,44 @@ impl Coverage {
                 .entry(name.to_owned())
                 .or_insert_with(|| (at, detail.to_owned()));
         } else if let Some((since, detail)) = self.down.remove(name) {
-            self.past.push(source_down(name, since, Some(at), &detail));
+            self.remember(source_down(name, since, Some(at), &detail));
         }
     }
 
     /// A blemish of a time that is over.
     pub fn note(&mut self, of: Of, finding: Finding) {
-        self.past.push(blemish(of, finding));
+        self.remember(blemish(of, finding));
+    }
+
+    /// Where there are too many, the oldest becomes part of the next of its kind: what is forgotten never becomes nothing.
+    fn remember(&mut self, new: Blemish) {
+        self.past.push(new);
+        if self.past.len() <= PAST {
+            return;
+        }
+        let oldest = self.past.remove(0);
+        let alike = |one: &&mut Blemish| one.of == oldest.of && one.finding.kind == oldest.finding.kind;
+        match self.past.iter_mut().find(alike) {
+            Some(next) => {
+                next.finding.from_ns = oldest.finding.from_ns.min(next.finding.from_ns);
+                let open = oldest.finding.to_ns.is_none() || next.finding.to_ns.is_none();
+                let last = oldest.finding.to_ns.max(next.finding.to_ns);
+                next.finding.to_ns = last.filter(|_| !open);
+            }
+            None => self.past.insert(0, oldest),
+        }
+    }
+
+    /// Open vSwitch paused the flow monitor of a bridge, because too much waited to be read.
+    pub fn paused(&mut self, at: Timestamp, bridge: &str) {
+        self.paused.entry(bridge.to_owned()).or_insert(at);
+    }
+
+    /// It goes on, or is asked for anew.
+    pub fn resumed(&mut self, at: Timestamp, bridge: &str) {
+        if let Some(since) = self.paused.remove(bridge) {
+            self.remember(monitor_paused(bridge, since, Some(at)));
+        }
     }
 
     /// Everything that is known to be missing.
@@ -190,7 +225,10 @@ impl Coverage {
             .down
             .iter()
             .map(|(name, (since, detail))| source_down(name, *since, None, detail));
+        let paused = self.paused.iter();
+        let paused = paused.map(|(bridge, since)| monitor_paused(bridge, *since, None));
         missing
+            .chain(paused)
             .chain(derived(self.hooks.values()))
             .chain(self.skips_untold.then(untold))
             .chain(told(&self.lost, |(hook, why), count| {
@@ -344,6 +382,15 @@ fn untold() -> Blemish {
         Of::Nothing,
         finding("skips_untold", None, None, detail.to_owned()),
     )
+}
+
+fn monitor_paused(bridge: &str, since: Timestamp, until: Option<Timestamp>) -> Blemish {
+    let detail = format!(
+        "Open vSwitch paused the flow monitor of {bridge}: too much waited to be read. Flows that changed until it resumed came no later \
+         than reported, but may have come earlier. Packets decide."
+    );
+    let of = Of::Flows(bridge.to_owned());
+    blemish(of, finding("monitor_paused", Some(since), until, detail))
 }
 
 /// What is missing of a source, as a finding that weakens.

@@ -3,7 +3,7 @@
 //! Must not depend on: clocks, files, formats. `step` cannot fail: contradictions become findings.
 
 use crate::memory::condition::Conditions;
-use crate::memory::coverage::{Coverage, Of, PACKET_EVIDENCE, finding};
+use crate::memory::coverage::{Coverage, PACKET_EVIDENCE};
 use crate::memory::daemon::VSWITCHD;
 use crate::memory::disruption::Disruptions;
 use crate::memory::latency::Latencies;
@@ -16,10 +16,11 @@ use crate::vocabulary::capture::Command;
 use crate::vocabulary::capture::LatencyCount;
 use crate::vocabulary::event::{Event, EventKind, Process, Reconfiguration};
 use crate::vocabulary::flow::{Actions, Fate, FlowKey};
-use crate::vocabulary::id::{DpIfindex, Pid};
+use crate::vocabulary::id::Pid;
 use crate::vocabulary::spans::Spans;
-use crate::vocabulary::time::{MILLISECOND, SECOND, Timestamp};
+use crate::vocabulary::time::{SECOND, Timestamp};
 
+mod clock;
 mod flows;
 
 /// Everything that is remembered of the events so far.
@@ -91,10 +92,7 @@ impl Engine {
         use EventKind as Kind;
         match kind {
             Kind::Tick => self.tick(at),
-            Kind::CaptureEnded => {
-                self.heard(at);
-                self.readings.end(at);
-            }
+            Kind::CaptureEnded => self.end(at),
             Kind::CommandStarted { .. } | Kind::CommandExited { .. } => self.command(at, kind),
             Kind::Hook(_)
             | Kind::RecordsLost { .. }
@@ -145,40 +143,6 @@ impl Engine {
             | Kind::OpenFlowDown { .. }
             | Kind::OpenFlowFlows { .. }
             | Kind::OpenFlowPaused { .. } => self.openflow(at, kind),
-        }
-    }
-
-    /// Something says that the recorder ran: how long did nothing say so?
-    fn heard(&mut self, at: Timestamp) {
-        let Some(last) = self.ticked.replace(at).filter(|last| at.since(*last) > SILENCE) else {
-            return;
-        };
-        let detail = format!(
-            "The recorder's clock did not tick for {} ms. Evidence of that time may be missing: what happened in it cannot pass.",
-            at.since(last) / MILLISECOND
-        );
-        let until = Timestamp(at.0.saturating_sub(1));
-        self.coverage.note(
-            Of::All,
-            finding("clock_silent", Some(last.plus(1)), Some(until), detail),
-        );
-    }
-
-    /// Time passed.
-    fn tick(&mut self, at: Timestamp) {
-        self.heard(at);
-        self.readings.tick(at);
-        self.conditions.tick(at, &self.disruptions);
-        let missing: Vec<(Timestamp, DpIfindex, String)> = self
-            .topology
-            .endpoints()
-            .iter()
-            .filter(|(_, endpoint)| endpoint.identity.pod.is_some())
-            .filter_map(|(device, endpoint)| Some((endpoint.missing?, endpoint.vport?.0, device.clone())))
-            .filter(|(since, ..)| at.since(*since) >= MISSING)
-            .collect();
-        for (since, dp, device) in missing {
-            self.disruptions.unplugged(since, dp, &device);
         }
     }
 
@@ -443,6 +407,7 @@ impl Engine {
             EventKind::OpenFlowUp { bridge, .. } => {
                 self.topology.settle();
                 self.coverage.source(at, &monitor(bridge), true, "");
+                self.coverage.resumed(at, bridge);
                 self.openflow.up(at, bridge);
                 if let Some(disruption) = self.disruptions.current() {
                     disruption.baseline.up(at, bridge);
@@ -461,25 +426,15 @@ impl Engine {
                 self.openflow.down(bridge);
             }
             EventKind::OpenFlowFlows { bridge, changes } => self.flows(at, bridge, changes),
-            EventKind::OpenFlowPaused { bridge, paused: true } => {
-                let detail = format!(
-                    "Open vSwitch paused the flow monitor of {bridge}: the times of its flows are upper bounds. Packets decide."
-                );
-                self.coverage.note(
-                    Of::Flows(bridge.clone()),
-                    finding("monitor_paused", Some(at), Some(at), detail),
-                );
-            }
+            EventKind::OpenFlowPaused { bridge, paused: true } => self.coverage.paused(at, bridge),
+            EventKind::OpenFlowPaused {
+                bridge,
+                paused: false,
+            } => self.coverage.resumed(at, bridge),
             _ => {}
         }
     }
 }
-
-/// The clock ticks every 100 ms; on a busy node without KVM 306 ms went by between two of them.
-const SILENCE: u64 = 800 * MILLISECOND;
-
-/// A port that should be there may be away for so long while it is made again.
-const MISSING: u64 = SECOND;
 
 /// Flushes no farther apart than this are told together.
 const NEAR: u64 = SECOND;

@@ -14,6 +14,7 @@ pub mod openflow;
 pub mod owners;
 pub(crate) mod queue;
 pub mod readings;
+pub(crate) mod runs;
 pub mod story;
 pub mod topology;
 pub(crate) mod track;

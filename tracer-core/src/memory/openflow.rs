@@ -2,22 +2,30 @@
 //!
 //! Must not depend on: megaflows, packets, any controller's pipeline. What was there before a disruption is in [`baseline`].
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::memory::topology::Topology;
 use crate::vocabulary::event::{Change, OpenFlowChange, OpenFlowMatch};
+use crate::vocabulary::id::OfPort;
 use crate::vocabulary::time::Timestamp;
 
 mod baseline;
+mod key;
 mod moved;
+mod names;
 mod roles;
 mod shared;
+mod store;
 
+use baseline::Was;
 pub use baseline::{Baseline, Standing};
-use moved::{FlowId, LEAVING, Moved};
-use roles::{Role, Roles};
-pub use shared::{Shared, SharedStanding};
+use key::{Digest, Key};
+use moved::{LEAVING, Moved};
+use names::Book;
+use roles::Roles;
+pub use shared::SharedStanding;
+use store::{Flow, Store};
 
 /// A bridge's flow monitor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,34 +43,6 @@ pub struct Monitor {
     answer: Option<Timestamp>,
 }
 
-/// The same wherever its port is numbered anew: in the match, the device stands for its number.
-fn portable(id: &FlowId, matches: &OpenFlowMatch, ports: &Ports<'_>) -> FlowId {
-    let device = matches
-        .in_port
-        .and_then(|port| Some((port.0, ports.get(&(id.0.as_str(), port.0))?)));
-    let Some((number, device)) = device else {
-        return FlowId::clone(id);
-    };
-    // `in_port` as NXM (OpenFlow 1.0) and as OXM: lib/meta-flow.h of Open vSwitch.
-    let wire = id.3.replacen(&format!("00000002{number:04x}"), "", 1).replacen(
-        &format!("80000004{number:08x}"),
-        "",
-        1,
-    );
-    Arc::new((id.0.clone(), id.1, id.2, format!("{wire} at {device}")))
-}
-
-/// What is remembered of a flow.
-#[derive(Clone, Debug)]
-struct Flow {
-    /// Without the whole match, which is part of its identity.
-    matches: OpenFlowMatch,
-    /// It is one of those by which Antrea connects a Pod, if this is Antrea's bridge.
-    connects: bool,
-    /// The endpoints that it named when it came.
-    names: BTreeSet<String>,
-}
-
 /// `PodConnectivity` (`pkg/agent/openflow/cookie/allocator.go` of Antrea): round 16 bits, category 8, reserved 8, object 32.
 const POD_CONNECTIVITY: u64 = 1;
 /// Key of `Bridge.external_ids` in which Antrea's agent keeps its round (`pkg/agent/agent.go`).
@@ -76,17 +56,11 @@ fn connects(cookie: u64) -> bool {
 /// Flows of all bridges, as the monitors told them.
 #[derive(Clone, Debug, Default)]
 pub struct OpenFlow {
-    /// Flows that name a port or an address.
-    present: BTreeMap<FlowId, Flow>,
-    /// Flows that are gone, and since when.
-    gone: BTreeMap<FlowId, (Timestamp, Flow)>,
-    /// The same in the order in which they went.
-    leaving: VecDeque<(Timestamp, FlowId)>,
-    /// Flows that name nobody, by bridge and match: all Pods of the bridge need them.
-    shared: Shared,
+    bridges: BTreeMap<String, Store>,
     /// Endpoints by what their flows match on.
-    roles: BTreeMap<String, Roles>,
+    roles: BTreeMap<Arc<str>, Roles>,
     monitors: BTreeMap<String, Monitor>,
+    book: Book,
 }
 
 impl OpenFlow {
@@ -98,11 +72,14 @@ impl OpenFlow {
             heard: at,
             ..Monitor::default()
         };
-        let of_bridge: Vec<FlowId> = self.present.keys().filter(|id| id.0 == bridge).cloned().collect();
-        for id in of_bridge {
-            self.remove(at, &id);
+        let Some(store) = self.bridges.get_mut(bridge) else {
+            return;
+        };
+        for (_, flow) in store.present() {
+            unname(&mut self.roles, flow);
         }
-        self.shared.clear(bridge);
+        store.clear(at);
+        store.forget(at);
     }
 
     /// All flows that there were have been told.
@@ -152,123 +129,102 @@ impl OpenFlow {
         topology: &Topology,
     ) -> Moved {
         self.heard(at, bridge);
-        let ports = ports(topology);
+        let ports = ports(topology, bridge);
         let mut moved = Moved::default();
-        let mut reached: BTreeSet<String> = BTreeSet::new();
+        let mut reached: BTreeSet<Arc<str>> = BTreeSet::new();
+        let store = self.bridges.entry(bridge.to_owned()).or_default();
+        store.forget(at);
         for change in changes {
             let came = change.change != Change::Removed;
             if !names_something(&change.matches) {
-                self.shared.count(bridge, &change.matches.wire, change.change);
-                moved.shared.push((change.matches.wire.clone(), came));
+                let matches = Digest::of_match(&change.matches);
+                store.shared.count(matches, change.change);
+                moved.shared.push((matches, came));
                 continue;
             }
-            let id = Arc::new((
-                bridge.to_owned(),
-                change.table,
-                change.priority,
-                change.matches.wire.clone(),
-            ));
-            let names = named(topology, &ports, bridge, &change.matches, at);
-            let reachable = |device: &&String| self.roles.get(*device).is_some_and(Roles::is_reachable);
-            if !came {
-                reached.extend(names.iter().filter(reachable).cloned());
-            }
-            moved.flows.push((portable(&id, &change.matches, &ports), came));
-            for device in &names {
-                let (_, any) = moved.named.entry(device.clone()).or_default();
+            let key = Key::of(change.table, change.priority, &change.matches);
+            moved.flows.push((key.portable(device(&key, &ports)), came));
+            let mut flow = Flow::new(&change.matches, connects(change.cookie));
+            flow.names = self.book.list(named_by(topology, &ports, &key, &flow, at));
+            for device in flow.names.iter() {
+                let reachable = self.roles.get(device).is_some_and(Roles::is_reachable);
+                if !came && reachable {
+                    reached.insert(Arc::clone(device));
+                }
+                let (_, any) = moved.named.entry(Arc::clone(device)).or_default();
                 *any |= came;
             }
             if came {
-                self.gone.remove(&id);
-                let flow = Flow {
-                    matches: named_by(&change.matches),
-                    connects: connects(change.cookie),
-                    names,
-                };
-                self.insert(id, flow);
+                for device in flow.names.iter() {
+                    self.roles.entry(Arc::clone(device)).or_default().add(flow.role);
+                }
+            }
+            let before = if came {
+                store.insert(key, flow)
             } else {
-                self.remove(at, &id);
+                store.remove(at, key)
+            };
+            if let Some(before) = before {
+                unname(&mut self.roles, &before);
             }
         }
         reached.retain(|device| !self.roles.get(device).is_some_and(Roles::is_reachable));
-        moved.cut = reached;
+        moved.cut = reached.iter().map(|device| String::from(&**device)).collect();
         for (device, (roles, _)) in &mut moved.named {
             *roles = self.roles.get(device).copied().unwrap_or_default();
         }
         moved
     }
 
-    fn insert(&mut self, id: FlowId, flow: Flow) {
-        let roles = Role::of(&flow.matches);
-        for device in &flow.names {
-            self.roles.entry(device.clone()).or_default().add(&roles);
-        }
-        if let Some(before) = self.present.insert(id, flow) {
-            self.unname(&before);
-        }
-    }
-
-    fn unname(&mut self, flow: &Flow) {
-        let roles = Role::of(&flow.matches);
-        for device in &flow.names {
-            if let Some(counts) = self.roles.get_mut(device) {
-                counts.take(&roles);
-            }
-        }
-    }
-
-    fn remove(&mut self, at: Timestamp, id: &FlowId) {
-        if let Some(flow) = self.present.remove(id) {
-            self.unname(&flow);
-            self.gone.insert(FlowId::clone(id), (at, flow));
-            self.leaving.push_back((at, FlowId::clone(id)));
-        }
-        let oldest = at.0.saturating_sub(LEAVING);
-        while let Some((since, id)) = self.leaving.front().filter(|(since, _)| since.0 < oldest) {
-            if self.gone.get(id).is_some_and(|(gone, _)| gone == since) {
-                self.gone.remove(id);
-            }
-            self.leaving.pop_front();
-        }
-    }
-
     /// Which flows name which endpoint, as of just before `began`. Flows of an `earlier` disruption that have
     /// not come back by then still count: what a disruption interrupts is not a new normal.
-    pub fn baseline(&self, topology: &Topology, began: Timestamp, earlier: Option<&Baseline>) -> Baseline {
-        let ports = ports(topology);
-        let oldest = began.0.saturating_sub(LEAVING);
-        let gone = self.gone.iter().filter(|(_, (since, _))| since.0 >= oldest);
-        let leaving = gone.map(|(id, (_, flow))| (id, flow));
+    pub fn baseline(
+        &mut self,
+        topology: &Topology,
+        began: Timestamp,
+        earlier: Option<&Baseline>,
+    ) -> Baseline {
         let antrea: BTreeSet<&str> = topology
             .bridges()
             .filter(|row| row.external_ids.contains_key(ROUND))
             .map(|row| row.name.as_str())
             .collect();
-        let portable = |id: &FlowId, flow: &Flow| portable(id, &flow.matches, &ports);
-        let flows: Vec<(FlowId, BTreeSet<String>, bool, Vec<Role>)> = self
-            .present
-            .iter()
-            .chain(leaving)
-            .map(|(id, flow)| {
-                let connects = flow.connects && antrea.contains(id.0.as_str());
-                let mut names = named(topology, &ports, &id.0, &flow.matches, began);
-                names.extend(flow.names.iter().cloned());
-                (portable(id, flow), names, connects, Role::of(&flow.matches))
-            })
-            .collect();
-        let present: BTreeSet<FlowId> = self.present.iter().map(|(id, flow)| portable(id, flow)).collect();
-        let connected: BTreeSet<String> = flows
-            .iter()
-            .filter(|(_, _, connects, _)| *connects)
-            .flat_map(|(_, endpoints, ..)| endpoints.iter().cloned())
-            .collect();
-        let mut baseline = Baseline::with(self.shared.clone(), earlier);
-        for (id, mut endpoints, connects, roles) in flows {
-            endpoints.retain(|endpoint| connects || !connected.contains(endpoint));
-            baseline.add(&id, endpoints, present.contains(&id), &roles);
+        let mut all: BTreeMap<&str, Vec<Was>> = BTreeMap::new();
+        for (bridge, store) in &self.bridges {
+            let is_antrea = antrea.contains(bridge.as_str());
+            let mut flows = were(store, topology, bridge, began, &mut self.book);
+            for flow in &mut flows {
+                flow.connects &= is_antrea;
+            }
+            all.insert(bridge, flows);
         }
-        for (id, endpoints) in earlier.into_iter().flat_map(Baseline::missing) {
-            baseline.add(id, endpoints, present.contains(id), &[]);
+        let connecting = all.values().flatten().filter(|flow| flow.connects);
+        let connected: BTreeSet<Arc<str>> = connecting.flat_map(|flow| flow.names.iter().cloned()).collect();
+        let mut baseline = Baseline::default();
+        for (bridge, mut flows) in all {
+            for flow in flows
+                .iter_mut()
+                .filter(|flow| !flow.connects && !connected.is_empty())
+            {
+                let others = flow.names.iter().filter(|name| !connected.contains(*name));
+                flow.names = self.book.list(others.map(|name| &**name));
+            }
+            let there: BTreeSet<Digest> = flows
+                .iter()
+                .filter(|flow| flow.is_there)
+                .map(|flow| flow.id)
+                .collect();
+            for (id, names, role) in earlier.into_iter().flat_map(|earlier| earlier.missing(bridge)) {
+                flows.push(Was {
+                    id,
+                    names: self.book.list(names.iter().map(|name| &**name)),
+                    role,
+                    connects: false,
+                    is_there: there.contains(&id),
+                });
+            }
+            let shared = self.bridges.get(bridge).map(|store| store.shared.clone());
+            baseline.was(bridge, shared.unwrap_or_default(), flows, earlier);
         }
         for (device, roles) in &self.roles {
             baseline.begins(device, *roles);
@@ -280,18 +236,48 @@ impl OpenFlow {
     pub fn forget(&mut self, is_known: impl Fn(&str) -> bool) {
         self.roles
             .retain(|device, roles| roles.is_any() || is_known(device));
+        self.book.forget();
     }
 }
 
-/// The fields that name something.
-fn named_by(matches: &OpenFlowMatch) -> OpenFlowMatch {
-    OpenFlowMatch {
-        wire: String::new(),
-        in_port: matches.in_port,
-        eth_src: matches.eth_src,
-        eth_dst: matches.eth_dst,
-        ip_src: matches.ip_src,
-        ip_dst: matches.ip_dst,
+/// The flows that named somebody on a bridge just before `began`.
+fn were(store: &Store, topology: &Topology, bridge: &str, began: Timestamp, book: &mut Book) -> Vec<Was> {
+    let ports = ports(topology, bridge);
+    let mut was = |key: &Key, flow: &Flow, is_there: bool| {
+        let now = named_by(topology, &ports, key, flow, began);
+        let before = flow.names.iter().map(|name| &**name);
+        let names = book.list(now.chain(before));
+        (!names.is_empty()).then(|| Was {
+            id: key.portable(device(key, &ports)),
+            names,
+            role: flow.role,
+            connects: flow.connects,
+            is_there,
+        })
+    };
+    let mut all: Vec<Was> = store
+        .present()
+        .filter_map(|(key, flow)| was(key, flow, true))
+        .collect();
+    let oldest = Timestamp(began.0.saturating_sub(LEAVING));
+    let mut gone = store.gone_since(oldest).peekable();
+    if gone.peek().is_some() {
+        // Where a port was numbered anew, a flow is there by another number.
+        let there: BTreeSet<Digest> = all.iter().map(|flow| flow.id).collect();
+        let mut gone: Vec<Was> = gone.filter_map(|(key, flow)| was(key, flow, false)).collect();
+        for flow in &mut gone {
+            flow.is_there = there.contains(&flow.id);
+        }
+        all.extend(gone);
+    }
+    all
+}
+
+fn unname(roles: &mut BTreeMap<Arc<str>, Roles>, flow: &Flow) {
+    for device in flow.names.iter() {
+        if let Some(counts) = roles.get_mut(device) {
+            counts.take(flow.role);
+        }
     }
 }
 
@@ -307,45 +293,38 @@ fn names_something(matches: &OpenFlowMatch) -> bool {
     in_port.is_some() || eth_src.is_some() || eth_dst.is_some() || ip_src.is_some() || ip_dst.is_some()
 }
 
-type Ports<'a> = BTreeMap<(&'a str, u32), &'a str>;
+/// Devices of a bridge by the number of their port.
+type Ports<'a> = BTreeMap<OfPort, &'a str>;
 
 /// Of a number that one had who is gone and another has now, the one who has it.
-fn ports(topology: &Topology) -> Ports<'_> {
+fn ports<'a>(topology: &'a Topology, bridge: &str) -> Ports<'a> {
     let of = |gone: bool| {
         let endpoints = topology.endpoints().iter();
         endpoints.filter(move |(_, endpoint)| endpoint.until.is_some() == gone)
     };
     let numbered = of(true).chain(of(false)).filter_map(|(name, endpoint)| {
-        Some(((endpoint.bridge.as_deref()?, endpoint.ofport?.0), name.as_str()))
+        let here = endpoint.bridge.as_deref() == Some(bridge);
+        Some((endpoint.ofport.filter(|_| here)?, name.as_str()))
     });
     numbered.collect()
 }
 
-fn named(
-    topology: &Topology,
-    ports: &Ports<'_>,
-    bridge: &str,
-    matches: &OpenFlowMatch,
+/// The device at the port that a flow matches on.
+fn device<'a>(key: &Key, ports: &Ports<'a>) -> Option<&'a str> {
+    ports.get(&key.in_port?).copied()
+}
+
+/// The endpoints that a flow names, as of `at`.
+fn named_by<'a>(
+    topology: &'a Topology,
+    ports: &Ports<'a>,
+    key: &Key,
+    flow: &Flow,
     at: Timestamp,
-) -> BTreeSet<String> {
-    let by_port = matches
-        .in_port
-        .and_then(|port| ports.get(&(bridge, port.0)))
-        .copied();
-    let by_mac = [matches.eth_src, matches.eth_dst]
-        .into_iter()
-        .flatten()
-        .filter_map(|mac| topology.owner_of_mac(mac, at));
-    let by_ip = [matches.ip_src, matches.ip_dst]
-        .into_iter()
-        .flatten()
-        .filter_map(|ip| topology.owner_of_ip(ip, at));
-    by_port
-        .into_iter()
-        .chain(by_mac)
-        .chain(by_ip)
-        .map(str::to_owned)
-        .collect()
+) -> impl Iterator<Item = &'a str> {
+    let by_mac = flow.macs().filter_map(move |mac| topology.owner_of_mac(mac, at));
+    let by_ip = flow.ips().filter_map(move |ip| topology.owner_of_ip(ip, at));
+    device(key, ports).into_iter().chain(by_mac).chain(by_ip)
 }
 
 #[cfg(test)]

@@ -67,9 +67,9 @@ pub struct Topology {
 
 #[derive(Clone, Debug, Default)]
 struct Stale {
-    bridges: Vec<String>,
-    ports: Vec<String>,
-    interfaces: Vec<String>,
+    bridges: BTreeSet<String>,
+    ports: BTreeSet<String>,
+    interfaces: BTreeSet<String>,
 }
 
 impl Topology {
@@ -198,7 +198,7 @@ impl Topology {
             }
         }
         if let Some(stale) = &mut self.stale {
-            stale.bridges.retain(|other| other != uuid);
+            stale.bridges.remove(uuid);
         }
         store(&mut self.bridges, uuid, row);
         self.unsettled = true;
@@ -208,7 +208,7 @@ impl Topology {
     pub fn port(&mut self, at: Timestamp, uuid: &str, row: Option<PortRow>) {
         self.changed = self.changed.max(at);
         if let Some(stale) = &mut self.stale {
-            stale.ports.retain(|other| other != uuid);
+            stale.ports.remove(uuid);
         }
         store(&mut self.ports, uuid, row);
         self.unsettled = true;
@@ -217,7 +217,7 @@ impl Topology {
     /// An Interface row as of now.
     pub fn interface(&mut self, at: Timestamp, uuid: &str, row: Option<InterfaceRow>) {
         if let Some(stale) = &mut self.stale {
-            stale.interfaces.retain(|other| other != uuid);
+            stale.interfaces.remove(uuid);
         }
         self.changed = self.changed.max(at);
         let before = self.interfaces.get(uuid).map(|row| row.name.clone());
@@ -290,10 +290,22 @@ impl Topology {
         self.macs.are(since, &macs);
     }
 
+    /// Since when deleted endpoints are remembered: since `before`, or since later where there are too many of them.
+    fn deleted_since(&self, before: Timestamp) -> Timestamp {
+        let mut deleted: Vec<Timestamp> = self.endpoints.values().filter_map(|one| one.until).collect();
+        let Some(surplus) = deleted.len().checked_sub(DELETED) else {
+            return before;
+        };
+        let newest = deleted.len().saturating_sub(1);
+        let (_, since, _) = deleted.select_nth_unstable(surplus.min(newest));
+        before.max(*since)
+    }
+
     /// Forgets endpoints that were deleted before, and what addresses they had.
     pub fn forget(&mut self, before: Timestamp) {
+        let since = self.deleted_since(before);
         self.endpoints
-            .retain(|_, endpoint| endpoint.until.is_none_or(|until| until >= before));
+            .retain(|_, endpoint| endpoint.until.is_none_or(|until| until >= since));
         for endpoint in self.endpoints.values_mut() {
             endpoint.away.retain(|(_, back)| *back >= before);
         }
@@ -375,6 +387,9 @@ impl Topology {
         self.bridges.values()
     }
 }
+
+/// So many deleted endpoints are remembered while a disruption is open. What others lost is counted without a name.
+const DELETED: usize = 4096;
 
 /// A port that goes this shortly before its row was deleted with it: OVSDB and netlink tell independently.
 const TOGETHER: u64 = SECOND;

@@ -2,10 +2,11 @@
 //!
 //! Must not depend on: other keys, Pods.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use crate::memory::queue::{Loss, again, delivered, dropped};
+use crate::memory::runs::Runs;
 use crate::memory::story::{Extent, Gap, PATIENCE, PORTS, RunId, Story, Wait};
 use crate::vocabulary::count;
 use crate::vocabulary::packet::{PacketFate, Run};
@@ -28,7 +29,7 @@ const WAITS: usize = 256;
 /// All runs of one key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Track {
-    runs: BTreeMap<RunId, Extent>,
+    runs: Runs,
     /// What became of packets before `until`.
     settled: Story,
     /// Up to where runs are settled.
@@ -51,15 +52,16 @@ impl Track {
     pub fn run(&mut self, run: &Run) {
         let id = (run.first, run.cpu, run.fate, run.executed);
         // The kernel tells once more of a run when the next one begins, which may be long after.
-        if run.first < self.until && !is_forwarded(&id) && !self.runs.contains_key(&id) {
+        if run.first < self.until && !is_forwarded(&id) && !self.runs.has(&id) {
             return;
         }
         self.told.take();
-        let extent = self.runs.entry(id).or_insert(Extent {
+        let new = Extent {
             last: run.last,
             packets: 0,
             bytes: 0,
-        });
+        };
+        let extent = self.runs.at(id, new);
         // Figures are cumulative: an older reading that comes later must not shrink the run.
         extent.last = extent.last.max(run.last);
         extent.packets = extent.packets.max(run.packets);
@@ -73,7 +75,7 @@ impl Track {
 
     /// When its last packet was seen.
     pub fn last(&self) -> Timestamp {
-        let last = self.runs.values().map(|extent| extent.last).max();
+        let last = self.runs.iter().map(|(_, extent)| extent.last).max();
         last.unwrap_or(self.until)
     }
 
@@ -81,7 +83,8 @@ impl Track {
     /// on across it. The run of that packet stays, being the last delivery before what follows.
     fn settle(&mut self, now: Timestamp) {
         let over = Timestamp(now.0.saturating_sub(OVER));
-        let forwarded = self.runs.keys().filter(|id| is_forwarded(id) && id.0 <= over);
+        let ids = self.runs.iter().map(|(id, _)| id);
+        let forwarded = ids.filter(|id| is_forwarded(id) && id.0 <= over);
         let Some(until) = forwarded.map(|id| id.0).max() else {
             return;
         };
@@ -100,7 +103,7 @@ impl Track {
             PacketFate::Delivered(crate::vocabulary::id::PortNo(0)),
             false,
         ));
-        let staying: BTreeMap<RunId, Extent> = self
+        let staying: Vec<(RunId, Extent)> = self
             .runs
             .iter()
             .filter(straddles)
@@ -167,7 +170,7 @@ impl Track {
         story.forwarded |= !deliveries.is_empty();
         let last = deliveries.iter().map(|(_, last)| *last).max();
         story.last_delivered = story.last_delivered.max(last);
-        let ports = self.runs.keys().filter_map(|(_, _, fate, _)| match fate {
+        let ports = self.runs.iter().filter_map(|((_, _, fate, _), _)| match fate {
             PacketFate::Delivered(port) => Some(*port),
             PacketFate::DropFlow | PacketFate::Queued | PacketFate::UpcallFailed(_) => None,
         });

@@ -15,6 +15,9 @@ use crate::vocabulary::time::{SECOND, Timestamp};
 /// Packets no farther apart than this are one stretch.
 const STILL: u64 = SECOND / 2;
 
+/// So many keys are remembered: four times as many as the kernel's table has.
+const KEYS: usize = 1 << 16;
+
 /// Packet evidence of all keys. Its size grows with keys and gaps, and not with time.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
@@ -22,6 +25,7 @@ pub struct Traffic {
     tracks: BTreeMap<TrafficKey, Arc<Track>>,
     /// When packets that met a megaflow were seen.
     seen: Spans<()>,
+    surplus: u64,
 }
 
 impl Traffic {
@@ -39,10 +43,38 @@ impl Traffic {
         count::total(self.tracks.values().map(|track| track.forgotten))
     }
 
-    /// Forgets traffic that lost nothing and was not seen since.
-    pub fn forget(&mut self, before: Timestamp) {
-        self.tracks.retain(|_, track| track.last() >= before);
+    /// Forgets traffic that was not seen since `before`, and since `idle` where it lost nothing; what became of the packets of the
+    /// former, where any were lost.
+    pub fn forget(&mut self, before: Timestamp, idle: Timestamp) -> Vec<Arc<Story>> {
+        let over = |track: &Track| {
+            let last = track.last();
+            last < before || last < idle && track.story(before.max(idle).plus(SECOND)).gaps.is_empty()
+        };
+        let over = self.tracks.extract_if(.., |_, track| over(track));
+        let stories = over.map(|(_, track)| track.story(before.plus(SECOND)));
+        let lost = stories.filter(|story| !story.gaps.is_empty()).collect();
         self.seen.forget(before);
+        self.shrink();
+        lost
+    }
+
+    /// Forgets the oldest where there are too many.
+    fn shrink(&mut self) {
+        let surplus = self.tracks.len().saturating_sub(KEYS);
+        if surplus == 0 {
+            return;
+        }
+        let mut ages: Vec<Timestamp> = self.tracks.values().map(|track| track.last()).collect();
+        let (_, oldest, _) = ages.select_nth_unstable(surplus);
+        let (oldest, before) = (*oldest, self.tracks.len());
+        self.tracks.retain(|_, track| track.last() >= oldest);
+        let gone = before.saturating_sub(self.tracks.len());
+        self.surplus = self.surplus.saturating_add(gone as u64);
+    }
+
+    /// Keys that were forgotten because there were too many.
+    pub fn surplus(&self) -> u64 {
+        self.surplus
     }
 
     /// When packets were seen that a megaflow forwarded or dropped: those that go through userspace are always seen.

@@ -6,10 +6,9 @@ use crate::memory::coverage::{Blemish, Of, finding};
 use crate::memory::disruption::Disruption as Disrupted;
 use crate::memory::engine::Engine;
 use crate::memory::readings::Growth;
-use crate::memory::story::Gap;
 use crate::report::{Capture, Disruption, Hook, Node, Reconciliation, Report, SCHEMA, SteadyDrop};
 use crate::verdict::docket::Docket;
-use crate::verdict::evidence::{Evidence, refused, within};
+use crate::verdict::evidence::Evidence;
 use crate::verdict::loss::steady_drop;
 use crate::verdict::missing::blemishes;
 use crate::verdict::one::disruption;
@@ -45,14 +44,14 @@ pub fn conclude(docket: &Docket, provenance: &Provenance) -> Report {
         coverage.extend(early.into_iter().map(|one| one.finding));
     }
     let (omitted, worst_omitted) = docket.omitted();
-    let outside = outside(engine, &disruptions);
+    let open = disruptions.get(docket.settled().count()..).unwrap_or_default();
+    let outside = docket.outside.finding(engine, open);
     coverage.extend(outside.iter().cloned());
     let conditions = engine.conditions.list();
     let nothing = (disruptions.is_empty() && omitted == 0).then(nothing_to_judge);
     coverage.extend(nothing.iter().cloned());
     let blind: Vec<Finding> = unexplained(&blemishes, &disruptions);
-    let weak =
-        (!outside.is_empty() || !blind.is_empty() || nothing.is_some()).then_some(Verdict::Inconclusive);
+    let weak = (outside.is_some() || !blind.is_empty() || nothing.is_some()).then_some(Verdict::Inconclusive);
     let sick = (!conditions.is_empty()).then_some(Verdict::Fail);
     let worst = disruptions.iter().map(|one| one.verdict).max();
     // Where there is nothing to judge, nothing passes.
@@ -121,41 +120,6 @@ fn unexplained(blemishes: &[Blemish], disruptions: &[Disruption]) -> Vec<Finding
     let gone = |one: &&Blemish| !one.finding.detail.ends_with("the bridge was deleted");
     let found = total.chain(monitors.filter(gone));
     found.map(|one| one.finding.clone()).collect()
-}
-
-/// Packets of forwarded traffic that were lost outside of every disruption.
-fn outside(engine: &Engine, disruptions: &[Disruption]) -> Vec<Finding> {
-    let spans: Vec<(Timestamp, Option<Timestamp>)> = disruptions
-        .iter()
-        .map(|disruption| (disruption.began_ns, disruption.ended_ns))
-        .collect();
-    let mut lost = 0_u64;
-    let mut times: Vec<Timestamp> = Vec::new();
-    for (_, story) in engine.traffic.stories(engine.now) {
-        // No policy makes a socket refuse a message.
-        let gaps = story.gaps.iter();
-        let gaps: Vec<Gap> = if story.forwarded {
-            gaps.cloned().collect()
-        } else {
-            gaps.filter_map(refused).collect()
-        };
-        for gap in gaps
-            .iter()
-            .filter(|gap| !spans.iter().any(|span| within(gap.last_lost, *span)))
-        {
-            lost = lost.saturating_add(gap.packets());
-            times.extend([gap.first_lost, gap.last_lost]);
-        }
-    }
-    if lost == 0 {
-        return Vec::new();
-    }
-    let detail = format!(
-        "{lost} packets of traffic that is forwarded at other times were lost outside of every disruption. What took them is not \
-         known; no verdict passes beside them."
-    );
-    let (from, to) = (times.iter().min().copied(), times.iter().max().copied());
-    vec![finding("lost_outside", from, to, detail).weakening()]
 }
 
 fn node(engine: &Engine, header: &Header) -> Node {

@@ -11,6 +11,7 @@ use crate::memory::engine::Engine;
 use crate::report::{DISRUPTIONS, Disruption, Loss, Pod};
 use crate::verdict::missing::blemishes;
 use crate::verdict::one::disruption;
+use crate::verdict::outside::Outside;
 use crate::verdict::pods::AFTERMATH;
 use crate::vocabulary::event::Event;
 use crate::vocabulary::time::{SECOND, Timestamp};
@@ -24,6 +25,8 @@ const SETTLED: u64 = 15 * SECOND;
 const LOOK: u64 = 5 * SECOND;
 /// What is forgotten is this much older than the oldest disruption that is open.
 const MEMORY: u64 = 60 * SECOND;
+/// Traffic that has lost nothing and was not seen for so long is forgotten, though a disruption may be open for weeks.
+const IDLE: u64 = 600 * SECOND;
 /// Settled disruptions of which every Pod is kept.
 const WHOLE: usize = 8;
 /// Pods that are kept of an older one.
@@ -37,6 +40,8 @@ pub struct Docket {
     settled: VecDeque<Arc<Disruption>>,
     omitted: u32,
     worst_omitted: Option<Verdict>,
+    /// What was lost outside of every disruption.
+    pub outside: Outside,
     next: Timestamp,
 }
 
@@ -75,10 +80,15 @@ impl Docket {
             .list
             .first()
             .map_or(now, |open| open.began);
-        self.engine.forget(Timestamp(open.0.saturating_sub(MEMORY)));
+        let before = Timestamp(open.0.saturating_sub(MEMORY));
+        let idle = Timestamp(now.0.saturating_sub(IDLE));
+        for story in self.engine.forget(before, idle) {
+            self.outside.forgotten(&story);
+        }
     }
 
     fn freeze(&mut self, found: Disruption) {
+        self.outside.settled(&found);
         self.settled.push_back(Arc::new(found));
         if let Some(place) = self.settled.len().checked_sub(WHOLE + 1)
             && let Some(old) = self.settled.get_mut(place)

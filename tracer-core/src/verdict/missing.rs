@@ -15,6 +15,7 @@ pub fn blemishes(engine: &Engine, transport: Vec<Blemish>) -> Vec<Blemish> {
     all.extend(disagreements(engine));
     all.extend(unreported(engine));
     all.extend(forgotten(engine.traffic.forgotten()));
+    all.extend(surplus(engine.traffic.surplus()));
     all.extend(absence::blemishes(engine));
     all
 }
@@ -75,4 +76,11 @@ fn forgotten(gaps: u64) -> Option<Blemish> {
         "{gaps} gaps of traffic that flapped all the time are no longer remembered: only the newest of each are in the figures."
     );
     (gaps > 0).then(|| blemish(Of::Packets, finding("gaps_forgotten", None, None, detail)))
+}
+
+fn surplus(keys: u64) -> Option<Blemish> {
+    let detail = format!(
+        "{keys} traffic keys were forgotten because there were too many at once: what they lost is not in the figures."
+    );
+    (keys > 0).then(|| blemish(Of::Packets, finding("keys_forgotten", None, None, detail)))
 }

@@ -13,6 +13,7 @@ pub mod forwarding;
 pub mod loss;
 pub mod missing;
 pub mod one;
+pub mod outside;
 pub mod pods;
 pub mod scene;
 pub mod weigh;

@@ -6,18 +6,15 @@
 
 use std::collections::VecDeque;
 
-use crate::judge::Judge;
-use crate::memory::coverage::{Blemish, Of};
+use crate::intake::Intake;
+use crate::memory::coverage::Blemish;
 use crate::recording::log::{Entry, Header};
 use crate::report::Report;
 use crate::verdict::conclude::{Provenance, conclude};
 use crate::verdict::docket::Docket;
 use crate::view::meter::Meter;
 use crate::vocabulary::event::{Event, EventKind};
-use crate::vocabulary::time::Timestamp;
-
-/// Findings about the transport of a recording: they hold at every point of it.
-const TRANSPORT: [&str; 3] = ["log_gap", "late_events", "log_truncated"];
+use crate::vocabulary::time::{MILLISECOND, Timestamp};
 
 /// Everything that is known at one point.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +40,9 @@ impl Book {
         self.docket.engine.now
     }
 }
+
+/// Kept ticks are no farther apart: the clock counts as silent after 800 ms.
+const BEAT: u64 = 500 * MILLISECOND;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -83,38 +83,33 @@ impl History {
     /// A whole recording, and the report over it. `flaw`: why it could not be read to its end.
     pub fn of_recording(
         header: Header,
-        mut entries: Vec<Entry>,
+        entries: Vec<Entry>,
         flaw: Option<&str>,
         stride: u64,
     ) -> (Self, Report) {
-        let mut judge = Judge::new(header.clone());
-        for entry in &entries {
-            judge.push(entry.clone());
-        }
-        let report = judge.finish(flaw);
         let limits = Limits { stride, events: None };
         let mut history = Self::new(header, limits);
-        // As the judge has it: of a line that stands there twice, the first counts.
-        entries.sort_by_key(|entry| entry.seq);
-        entries.dedup_by_key(|entry| entry.seq);
-        let mut events: Vec<Event> = entries.into_iter().map(|entry| entry.event).collect();
-        events.sort();
-        let of_transport = report
-            .coverage
-            .iter()
-            .filter(|finding| TRANSPORT.contains(&finding.kind.as_str()));
-        history.provenance.blemishes = of_transport
-            .map(|finding| Blemish {
-                of: Of::All,
-                finding: finding.clone(),
-            })
-            .collect();
+        let mut intake = Intake::default();
+        let mut events = Vec::with_capacity(entries.len());
+        for entry in entries {
+            intake.push(entry);
+            events.extend(std::iter::from_fn(|| intake.pop()));
+        }
+        events.extend(std::iter::from_fn(|| intake.take()));
+        // What is wrong with the recording holds at every point of it.
+        let cut = intake.cut(flaw);
+        history.comes_by(&intake, cut);
         for event in events {
             history.push(event);
         }
-        let lost = history.head.docket.engine.coverage.lost_total();
-        history.provenance.missing = report.capture.lost_events.saturating_sub(lost);
+        let report = history.report(history.head());
         (history, report)
+    }
+
+    /// How the events come: what is known to be missing by now.
+    pub fn comes_by(&mut self, intake: &Intake, cut: Option<String>) {
+        self.provenance.blemishes = intake.blemishes(cut);
+        self.provenance.missing = intake.missing();
     }
 
     /// Takes in the next event in time order.
@@ -128,11 +123,16 @@ impl History {
         self.forget();
     }
 
-    /// Takes in the next event of a capture that has no end. Of ticks in a row only the first and the last are
-    /// kept, so that a quiet system costs nothing; no conclusion depends on those between.
+    /// Takes in the next event of a capture that has no end. Of ticks in a row only as many are kept as show that the clock never
+    /// fell silent, so that a quiet system costs little; no conclusion depends on those between.
     pub fn follow(&mut self, event: Event) {
-        let ticks = self.events.iter().rev().take(2);
-        if event.kind == EventKind::Tick && ticks.filter(|event| event.kind == EventKind::Tick).count() == 2 {
+        let mut ticks = self
+            .events
+            .iter()
+            .rev()
+            .take_while(|event| event.kind == EventKind::Tick);
+        let before = (ticks.next(), ticks.next()).1;
+        if event.kind == EventKind::Tick && before.is_some_and(|before| event.at.since(before.at) <= BEAT) {
             self.head.take(&event, &self.provenance.blemishes);
             if let Some(last) = self.events.back_mut() {
                 *last = event;

@@ -151,7 +151,7 @@ pub struct Finding {
     /// `hook_missing`, `records_lost`, `late_events`, `log_gap`, `log_truncated`, `source_down`,
     /// `monitor_paused`, `counters_differ`, `evidence_off`, `evidence_late`, `datapath_gone`, `port_gone`,
     /// `types_derived`, `hits_skipped`, `skips_untold`, `unanswered`, `foreign_flush`, `lost_outside`, `clock_silent`,
-    /// `events_missing`, `gaps_forgotten`, `no_disruption`.
+    /// `events_missing`, `gaps_forgotten`, `keys_forgotten`, `no_disruption`.
     pub kind: String,
     /// From when; `None`: the whole capture.
     pub from_ns: Option<Timestamp>,

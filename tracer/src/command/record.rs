@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use tokio::process::Child;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracer_core::event::EventKind;
 use tracer_core::report::{Finding, Report};
@@ -112,7 +113,7 @@ impl Trace<'_> {
         };
         let log = Outlet::create(self.path)?;
         tokio::spawn(narrate(seen.clone()));
-        let pipeline = tokio::spawn(pipeline::run(header, received, Some(log), ready, progress));
+        let pipeline = spawn_blocking(move || pipeline::run(header, received, Some(log), ready, &progress));
         tokio::select! {
             told = timeout(PATIENCE, seen.wait_for(|progress| progress.ready)) => if told.is_err() {
                 tracing::warn!("not every source has told what there is; what it misses is in the report");

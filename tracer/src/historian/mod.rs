@@ -7,23 +7,23 @@ pub mod describe;
 pub mod export;
 pub mod moment;
 pub mod strangers;
+mod worth;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tracer_core::detail;
 use tracer_core::event::{Event, EventKind};
 use tracer_core::history::{Book, History, Limits};
-use tracer_core::id::DpIfindex;
-use tracer_core::log::Header;
+use tracer_core::intake::Intake;
+use tracer_core::log::{Entry, Header};
 use tracer_core::report::Report;
-use tracer_core::sorter::Sorter;
 use tracer_core::time::{SECOND, Timestamp};
 
 use self::describe::{describe, result};
 use self::export::Scribe;
 use self::moment::{Closeup, LogLine, Moment, Origin, UpcallCount, UpcallFigures};
+use self::worth::Worth;
 use crate::ready::Ready;
 use crate::writing::word;
 
@@ -88,10 +88,11 @@ pub struct Historian {
     history: History,
     /// The report over everything.
     whole: Arc<Report>,
-    sorter: Sorter,
+    worth: Worth,
+    intake: Intake,
+    /// How many events have been taken in.
+    taken: u64,
     ready: Ready,
-    /// Each datapath's counters as they were last read.
-    counters: BTreeMap<DpIfindex, EventKind>,
     /// The point that is shown, and its time; `None`: the newest.
     place: Option<(u64, Timestamp)>,
     near: Option<Book>,
@@ -128,13 +129,18 @@ impl Historian {
     }
 
     fn new(origin: Origin, history: History, whole: Arc<Report>, ready: Ready) -> Self {
+        let mut worth = Worth::default();
+        for (position, event) in (history.begin()..).zip(history.events()) {
+            worth.see(position, event);
+        }
         Self {
             origin,
             history,
             whole,
-            sorter: Sorter::default(),
+            worth,
+            intake: Intake::default(),
+            taken: 0,
             ready,
-            counters: BTreeMap::new(),
             place: None,
             near: None,
             gone: 0,
@@ -169,7 +175,7 @@ impl Historian {
                 self.take(event);
             }
         }
-        while let Some(event) = self.sorter.take() {
+        while let Some(event) = self.intake.take() {
             self.follow(event);
         }
         if let Some(scribe) = self.scribe.take() {
@@ -205,8 +211,10 @@ impl Historian {
     fn take(&mut self, event: Event) {
         self.ready.see(&event.kind);
         let tick = event.kind == EventKind::Tick;
-        self.sorter.push(event);
-        while let Some(event) = self.sorter.pop() {
+        let seq = self.taken;
+        self.taken += 1;
+        self.intake.push(Entry { seq, event });
+        while let Some(event) = self.intake.pop() {
             self.follow(event);
         }
         if tick {
@@ -221,30 +229,17 @@ impl Historian {
         if let Some(scribe) = &mut self.scribe {
             scribe.write(&event);
         }
-        let event = self.worth_keeping(event);
         self.stale |= event.kind != EventKind::Tick;
         self.history.follow(event);
-    }
-
-    /// A datapath's counters that are as they were say no more than that time has passed: a quiet node costs nothing.
-    fn worth_keeping(&mut self, mut event: Event) -> Event {
-        let EventKind::DatapathStats { dp, .. } = event.kind else {
-            return event;
-        };
-        let mut counters = event.kind.clone();
-        if let EventKind::DatapathStats { hit, .. } = &mut counters {
-            // Packets that go their way are nothing to remember.
-            *hit = 0;
+        let newest = self.history.end().saturating_sub(1);
+        if let Some(event) = self.history.event(newest) {
+            self.worth.see(newest, event);
         }
-        if self.counters.get(&dp) == Some(&counters) {
-            event.kind = EventKind::Tick;
-        } else {
-            self.counters.insert(dp, counters);
-        }
-        event
+        self.worth.forget(self.history.begin());
     }
 
     fn conclude(&mut self) {
+        self.history.comes_by(&self.intake, None);
         self.whole = Arc::new(self.history.report(self.history.head()));
         self.stale = false;
         self.asked = true;
@@ -347,7 +342,7 @@ impl Historian {
                     .collect(),
                 recent: book.meter.recent(at, SLOTS),
             },
-            log: lines(&self.history, book),
+            log: lines(&self.history, &self.worth, book),
             recording: self.scribe.as_ref().map(Scribe::name),
         }
     }
@@ -386,24 +381,18 @@ impl Historian {
 }
 
 /// Events around a point, oldest first.
-fn lines(history: &History, book: &Book) -> Vec<LogLine> {
-    let line = |last: u64| {
-        let event = history.event(last)?;
+fn lines(history: &History, worth: &Worth, book: &Book) -> Vec<LogLine> {
+    let line = |position: u64| {
+        let event = history.event(position)?;
         let (what, text, weight) = describe(event, &book.docket.engine);
-        (event.kind != EventKind::Tick).then_some(LogLine {
+        Some(LogLine {
             at: event.at,
-            position: last + 1,
+            position: position + 1,
             what,
             text,
             weight,
         })
     };
-    let mut lines: Vec<LogLine> = (history.begin()..book.position)
-        .rev()
-        .filter_map(line)
-        .take(LINES.0)
-        .collect();
-    lines.reverse();
-    lines.extend((book.position..history.end()).filter_map(line).take(LINES.1));
-    lines
+    let around = worth.around(book.position, LINES.0, LINES.1);
+    around.filter_map(line).collect()
 }

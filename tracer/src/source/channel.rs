@@ -62,6 +62,16 @@ impl EventSender {
 }
 
 impl EventReceiver {
+    /// The next event, on a thread that may wait for it; `None`: all senders are gone.
+    pub fn blocking_recv(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.next.next() {
+                return Some(event);
+            }
+            self.next = self.messages.blocking_recv()?.into_iter();
+        }
+    }
+
     /// The next event; `None`: all senders are gone.
     pub async fn recv(&mut self) -> Option<Event> {
         loop {

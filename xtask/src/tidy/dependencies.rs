@@ -15,11 +15,14 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "tracer-core",
         &[
             "hdrhistogram",
+            "imbl",
             "insta",
+            "peak_alloc",
             "proptest",
             "schemars",
             "serde",
             "serde_json",
+            "xxhash-rust",
         ],
     ),
     (

@@ -17,6 +17,20 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 #[test]
+fn of_too_many_findings_the_oldest_become_one_over_their_whole_time() {
+    let mut coverage = Coverage::default();
+    for seconds in 0..3000 {
+        coverage.paused(at(2 * seconds), "br-int");
+        coverage.resumed(at(2 * seconds + 1), "br-int");
+    }
+    let found = coverage.blemishes();
+    assert_eq!(found.len(), PAST);
+    let first = found.iter().min_by_key(|one| one.finding.from_ns).unwrap();
+    assert_eq!(first.finding.from_ns, Some(at(0)));
+    assert!(first.finding.to_ns > Some(at(3900)), "{first:?}");
+}
+
+#[test]
 fn skipped_hits_weaken_the_time_in_which_they_were_skipped_and_no_other() {
     let mut coverage = Coverage::default();
     for (seconds, count) in [(5, 3), (6, 4), (20, 1)] {

@@ -2,8 +2,11 @@
 //!
 //! Must not depend on: reports.
 
+use std::sync::Arc;
+
 use super::Engine;
 use crate::memory::coverage::finding;
+use crate::memory::story::Story;
 use crate::vocabulary::event::OpenFlowChange;
 use crate::vocabulary::time::Timestamp;
 use crate::vocabulary::words::Finding;
@@ -39,15 +42,17 @@ impl Engine {
         told.collect()
     }
 
-    /// Forgets what was over before.
-    pub fn forget(&mut self, before: Timestamp) {
+    /// Forgets what was over `before`, and traffic that has lost nothing and was `idle` since; what became of the packets of traffic
+    /// that is forgotten.
+    pub fn forget(&mut self, before: Timestamp, idle: Timestamp) -> Vec<Arc<Story>> {
         self.coverage.forget(before);
         self.topology.forget(before);
         let endpoints = self.topology.endpoints();
         self.openflow.forget(|device| endpoints.contains_key(device));
-        self.traffic.forget(before);
+        let forgotten = self.traffic.forget(before, idle);
         let over = |(_, until): &(Timestamp, Option<Timestamp>)| until.is_some_and(|until| until < before);
         self.evidence.retain(|span| !over(span));
         self.foreign.forget(before);
+        forgotten
     }
 }

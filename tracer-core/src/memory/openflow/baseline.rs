@@ -5,9 +5,12 @@
 //! lays its tables out anew, a policy was deleted), it can be reached when each role that its flows had is filled again and no
 //! more of its flows come. Antrea's cookies tell more: which flows connect the Pod, and which are of policies that may come later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::moved::{FlowId, LEAVING, Moved};
+use super::key::Digest;
+use super::moved::{LEAVING, Moved};
+use super::names::Names;
 use super::roles::{Role, Roles};
 use super::shared::{Shared, SharedStanding};
 use crate::vocabulary::time::{SECOND, Timestamp};
@@ -15,12 +18,40 @@ use crate::vocabulary::time::{SECOND, Timestamp};
 /// The flows that named each endpoint before a disruption, and which of them are missing.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
-    endpoints: BTreeMap<String, Flows>,
-    named: BTreeMap<FlowId, BTreeSet<String>>,
-    /// Shared flows, as they were.
+    endpoints: BTreeMap<Arc<str>, Flows>,
+    bridges: BTreeMap<String, Bridge>,
+}
+
+/// One bridge's flows.
+#[derive(Clone, Debug, Default)]
+struct Bridge {
+    /// Those that name somebody, whatever the numbers of their ports.
+    named: BTreeMap<Digest, Flow>,
+    /// Those that all share, as they were.
     shared: Shared,
-    /// Bridges whose shared flows are missing, or were.
-    missing_shared: BTreeMap<String, Missing>,
+    /// Those of them that are missing, or were.
+    missing: Option<Missing>,
+}
+
+/// A flow that names somebody.
+#[derive(Clone, Debug)]
+struct Flow {
+    names: Names,
+    role: Role,
+    /// Whom it is missing to: bit n for name n.
+    missing: u16,
+}
+
+/// A flow as it was just before a disruption.
+#[derive(Clone, Debug)]
+pub(super) struct Was {
+    pub id: Digest,
+    pub names: Names,
+    pub role: Role,
+    /// It is one of those by which Antrea connects a Pod.
+    pub connects: bool,
+    /// It has not gone yet, or has come back.
+    pub is_there: bool,
 }
 
 /// Flows that come or go this long after an endpoint had all of its flows again belong to everyday life,
@@ -30,7 +61,8 @@ const SETTLED: u64 = 5 * SECOND;
 /// One endpoint's flows.
 #[derive(Clone, Debug, Default)]
 struct Flows {
-    missing: BTreeSet<FlowId>,
+    /// How many of them are missing.
+    missing: u32,
     was_missing: bool,
     installed: Option<Timestamp>,
     /// Since when they were installed, and when the first of them went again.
@@ -45,13 +77,14 @@ struct Flows {
     absent: Option<Timestamp>,
     /// When the last flow that names it came, and every role was filled.
     filled: Option<Timestamp>,
+    /// The bridges on which flows name it.
+    bridges: Vec<String>,
 }
 
 /// Shared flows of a bridge that are not back.
 #[derive(Clone, Debug, Default)]
 struct Missing {
-    /// How many of each match.
-    flows: BTreeMap<String, u32>,
+    flows: Shared,
     /// When the last of them came.
     came: Option<Timestamp>,
 }
@@ -70,28 +103,38 @@ pub enum Standing {
 }
 
 impl Baseline {
-    /// With these shared flows; what an earlier disruption left missing is missing still.
-    pub(super) fn with(shared: Shared, earlier: Option<&Self>) -> Self {
-        Self {
-            shared,
-            missing_shared: earlier
-                .map(|earlier| earlier.missing_shared.clone())
-                .unwrap_or_default(),
-            ..Self::default()
-        }
-    }
-
-    /// A flow names endpoints.
-    pub(super) fn add(&mut self, id: &FlowId, endpoints: BTreeSet<String>, present: bool, roles: &[Role]) {
-        for endpoint in endpoints {
-            let flows = self.endpoints.entry(endpoint.clone()).or_default();
-            flows.needed.add(roles);
-            if !present {
-                flows.missing.insert(FlowId::clone(id));
-                flows.was_missing = true;
+    /// The flows of a bridge; shared ones that an earlier disruption left missing are missing still.
+    pub(super) fn was(&mut self, bridge: &str, shared: Shared, flows: Vec<Was>, earlier: Option<&Self>) {
+        let missing = earlier.and_then(|earlier| earlier.bridges.get(bridge)?.missing.clone());
+        let mut named: BTreeMap<Digest, Flow> = BTreeMap::new();
+        for flow in flows {
+            for name in flow.names.iter() {
+                let endpoint = self.endpoints.entry(Arc::clone(name)).or_default();
+                endpoint.needed.add(flow.role);
+                endpoint.on(bridge);
             }
-            self.named.entry(FlowId::clone(id)).or_default().insert(endpoint);
+            named
+                .entry(flow.id)
+                .and_modify(|known| known.join(&flow))
+                .or_insert_with(|| Flow::from(flow));
         }
+        for flow in named.values() {
+            for name in flow.missing_to() {
+                if let Some(endpoint) = self.endpoints.get_mut(name) {
+                    endpoint.missing = endpoint.missing.saturating_add(1);
+                    endpoint.was_missing = true;
+                }
+            }
+        }
+        let bridge = bridge.to_owned();
+        self.bridges.insert(
+            bridge,
+            Bridge {
+                named,
+                shared,
+                missing,
+            },
+        );
     }
 
     /// What the endpoints are named by when it begins.
@@ -102,62 +145,78 @@ impl Baseline {
         }
     }
 
-    /// Flows that have not come back, and whom they name: of endpoints that cannot be reached yet.
-    pub(super) fn missing(&self) -> impl Iterator<Item = (&FlowId, BTreeSet<String>)> {
-        self.named.iter().filter_map(|(id, endpoints)| {
-            let missing = |endpoint: &&String| {
-                self.endpoints
-                    .get(*endpoint)
-                    .is_some_and(|flows| flows.filled.is_none() && flows.missing.contains(id))
-            };
-            let endpoints: BTreeSet<String> = endpoints.iter().filter(missing).cloned().collect();
-            (!endpoints.is_empty()).then_some((id, endpoints))
-        })
+    /// Flows of a bridge that have not come back, and whom they name: of endpoints that cannot be reached yet.
+    pub(super) fn missing(&self, bridge: &str) -> Vec<(Digest, Vec<Arc<str>>, Role)> {
+        let Some(bridge) = self.bridges.get(bridge) else {
+            return Vec::new();
+        };
+        let cut = |name: &&Arc<str>| {
+            let flows = self.endpoints.get(*name);
+            flows.is_some_and(|flows| flows.filled.is_none())
+        };
+        let missing = bridge.named.iter().filter(|(_, flow)| flow.missing != 0);
+        let missing = missing.map(|(id, flow)| {
+            let names: Vec<Arc<str>> = flow.missing_to().filter(cut).cloned().collect();
+            (*id, names, flow.role)
+        });
+        missing.filter(|(_, names, _)| !names.is_empty()).collect()
     }
 
     /// A monitor is on again: its bridge's flows are missing until they are told.
-    pub fn up(&mut self, at: Timestamp, bridge: &str) {
-        let ids: Vec<FlowId> = self.named.keys().filter(|id| id.0 == bridge).cloned().collect();
-        for id in ids {
-            self.lose(at, &id);
-            for endpoint in self.named.get(&id).into_iter().flatten() {
-                if let Some(flows) = self.endpoints.get_mut(endpoint) {
-                    flows.now = Roles::default();
-                    flows.filled = None;
-                    flows.was_cut = true;
-                }
-            }
+    pub fn up(&mut self, at: Timestamp, name: &str) {
+        let Some(bridge) = self.bridges.get_mut(name) else {
+            return;
+        };
+        for flow in bridge.named.values_mut() {
+            lose(&mut self.endpoints, at, flow);
         }
-        let flows: BTreeMap<String, u32> = self
-            .shared
-            .of(bridge)
-            .map(|(wire, count)| (wire.to_owned(), count))
-            .collect();
-        if !flows.is_empty() {
-            self.missing_shared
-                .insert(bridge.to_owned(), Missing { flows, came: None });
+        for flows in self.endpoints.values_mut().filter(|flows| flows.is_on(name)) {
+            flows.now = Roles::default();
+            flows.filled = None;
+            flows.was_cut = true;
+        }
+        if !bridge.shared.is_empty() {
+            bridge.missing = Some(Missing {
+                flows: bridge.shared.clone(),
+                came: None,
+            });
         }
     }
 
     /// The next disruption has begun: flows that went shortly before went with it.
     pub fn ends(&mut self, next: Timestamp) {
+        let with_next = |flows: &Flows| {
+            let (installed, lost) = flows.before?;
+            (next.since(lost) < LEAVING).then_some(installed)
+        };
+        for bridge in self.bridges.values_mut() {
+            for flow in bridge.named.values_mut().filter(|flow| flow.missing != 0) {
+                let here = |name: &Arc<str>| self.endpoints.get(name).and_then(with_next).is_some();
+                for index in (0..flow.names.len()).filter(|index| here(&flow.names[*index])) {
+                    flow.missing &= !bit(index);
+                }
+            }
+        }
         for flows in self.endpoints.values_mut() {
-            if let Some((installed, lost)) = flows.before
-                && next.since(lost) < LEAVING
-            {
+            if let Some(installed) = with_next(flows) {
                 flows.installed = Some(installed);
-                flows.missing.clear();
+                flows.missing = 0;
             }
         }
     }
 
     /// Flows came or went.
     pub fn moved(&mut self, at: Timestamp, bridge: &str, moved: &Moved) {
-        for (id, came) in &moved.flows {
-            if *came {
-                self.regain(at, id);
-            } else {
-                self.lose(at, id);
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            for (id, came) in &moved.flows {
+                match (bridge.named.get_mut(id), came) {
+                    (Some(flow), true) => regain(&mut self.endpoints, at, flow),
+                    (Some(flow), false) => lose(&mut self.endpoints, at, flow),
+                    (None, _) => {}
+                }
+            }
+            for (matches, came) in &moved.shared {
+                bridge.share(at, *matches, *came);
             }
         }
         for (endpoint, (roles, came)) in &moved.named {
@@ -166,76 +225,12 @@ impl Baseline {
                 flows.fill(at, *came);
             }
         }
-        for (wire, came) in &moved.shared {
-            self.share(at, bridge, wire, *came);
-        }
-    }
-
-    fn share(&mut self, at: Timestamp, bridge: &str, wire: &str, came: bool) {
-        if came {
-            let Some(missing) = self.missing_shared.get_mut(bridge) else {
-                return;
-            };
-            let Some(count) = missing.flows.get_mut(wire) else {
-                return;
-            };
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                missing.flows.remove(wire);
-            }
-            missing.came = Some(at);
-        } else if self
-            .shared
-            .of(bridge)
-            .any(|(had, count)| had == wire && count > 0)
-        {
-            let missing = self.missing_shared.entry(bridge.to_owned()).or_default();
-            let count = missing.flows.entry(wire.to_owned()).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-
-    fn lose(&mut self, at: Timestamp, id: &FlowId) {
-        for endpoint in self.named.get(id).into_iter().flatten() {
-            if let Some(flows) = self.endpoints.get_mut(endpoint)
-                && flows
-                    .installed
-                    .is_none_or(|installed| at.since(installed) < SETTLED)
-            {
-                if let Some(installed) = flows.installed.take() {
-                    flows.before = Some((installed, at));
-                }
-                flows.missing.insert(FlowId::clone(id));
-                flows.was_missing = true;
-            }
-        }
-    }
-
-    fn regain(&mut self, at: Timestamp, id: &FlowId) {
-        for endpoint in self.named.get(id).into_iter().flatten() {
-            if let Some(flows) = self.endpoints.get_mut(endpoint)
-                && flows.missing.remove(id)
-                && flows.missing.is_empty()
-            {
-                flows.installed = Some(at);
-            }
-        }
     }
 
     /// The monitor of a bridge was alive at `since` and has told of all that changed until then.
     pub fn heard(&mut self, since: Timestamp, bridge: &str) {
-        let mut of_bridge = BTreeSet::new();
-        for (id, endpoints) in &self.named {
-            if id.0 == bridge {
-                of_bridge.extend(endpoints);
-            }
-        }
-        for endpoint in of_bridge {
-            if let Some(flows) = self.endpoints.get_mut(endpoint)
-                && flows.was_cut
-                && flows.filled.is_none()
-                && !flows.now.fill(flows.needed)
-            {
+        for flows in self.endpoints.values_mut().filter(|flows| flows.is_on(bridge)) {
+            if flows.was_cut && flows.filled.is_none() && !flows.now.fill(flows.needed) {
                 flows.absent = flows.absent.max(Some(since));
             }
         }
@@ -269,7 +264,11 @@ impl Baseline {
 
     /// Where the shared flows of a bridge stand.
     pub fn shared(&self, bridge: &str) -> SharedStanding {
-        match self.missing_shared.get(bridge) {
+        match self
+            .bridges
+            .get(bridge)
+            .and_then(|bridge| bridge.missing.as_ref())
+        {
             None => SharedStanding::Kept,
             Some(Missing {
                 flows,
@@ -288,6 +287,107 @@ impl Flows {
             self.was_cut = true;
         } else if came && self.was_cut && self.filled.is_none_or(|filled| at.since(filled) < SETTLED) {
             self.filled = Some(at);
+        }
+    }
+}
+
+impl Flows {
+    /// A flow of this bridge names it.
+    fn on(&mut self, bridge: &str) {
+        if !self.is_on(bridge) {
+            self.bridges.push(bridge.to_owned());
+        }
+    }
+
+    fn is_on(&self, bridge: &str) -> bool {
+        self.bridges.iter().any(|known| known == bridge)
+    }
+}
+
+impl Flow {
+    fn from(was: Was) -> Self {
+        let missing = if was.is_there { 0 } else { all(was.names.len()) };
+        Self {
+            names: was.names,
+            role: was.role,
+            missing,
+        }
+    }
+
+    /// The same flow was there for others, too.
+    fn join(&mut self, was: &Was) {
+        let others = was.names.iter().filter(|name| !self.names.contains(name));
+        let names: Vec<Arc<str>> = self.names.iter().chain(others).cloned().collect();
+        if names.len() > self.names.len() {
+            self.names = names.into();
+        }
+        self.missing = if was.is_there { 0 } else { self.missing };
+    }
+
+    fn missing_to(&self) -> impl Iterator<Item = &Arc<str>> {
+        let missing = |(index, _): &(usize, &Arc<str>)| self.missing & bit(*index) != 0;
+        self.names
+            .iter()
+            .enumerate()
+            .filter(missing)
+            .map(|(_, name)| name)
+    }
+}
+
+/// A flow matches on a port and four addresses at most: it never names more than the sixteen that there are bits for.
+fn bit(index: usize) -> u16 {
+    u32::try_from(index)
+        .ok()
+        .and_then(|index| 1_u16.checked_shl(index))
+        .unwrap_or(0)
+}
+
+fn all(names: usize) -> u16 {
+    (0..names).map(bit).fold(0, |all, bit| all | bit)
+}
+
+impl Bridge {
+    fn share(&mut self, at: Timestamp, matches: Digest, came: bool) {
+        if came {
+            if let Some(missing) = self.missing.as_mut().filter(|missing| missing.flows.has(matches)) {
+                missing.flows.take(matches);
+                missing.came = Some(at);
+            }
+        } else if self.shared.has(matches) {
+            self.missing.get_or_insert_default().flows.add(matches);
+        }
+    }
+}
+
+fn lose(endpoints: &mut BTreeMap<Arc<str>, Flows>, at: Timestamp, flow: &mut Flow) {
+    for (index, name) in flow.names.iter().enumerate() {
+        if let Some(flows) = endpoints.get_mut(name)
+            && flows
+                .installed
+                .is_none_or(|installed| at.since(installed) < SETTLED)
+        {
+            if let Some(installed) = flows.installed.take() {
+                flows.before = Some((installed, at));
+            }
+            if flow.missing & bit(index) == 0 {
+                flow.missing |= bit(index);
+                flows.missing = flows.missing.saturating_add(1);
+            }
+            flows.was_missing = true;
+        }
+    }
+}
+
+fn regain(endpoints: &mut BTreeMap<Arc<str>, Flows>, at: Timestamp, flow: &mut Flow) {
+    for (index, name) in flow.names.iter().enumerate() {
+        if let Some(flows) = endpoints.get_mut(name)
+            && flow.missing & bit(index) != 0
+        {
+            flow.missing &= !bit(index);
+            flows.missing = flows.missing.saturating_sub(1);
+            if flows.missing == 0 {
+                flows.installed = Some(at);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::key::Digest;
 use super::roles::Roles;
 use crate::vocabulary::time::SECOND;
 
@@ -14,18 +15,15 @@ use crate::vocabulary::time::SECOND;
 /// node, 2.5 s went by until it ended.
 pub(super) const LEAVING: u64 = 5 * SECOND;
 
-/// A flow's identity: bridge, table, priority, match. Shared, because a disruption remembers all that there were before it.
-pub(super) type FlowId = Arc<(String, u8, u16, String)>;
-
 /// What came and what went in one message.
 #[derive(Clone, Debug, Default)]
 pub struct Moved {
     /// Flows that name somebody, whatever the numbers of their ports; whether they came.
-    pub(super) flows: Vec<(FlowId, bool)>,
+    pub(super) flows: Vec<(Digest, bool)>,
     /// What the endpoints that they name are named by now, and whether a flow came.
-    pub(super) named: BTreeMap<String, (Roles, bool)>,
+    pub(super) named: BTreeMap<Arc<str>, (Roles, bool)>,
     /// Flows that name nobody, by match; whether they came.
-    pub(super) shared: Vec<(String, bool)>,
+    pub(super) shared: Vec<(Digest, bool)>,
     /// Endpoints that can be reached no longer, which they could be before.
     pub cut: BTreeSet<String>,
 }

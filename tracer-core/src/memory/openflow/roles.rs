@@ -3,38 +3,15 @@
 //! Must not depend on: tables, priorities, actions. An upgrade may lay its tables out anew; an endpoint can be reached again
 //! when each role that its flows had is filled again.
 
-use crate::vocabulary::event::OpenFlowMatch;
-
-/// What a flow that names an endpoint matches on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Its port: what it sends.
-    InPort,
-    /// Its Ethernet address as destination.
-    EthDst,
-    /// Its IP address as destination (or ARP target).
-    IpDst,
-}
+/// What a flow that names an endpoint matches on: its port (what the endpoint sends), its Ethernet address as destination, its IP
+/// address as destination (or ARP target). One that matches on a source address only is of a policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Role([bool; 3]);
 
 impl Role {
-    /// The roles of a flow. One that matches on a source address only is of a policy.
-    pub fn of(matches: &OpenFlowMatch) -> Vec<Self> {
-        [
-            matches.in_port.map(|_| Self::InPort),
-            matches.eth_dst.map(|_| Self::EthDst),
-            matches.ip_dst.map(|_| Self::IpDst),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-
-    fn index(self) -> usize {
-        match self {
-            Self::InPort => 0,
-            Self::EthDst => 1,
-            Self::IpDst => 2,
-        }
+    /// The roles of a flow.
+    pub fn of(in_port: bool, eth_dst: bool, ip_dst: bool) -> Self {
+        Self([in_port, eth_dst, ip_dst])
     }
 }
 
@@ -44,18 +21,16 @@ pub(super) struct Roles([u32; 3]);
 
 impl Roles {
     /// A flow came.
-    pub fn add(&mut self, roles: &[Role]) {
-        for role in roles {
-            let count = &mut self.0[role.index()];
-            *count = count.saturating_add(1);
+    pub fn add(&mut self, role: Role) {
+        for (count, filled) in self.0.iter_mut().zip(role.0) {
+            *count = count.saturating_add(filled.into());
         }
     }
 
     /// A flow went.
-    pub fn take(&mut self, roles: &[Role]) {
-        for role in roles {
-            let count = &mut self.0[role.index()];
-            *count = count.saturating_sub(1);
+    pub fn take(&mut self, role: Role) {
+        for (count, filled) in self.0.iter_mut().zip(role.0) {
+            *count = count.saturating_sub(filled.into());
         }
     }
 
@@ -82,15 +57,17 @@ mod tests {
 
     #[test]
     fn a_role_that_was_filled_has_to_be_filled_again() {
+        let port = Role::of(true, false, false);
+        let addresses = Role::of(false, true, true);
         let mut before = Roles::default();
-        before.add(&[Role::InPort]);
-        before.add(&[Role::EthDst, Role::IpDst]);
+        before.add(port);
+        before.add(addresses);
         let mut now = Roles::default();
-        now.add(&[Role::EthDst, Role::IpDst]);
+        now.add(addresses);
         assert!(!now.fill(before));
-        now.add(&[Role::InPort]);
+        now.add(port);
         assert!(now.fill(before));
-        now.take(&[Role::IpDst]);
+        now.take(Role::of(false, false, true));
         assert!(!now.fill(before) && now.fill(Roles::default()));
     }
 }

@@ -2,46 +2,53 @@
 //!
 //! Must not depend on: endpoints.
 
-use std::collections::BTreeMap;
+use imbl::OrdMap;
 
+use super::key::Digest;
 use crate::vocabulary::event::Change;
 use crate::vocabulary::time::Timestamp;
 
-/// How many flows of each bridge have each match.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shared {
-    bridges: BTreeMap<String, BTreeMap<String, u32>>,
+/// How many flows of a bridge have each match. Clones share what is the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared {
+    counts: OrdMap<Digest, u32>,
 }
 
 impl Shared {
     /// A flow came or went. One that only changed its actions is there as before.
-    pub fn count(&mut self, bridge: &str, wire: &str, change: Change) {
-        let counts = self.bridges.entry(bridge.to_owned()).or_default();
+    pub fn count(&mut self, matches: Digest, change: Change) {
         match change {
-            Change::Initial | Change::Added => {
-                let count = counts.entry(wire.to_owned()).or_default();
-                *count = count.saturating_add(1);
-            }
+            Change::Initial | Change::Added => self.add(matches),
             Change::Modified => {
-                counts.entry(wire.to_owned()).or_insert(1);
+                self.counts.entry(matches).or_insert(1);
             }
-            Change::Removed => {
-                if let Some(count) = counts.get_mut(wire) {
-                    *count = count.saturating_sub(1);
-                }
-            }
+            Change::Removed => self.take(matches),
         }
     }
 
-    /// All flows of a bridge are told anew.
-    pub fn clear(&mut self, bridge: &str) {
-        self.bridges.remove(bridge);
+    /// One more.
+    pub fn add(&mut self, matches: Digest) {
+        let count = self.counts.entry(matches).or_insert(0);
+        *count = count.saturating_add(1);
     }
 
-    /// The matches of a bridge and how many flows have each.
-    pub fn of(&self, bridge: &str) -> impl Iterator<Item = (&str, u32)> {
-        let counts = self.bridges.get(bridge).into_iter().flatten();
-        counts.map(|(wire, count)| (wire.as_str(), *count))
+    /// One less.
+    pub fn take(&mut self, matches: Digest) {
+        match self.counts.get_mut(&matches) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) => drop(self.counts.remove(&matches)),
+            None => {}
+        }
+    }
+
+    /// Whether some flow has this match.
+    pub fn has(&self, matches: Digest) -> bool {
+        self.counts.contains_key(&matches)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
     }
 }
 
