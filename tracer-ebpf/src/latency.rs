@@ -5,6 +5,9 @@
 //! A packet is known again by a fingerprint of its L3 header and what follows of L4: userspace gives back the bytes
 //! that it got. Packets that are just alike (ARP requests) cannot be told apart while several wait: those are counted,
 //! and not timed.
+//!
+//! Each CPU counts in an element of its own ([`WAITS`]), so none loses what another counts. What waits is shared: two CPUs that
+//! change one element at a time may count a wait as ambiguous, or not at all.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::macros::map;
