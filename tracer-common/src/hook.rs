@@ -4,7 +4,7 @@
 
 macro_rules! hooks {
     ($($(#[$doc:meta])* $variant:ident = $id:literal => $name:literal,)+) => {
-        /// A hooked kernel function or tracepoint: the index into [`Lost`].
+        /// A hooked kernel function or tracepoint: the first index into [`crate::lost::Lost`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
         pub enum Hook {
@@ -63,6 +63,3 @@ hooks! {
     /// A packet that comes from userspace is done with.
     PacketExecute = 17 => "ovs_packet_cmd_execute",
 }
-
-/// Records of each hook that did not fit: the one value of [`crate::names::LOST`].
-pub type Lost = [u64; Hook::ALL.len()];

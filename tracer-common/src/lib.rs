@@ -9,6 +9,7 @@
 pub mod counters;
 pub mod hook;
 pub mod latency;
+pub mod lost;
 pub mod offsets;
 pub mod record;
 pub mod run;
@@ -29,7 +30,7 @@ pub mod names {
 
     /// Ring buffer of records.
     pub const RECORDS: &str = "RECORDS";
-    /// Array of one [`crate::hook::Lost`] for each CPU: records that did not fit.
+    /// Array of one [`crate::lost::Lost`] for each CPU: what could not be told.
     pub const LOST: &str = "LOST";
     /// Table: [`crate::counters::UpcallKey`] → [`crate::counters::UpcallCount`].
     pub const UPCALLS: Table = Table {
@@ -39,6 +40,8 @@ pub mod names {
     };
     /// Array of one [`crate::latency::Waits`] for each CPU.
     pub const WAITS: &str = "WAITS";
+    /// Hash of calls that have not returned: thread and hook → two arguments, and when it was entered.
+    pub const CALLS: &str = "CALLS";
     /// Array of one number: userspace's tick.
     pub const TICK: &str = "TICK";
     /// Array of one number: a section of the object ([`crate::run::FOLLOWED`]).

@@ -96,10 +96,10 @@ pub struct Run {
     pub window: u64,
     /// Runs that ended since.
     pub flaps: u32,
-    /// Runs of this key that ended and could not be sent, since the programs were loaded.
-    pub lost: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Runs of this key that ended and were not sent because there were too many of them, since the programs were loaded.
+    pub flapped: u32,
+    /// The same, because the ring was full.
+    pub unsent: u32,
     /// How often the run began to be replaced.
     pub begun: u32,
 }

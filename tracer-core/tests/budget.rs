@@ -56,6 +56,7 @@ fn starved() -> EventKind {
     EventKind::RecordsLost {
         hook: "ovs_flow_tbl_insert".into(),
         count: 3,
+        why: None,
     }
 }
 
@@ -131,7 +132,11 @@ fn what_the_evidence_proves_fails_whatever_was_not_seen() {
     let starved = told_with(
         &Plot::default(),
         2050,
-        EventKind::PacketsLost { runs: 1, key: None },
+        EventKind::PacketsLost {
+            runs: 1,
+            key: None,
+            why: None,
+        },
     );
     all(&judge(&starved, &window(50)), Verdict::Fail);
     let lost = Budget {

@@ -112,6 +112,7 @@ fn with_a_full_ring(plot: &Plot) -> Verdict {
         kind: EventKind::RecordsLost {
             hook: "ovs_flow_tbl_insert".into(),
             count: 3,
+            why: None,
         },
     });
     events.sort_by_key(|event| event.at);

@@ -221,6 +221,7 @@ fn records_of_any_hook_that_did_not_fit_make_no_pass() {
                 let kind = EventKind::RecordsLost {
                     hook: hook.clone(),
                     count,
+                    why: None,
                 };
                 events.insert(place, Event { at, kind });
                 let found = judge(&recording.header, renumber(events)).verdict;

@@ -7,6 +7,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;
+use tracer_common::lost::Obstacle;
 
 use crate::emit;
 use crate::kernel::{Address, now};
@@ -19,7 +20,7 @@ pub struct CallKey {
     hook: u32,
 }
 
-/// What is remembered of it.
+/// What is remembered of it, as `tracer_common::names::CALLS` says.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Call {
@@ -32,6 +33,10 @@ pub struct Call {
 }
 
 /// Calls of hooked functions that have not returned, by thread: they sleep and migrate.
+///
+/// A return that the kernel does not probe (it has room for so many calls at a time: `maxactive` of `struct kretprobe`,
+/// kernel/kprobes.c) leaves its call here. Userspace clears such away where the table is full. No LRU hash: on many CPUs that lets go of
+/// elements long before it is full (`LOCAL_FREE_TARGET` in kernel/bpf/bpf_lru_list.c), and of calls that are under way, unnoticed.
 #[map]
 pub static CALLS: HashMap<CallKey, Call> = HashMap::with_max_entries(4096, 0);
 
@@ -58,7 +63,7 @@ pub fn began(hook: Hook, ctx: &ProbeContext) {
         entered: now(),
     };
     if CALLS.insert(CallKey::current(hook), call, 0).is_err() {
-        emit::lost(hook);
+        emit::lost(hook, Obstacle::Calls);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The ring: reserve, fill, submit, and counting what did not fit.
+//! The ring: reserve, fill, submit, and counting what could not be told.
 //!
 //! Must not depend on: what a record means. Nothing else touches the ring.
 
@@ -6,6 +6,7 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
 use tracer_common::hook::Hook;
+use tracer_common::lost::Obstacle;
 use tracer_common::record::{FlowInsert, Header, Kind, MAX_ACTIONS};
 
 use crate::kernel::{self, Address, now};
@@ -33,12 +34,13 @@ pub fn header(kind: Kind, dp: u32) -> Header {
     }
 }
 
-/// Counts a record of `hook` that could not be sent.
+/// Counts something that `hook` saw and cannot tell.
 #[inline(always)]
-pub fn lost(hook: Hook) {
+pub fn lost(hook: Hook, obstacle: Obstacle) {
     if let Some(counts) = LOST.get_ptr_mut(kernel::cpu()) {
-        // SAFETY: this CPU's own element, and a hook's number is less than the length.
-        unsafe { *counts.cast::<u64>().add(hook as usize) += 1 }
+        let index = hook as usize * Obstacle::ALL.len() + obstacle as usize;
+        // SAFETY: this CPU's own element, and both numbers are less than the lengths of its arrays.
+        unsafe { *counts.cast::<u64>().add(index) += 1 }
     }
 }
 
@@ -51,7 +53,7 @@ pub fn send<B: Copy + 'static>(hook: Hook, header: Header, body: B) {
             entry.write(Record { header, body });
             entry.submit(0);
         }
-        None => lost(hook),
+        None => lost(hook, Obstacle::Ring),
     }
 }
 
@@ -109,7 +111,7 @@ impl<B: Copy> Draft<B> {
         let to = unsafe { core::slice::from_raw_parts_mut(self.after(), recorded as usize) };
         match list.read_into(to) {
             Some(()) => self.send_with_trailing(hook, recorded),
-            None => lost(hook),
+            None => lost(hook, Obstacle::Unreadable),
         }
     }
 
@@ -122,7 +124,7 @@ impl<B: Copy> Draft<B> {
     #[inline(always)]
     fn send_with_trailing(self, hook: Hook, trailing: u32) {
         if !self.output(trailing) {
-            lost(hook);
+            lost(hook, Obstacle::Ring);
         }
     }
 

@@ -4,6 +4,7 @@
 
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;
+use tracer_common::lost::Obstacle;
 use tracer_common::record::{FlowInsert, FlowRemove, FlowSet, Header, Kind};
 
 use crate::emit::Draft;
@@ -43,7 +44,7 @@ pub fn inserted(ctx: &RetProbeContext) {
     };
     let header = emit::header(Kind::FlowInsert, datapath(call.first));
     if send_insert(header, call.second).is_none() {
-        emit::lost(Hook::FlowInsert);
+        emit::lost(Hook::FlowInsert, Obstacle::Unreadable);
         aya_log_ebpf::warn!(ctx, "a new megaflow of datapath {} cannot be read", header.dp);
     }
 }
@@ -68,7 +69,7 @@ pub fn removed(ctx: &ProbeContext) {
     };
     let header = emit::header(Kind::FlowRemove, datapath(Address(table)));
     if send_remove(header, Address(flow)).is_none() {
-        emit::lost(Hook::FlowRemove);
+        emit::lost(Hook::FlowRemove, Obstacle::Unreadable);
     }
 }
 

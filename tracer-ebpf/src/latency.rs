@@ -5,6 +5,9 @@
 //! A packet is known again by a fingerprint of its L3 header and what follows of L4: userspace gives back the bytes
 //! that it got. Packets that are just alike (ARP requests) cannot be told apart while several wait: those are counted,
 //! and not timed.
+//!
+//! Each CPU counts in an element of its own ([`WAITS`]), so none loses what another counts. What waits is shared: two CPUs that
+//! change one element at a time may count a wait as ambiguous, or not at all.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::macros::map;
@@ -12,6 +15,7 @@ use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::ProbeContext;
 use tracer_common::hook::Hook;
 use tracer_common::latency::{BUCKETS, bucket};
+use tracer_common::lost::Obstacle;
 
 use crate::emit;
 use crate::kernel::{self, Address, now, offset};
@@ -56,7 +60,8 @@ pub fn queued(skb: Address) {
     };
     let since = now();
     if let Some(waiting) = WAITING.get_ptr_mut(fingerprint) {
-        // SAFETY: an element of a hash that is not freed before this program ends.
+        // SAFETY: memory of a hash that stays an element of it as long as the map is there. Another CPU may make it another packet's
+        // meanwhile (elements are used again at once): that one's wait is then counted as ambiguous, or not at all.
         let waiting = unsafe { &mut *waiting };
         if since.wrapping_sub(waiting.since) < DROPPED_AFTER {
             waiting.packets = waiting.packets.wrapping_add(1);
@@ -71,7 +76,7 @@ pub fn queued(skb: Address) {
         ambiguous: 0,
     };
     if WAITING.insert(fingerprint, waiting, 0).is_err() {
-        emit::lost(Hook::Upcall);
+        emit::lost(Hook::Upcall, Obstacle::Calls);
     }
 }
 
@@ -91,7 +96,7 @@ pub fn answered(ctx: &ProbeContext) {
     let Some(waits) = WAITS.get_ptr_mut(kernel::cpu()) else {
         return;
     };
-    // SAFETY: an element of a hash that is not freed before this program ends; and this CPU's own element.
+    // SAFETY: as above; and this CPU's own element, to which no other adds.
     let (waiting, waits) = unsafe { (&mut *waiting, &mut *waits) };
     if waiting.ambiguous == 0 {
         let wait = now().wrapping_sub(waiting.since);

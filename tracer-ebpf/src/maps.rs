@@ -10,8 +10,8 @@ use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, Queue, RingBuf};
 use tracer_common::counters::{LEAST_UPCALL_KEYS, UpcallKey, UpcallSlot};
-use tracer_common::hook::Lost;
 use tracer_common::latency::Waits;
+use tracer_common::lost::Lost;
 use tracer_common::offsets::Offsets;
 use tracer_common::run::{RunKey, RunSlot};
 
@@ -26,7 +26,7 @@ pub static OFFSETS: Global<Offsets> = Global::new(Offsets::unknown());
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
-/// Records that did not fit, by hook: one element for each CPU, as userspace sets it at load time. (A per-CPU array
+/// What could not be told, by hook and obstacle: one element for each CPU, as userspace sets it at load time. (A per-CPU array
 /// cannot be mapped.)
 #[map]
 pub static LOST: Array<Lost> = Array::with_max_entries(1, BPF_F_MMAPABLE);

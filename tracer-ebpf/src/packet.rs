@@ -12,6 +12,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{LruHashMap, PerCpuArray};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::hook::Hook;
+use tracer_common::lost::Obstacle;
 use tracer_common::run::{FOLLOWED, RunKey, fate};
 
 use crate::call::{CALLS, Call, CallKey};
@@ -109,7 +110,7 @@ pub fn executed(ctx: &ProbeContext) {
     // SAFETY: this CPU's own slot.
     let current = unsafe { &mut *current };
     if current.window.fill(Address(key)).is_none() {
-        return emit::lost(Hook::Execute);
+        return emit::lost(Hook::Execute, Obstacle::Unreadable);
     }
     let from_userspace = comes_from_userspace(skb);
     if from_userspace || current.window.recirc_id() == 0 {
@@ -135,7 +136,8 @@ impl Current {
         self.executed = u32::from(from_userspace);
         self.key = self.window.traffic(self.datapath);
         if from_userspace && let Some(known) = REWRITTEN.get_ptr(Rewritten::of(&self.window, self.key)) {
-            // SAFETY: an element of a hash that is not freed before this program ends.
+            // SAFETY: memory of a hash that stays an element of it as long as the map is there. It may become another packet's while it
+            // is read (elements are used again at once): at worst this packet is booked as one that was rewritten at the same moment.
             let known = unsafe { &*known };
             if now().wrapping_sub(known.at) < COMES_BACK_WITHIN {
                 self.key = known.key;
@@ -153,7 +155,7 @@ impl Current {
     #[inline(always)]
     fn meets(&mut self, skb: Address, actions: Address) {
         let Some((len, first)) = beginning(actions) else {
-            return emit::lost(Hook::Execute);
+            return emit::lost(Hook::Execute, Obstacle::Unreadable);
         };
         let first_kind = (first >> 16) as u16;
         // NLA_ALIGN of nla_len.
@@ -255,7 +257,7 @@ pub fn upcalled(upcall: Upcall) {
     // SAFETY: this CPU's own slot.
     let current = unsafe { &mut *current };
     if current.window.fill(upcall.key).is_none() {
-        return emit::lost(Hook::Execute);
+        return emit::lost(Hook::Execute, Obstacle::Unreadable);
     }
     let fate = match upcall.result {
         0 => fate::QUEUED,
@@ -307,7 +309,7 @@ impl Current {
             .insert(Rewritten::of(&self.window, key), came_in, 0)
             .is_err()
         {
-            emit::lost(Hook::Execute);
+            emit::lost(Hook::Execute, Obstacle::Calls);
         }
     }
 }
@@ -322,13 +324,13 @@ pub fn extracted(ctx: &ProbeContext) {
     let call = Call {
         first: Address(skb),
         second: Address(0),
-        entered: 0,
+        entered: now(),
     };
     if CALLS
         .insert(CallKey::current(Hook::PacketExecute), call, 0)
         .is_err()
     {
-        return emit::lost(Hook::PacketExtract);
+        return emit::lost(Hook::PacketExtract, Obstacle::Calls);
     }
     EXECUTOR.write(tgid());
 }

@@ -3,6 +3,7 @@
 //! Must not depend on: who saw a packet, how its fate is told.
 
 use tracer_common::hook::Hook;
+use tracer_common::lost::Obstacle;
 use tracer_common::record::{Kind, RunEnded};
 use tracer_common::run::{FLAP_WINDOW, MAX_FLAPS, Run, RunKey, RunSlot, fate};
 
@@ -48,7 +49,7 @@ pub fn book(key: &mut RunKey, booking: Booking) {
             replace(&mut slot.run, run);
         };
         if !runs().insert(key, fill) {
-            emit::lost(Hook::Execute);
+            emit::lost(Hook::Execute, Obstacle::Keys);
         }
         return;
     };
@@ -79,7 +80,7 @@ fn changed(key: &mut RunKey, now: u64) {
     let noted = CHANGES.insert(*key, now, 0);
     key.cpu = cpu;
     if noted.is_err() {
-        return emit::lost(Hook::Execute);
+        return emit::lost(Hook::Execute, Obstacle::Keys);
     }
     GENERATION.write(now);
 }
@@ -91,7 +92,8 @@ fn last_change(key: &mut RunKey) -> u64 {
     key.cpu = 0;
     let change = CHANGES.get_ptr(*key);
     key.cpu = cpu;
-    // SAFETY: an element of a hash that is not freed before this program ends.
+    // SAFETY: memory of a hash that stays an element of it as long as the map is there. Userspace takes elements out only while packets are
+    // not followed; one that has become another traffic's says another time, and the run ends early.
     change.map_or(0, |change| unsafe { *change })
 }
 
@@ -134,8 +136,8 @@ fn begin(key: &mut RunKey, booking: Booking, now: u64) -> Run {
         change,
         window: now,
         flaps: 0,
-        lost: 0,
-        reserved: 0,
+        flapped: 0,
+        unsent: 0,
         begun: 0,
     }
 }
@@ -149,7 +151,7 @@ fn end(key: &RunKey, run: &mut Run, now: u64) {
     }
     run.flaps += 1;
     if run.flaps > MAX_FLAPS {
-        run.lost += 1;
+        run.flapped += 1;
         return;
     }
     let Some(mut draft) = Draft::<RunEnded>::new(emit::header(Kind::RunEnded, run.dp)) else {
@@ -158,7 +160,7 @@ fn end(key: &RunKey, run: &mut Run, now: u64) {
     draft.body().key = *key;
     draft.body().run = *run;
     if !draft.try_send() {
-        run.lost += 1;
+        run.unsent += 1;
     }
 }
 

@@ -26,7 +26,8 @@ impl<S: Slot> Table<S> {
     /// The slot of a key.
     #[inline(always)]
     pub fn find(self, key: &S::Key) -> Option<*mut S> {
-        // SAFETY: an element of a hash that is not freed before this program ends.
+        // SAFETY: memory of a hash that stays an element of it as long as the map is there, and a number that is written whole. Should
+        // userspace take it out just now, the slot is given to nobody before its next reading (`Table::remove` there).
         let at = unsafe { *self.index.get_ptr(key)? };
         self.slots.get_ptr_mut(at)
     }

@@ -7,6 +7,7 @@ use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use tracer_common::counters::{UpcallCount, UpcallKey, UpcallSlot};
 use tracer_common::hook::Hook;
+use tracer_common::lost::Obstacle;
 
 use crate::emit;
 use crate::kernel::{self, Address, now, offset};
@@ -67,7 +68,7 @@ pub fn began(ctx: &ProbeContext) {
     unsafe {
         if (*upcall).state == PENDING {
             // Its return was not seen: the kernel skips a kretprobe that it has no room for.
-            emit::lost(Hook::Upcall);
+            emit::lost(Hook::Upcall, Obstacle::HalfSeen);
         }
         *upcall = Upcall {
             key,
@@ -91,7 +92,7 @@ pub fn ended(ctx: &RetProbeContext) {
     let upcall = unsafe { &mut *upcall };
     match upcall.state {
         PENDING => upcall.state = ENDED,
-        ENDED => return emit::lost(Hook::Upcall),
+        ENDED => return emit::lost(Hook::Upcall, Obstacle::HalfSeen),
         // The return is hooked some tenths of a second before the entry: what returns meanwhile came before the capture.
         _ => return,
     }
@@ -132,7 +133,7 @@ fn count(key: &UpcallKey) {
             }
         };
         if !upcalls().insert(key, fill) {
-            emit::lost(Hook::Upcall);
+            emit::lost(Hook::Upcall, Obstacle::Upcalls);
         }
         return;
     };

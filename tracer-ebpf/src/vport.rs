@@ -5,6 +5,7 @@
 use aya_ebpf::helpers::bpf_probe_read_kernel_str_bytes;
 use aya_ebpf::programs::RetProbeContext;
 use tracer_common::hook::Hook;
+use tracer_common::lost::Obstacle;
 use tracer_common::offsets::UNKNOWN;
 use tracer_common::record::{Kind, MAX_PORTIDS, NAME_LEN, NONE, Portids, Reconfigured};
 
@@ -63,7 +64,7 @@ pub fn portids_set(ctx: &RetProbeContext) {
     let datapath = call.first.at(offset!(vport_dp)).and_then(Address::pointer);
     let header = emit::header(Kind::VportPortids, datapath.map_or(0, kernel::datapath_ifindex));
     let Some((given, bound)) = Attribute::at(call.second).map(count_bound) else {
-        return emit::lost(Hook::VportPortids);
+        return emit::lost(Hook::VportPortids, Obstacle::Unreadable);
     };
     let port_no = kernel::vport_number(call.first).map_or(NONE, u32::from);
     emit::send(

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::budget;
+use crate::rights::Use;
 use crate::sink;
 use crate::source::ebpf;
 
@@ -44,6 +45,27 @@ pub enum Command {
     Man(ManPages),
 }
 
+impl Command {
+    /// What it does that may take a right; `None`: it says what is compiled in.
+    pub fn purpose(&self) -> Option<Use> {
+        let around = |command: &[String]| {
+            if command.is_empty() {
+                Use::Node
+            } else {
+                Use::NodeAndProgram
+            }
+        };
+        Some(match self {
+            Self::Completions(_) | Self::Man(_) => return None,
+            Self::Report(_) | Self::Compare(_) | Self::Watch(Watch { file: Some(_), .. }) => Use::Files,
+            Self::Check(check) if check.subject.command.is_empty() => Use::Files,
+            Self::Check(check) => around(&check.subject.command),
+            Self::Record(record) => around(&record.command),
+            Self::Doctor(_) | Self::Watch(_) => Use::Node,
+        })
+    }
+}
+
 /// Where Open vSwitch is, and what of it to watch.
 #[derive(Clone, Debug, Args)]
 pub struct Node {
@@ -64,6 +86,10 @@ pub struct Node {
     /// Size of the ring that carries the kernel's records, in KiB: a power of two.
     #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_size)]
     pub ring_size: u32,
+    /// How many kinds of traffic (port of entry, destination, protocol, port) are told apart, each once for every CPU that sees
+    /// it; room for upcalls grows with it. What does not fit is reported and keeps a verdict from passing.
+    #[arg(long, value_name = "N", default_value_t = ebpf::DEFAULT_KEYS, value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
+    pub max_keys: u32,
 }
 
 /// How the report is printed.
@@ -301,5 +327,32 @@ fn ring_size(text: &str) -> Result<u32, String> {
         Ok(kib)
     } else {
         Err("must be a power of two from 4 to 1048576".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_keeps_no_right_that_it_has_no_use_for() {
+        let purpose = |line: &str| {
+            let words = line.split_ascii_whitespace();
+            Cli::try_parse_from(words).unwrap().command.purpose()
+        };
+        for (line, expected) in [
+            ("ovsgap report run.jsonl", Some(Use::Files)),
+            ("ovsgap compare a.jsonl --against b.jsonl", Some(Use::Files)),
+            ("ovsgap watch run.jsonl", Some(Use::Files)),
+            ("ovsgap check run.jsonl", Some(Use::Files)),
+            ("ovsgap check -- true", Some(Use::NodeAndProgram)),
+            ("ovsgap record -- true", Some(Use::NodeAndProgram)),
+            ("ovsgap record", Some(Use::Node)),
+            ("ovsgap watch", Some(Use::Node)),
+            ("ovsgap doctor", Some(Use::Node)),
+            ("ovsgap completions bash", None),
+        ] {
+            assert_eq!(purpose(line), expected, "{line}");
+        }
     }
 }

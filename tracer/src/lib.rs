@@ -13,6 +13,7 @@ pub mod outfile;
 pub mod outlet;
 pub mod pipeline;
 pub mod ready;
+pub mod rights;
 pub mod runs;
 pub mod settled;
 pub mod sink;

@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use tracer::cli::{Cli, Command};
 use tracer::command::{ERROR, check, compare, doctor, manual, record, report, watch};
-use tracer::memory;
 use tracer::source::ebpf;
 use tracer::words::Words;
+use tracer::{memory, rights};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -29,6 +29,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, words: &Words) -> anyhow::Result<ExitCode> {
+    if let Some(purpose) = cli.command.purpose()
+        && let Err(error) = rights::keep(purpose)
+    {
+        tracing::warn!("capabilities that are not needed are kept: {error}");
+    }
     match cli.command {
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::pages(&args),

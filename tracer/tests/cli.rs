@@ -190,6 +190,7 @@ fn what_cannot_hold_a_recording_is_refused_before_open_vswitch_is_looked_for() {
 fn bad_usage_is_refused() {
     refused(&ovsgap(&["report"]), &["Usage"]);
     refused(&ovsgap(&["record", "--ring-size", "5"]), &["power of two"]);
+    refused(&ovsgap(&["record", "--max-keys", "7"]), &["64..=1048576"]);
     refused(&ovsgap(&["frobnicate"]), &["frobnicate"]);
 }
 

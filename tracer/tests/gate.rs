@@ -139,6 +139,7 @@ fn what_was_not_seen_is_named_in_each_pods_line() {
         kind: EventKind::RecordsLost {
             hook: "ovs_dp_upcall".into(),
             count: 3,
+            why: None,
         },
     });
     starved.sort();

@@ -4,134 +4,20 @@
 //! client that asked for it: the flows that were there, a bundle of two, a change, a removal, an echo reply.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::io::AsyncReadExt as _;
 use tracer::source::clock;
-use tracer::source::openflow::{self, Config};
-use tracer_core::event::{BridgeRow, Change, EventKind};
+use tracer_core::event::{Change, EventKind};
 
-use seen::{Seen, seen};
+use switch::{Bench, OF10, Peer, REQUEST, is_snapshot, named, replies};
 
 mod seen;
+mod switch;
 
-const OF10: &[u8] = include_bytes!("fixtures/openflow-3.1.0/of1.0.bin");
 const OF13: &[u8] = include_bytes!("fixtures/openflow-3.1.0/of1.3.bin");
 const OF14: &[u8] = include_bytes!("fixtures/openflow-3.1.0/of1.4.bin");
 const OF15: &[u8] = include_bytes!("fixtures/openflow-3.1.0/of1.5.bin");
-
-/// The id the source gives its request, which the captures' client did not use.
-const REQUEST: [u8; 4] = [0, 0, 0, 1];
-
-/// The source at work on a run directory of its own.
-struct Bench {
-    dir: tempfile::TempDir,
-    events: Seen,
-    bridges: watch::Sender<BTreeMap<String, BridgeRow>>,
-    source: tokio::task::JoinHandle<anyhow::Result<()>>,
-}
-
-impl Bench {
-    fn start(only: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (sender, events) = seen();
-        let (bridges, receiver) = watch::channel(named(&["br-int"]));
-        let only: BTreeSet<String> = only.iter().map(|&name| name.to_owned()).collect();
-        let config = Config {
-            rundir: dir.path().to_owned(),
-            bridges: receiver,
-            only,
-        };
-        let source = tokio::spawn(openflow::run(config, sender));
-        Self {
-            dir,
-            events,
-            bridges,
-            source,
-        }
-    }
-
-    fn listen(&self, bridge: &str) -> UnixListener {
-        let socket = self.dir.path().join(format!("{bridge}.mgmt"));
-        let _none_before = std::fs::remove_file(&socket);
-        UnixListener::bind(socket).unwrap()
-    }
-
-    /// Why the monitor is off, once it is for another reason than that there is no switch yet.
-    async fn down(&mut self) -> String {
-        loop {
-            match self.events.next().await {
-                EventKind::OpenFlowDown { error, .. } if !error.contains("cannot connect") => return error,
-                _ => {}
-            }
-        }
-    }
-}
-
-fn named(names: &[&str]) -> BTreeMap<String, BridgeRow> {
-    let row = |name: &str| BridgeRow {
-        name: name.to_owned(),
-        ..BridgeRow::default()
-    };
-    names.iter().map(|name| ((*name).to_owned(), row(name))).collect()
-}
-
-/// One connection as the switch sees it.
-struct Peer(UnixStream);
-
-impl Peer {
-    async fn accept(listener: &UnixListener) -> Self {
-        Self(listener.accept().await.unwrap().0)
-    }
-
-    async fn message(&mut self) -> Vec<u8> {
-        let mut message = vec![0; 8];
-        self.0.read_exact(&mut message).await.unwrap();
-        message.resize(usize::from(u16::from_be_bytes([message[2], message[3]])), 0);
-        self.0.read_exact(&mut message[8..]).await.unwrap();
-        message
-    }
-
-    async fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).await.unwrap();
-    }
-
-    /// Says which versions it speaks; what the source offers and asks for then.
-    async fn negotiate(&mut self, versions: u32) -> (Vec<u8>, Vec<u8>) {
-        self.send(
-            &[
-                [6, 0, 0, 16, 0, 0, 0, 9, 0, 1, 0, 8].as_slice(),
-                &versions.to_be_bytes(),
-            ]
-            .concat(),
-        )
-        .await;
-        (self.message().await, self.message().await)
-    }
-}
-
-/// A capture's messages after the hello, as answers to the source's own request.
-fn replies(capture: &[u8]) -> Vec<Vec<u8>> {
-    let mut rest = &capture[8..];
-    let mut messages = Vec::new();
-    while !rest.is_empty() {
-        let (message, later) = rest.split_at(usize::from(u16::from_be_bytes([rest[2], rest[3]])));
-        let mut message = message.to_vec();
-        if message[4..8] == [0, 0, 0, 7] {
-            message[4..8].copy_from_slice(&REQUEST);
-        }
-        messages.push(message);
-        rest = later;
-    }
-    messages
-}
-
-fn is_snapshot(kind: &EventKind) -> bool {
-    matches!(kind, EventKind::OpenFlowSnapshot { .. })
-}
 
 /// `(change, how many)` of each event about flows.
 fn changes(events: &[EventKind]) -> Vec<(Change, usize)> {
@@ -425,15 +311,6 @@ async fn garbage_ends_the_connection_and_is_told() {
         let error = bench.down().await;
         assert!(!error.is_empty(), "{garbage:?}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_switch_that_says_nothing_is_dropped() {
-    let mut bench = Bench::start(&[]);
-    let listener = bench.listen("br-int");
-    let _peer = Peer::accept(&listener).await;
-    let error = bench.down().await;
-    assert!(error.contains("hangs"), "{error}");
 }
 
 #[tokio::test]

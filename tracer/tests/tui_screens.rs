@@ -15,7 +15,7 @@ use recorded::{Plot, events, recording, recording_of};
 use tracer::historian::{Historian, Order, strangers};
 use tracer::ready::Ready;
 use tracer::tui::screen::Pane;
-use tracer_core::event::{Event, EventKind, Hook};
+use tracer_core::event::{Event, EventKind, Hook, Unrecorded};
 use tracer_core::packet::PacketFate;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
@@ -115,6 +115,7 @@ fn what_is_missing_is_in_sight_on_every_screen() {
         kind: EventKind::RecordsLost {
             hook: "ovs_dp_upcall".into(),
             count: 17,
+            why: Some(Unrecorded::UpcallsFull),
         },
     });
     events.sort_by_key(|event| event.at);

@@ -3,9 +3,9 @@
 //! Must not depend on: Pods.
 
 use crate::memory::disruption::{Disruption, Disruptions};
-use crate::memory::story::NOBODY;
 use crate::vocabulary::count;
 use crate::vocabulary::event::Upcalls;
+use crate::vocabulary::packet::NOBODY;
 use crate::vocabulary::time::{SECOND, Timestamp};
 use crate::vocabulary::words::{Cause, Condition};
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::vocabulary::count;
-use crate::vocabulary::hook::{Hook, Offsets};
+use crate::vocabulary::hook::{Hook, Offsets, Unrecorded};
 use crate::vocabulary::spans::Spans;
 use crate::vocabulary::time::{SECOND, Timestamp};
 use crate::vocabulary::words::Finding;
@@ -46,7 +46,7 @@ pub struct Blemish {
 }
 
 /// Hooks without which something cannot be told: their evidence, and what is missed without each.
-const ESSENTIAL: [(&str, Of, &str); 9] = [
+const ESSENTIAL: [(&str, Of, &str); 17] = [
     (
         "ovs_flow_tbl_flush",
         Of::Megaflows,
@@ -61,10 +61,40 @@ const ESSENTIAL: [(&str, Of, &str); 9] = [
         "which packets ovs-vswitchd sent on",
     ),
     ("ovs_dp_change", Of::Upcalls, "when upcalls were bound"),
+    (
+        "ovs_vport_set_upcall_portids",
+        Of::Upcalls,
+        "when upcalls of single ports were bound",
+    ),
     ("ovs_execute_actions", Of::Packets, "which packets met a drop"),
     ("ovs_vport_send", Of::Packets, "which packets were delivered"),
+    (
+        "ovs_flow_key_extract_userspace",
+        Of::Packets,
+        "which packets came back from userspace, and follows none",
+    ),
+    ("ovs_vport_cmd_new", Of::Packets, RENEWED),
+    ("ovs_vport_cmd_del", Of::Packets, RENEWED),
+    ("ovs_dp_cmd_new", Of::Packets, RENEWED),
+    ("ovs_dp_cmd_del", Of::Packets, RENEWED),
+    (
+        "sched_process_exec",
+        Of::Kernel,
+        "which process is the new ovs-vswitchd",
+    ),
+    (
+        "sched_process_fork",
+        Of::Kernel,
+        "which process is the new ovs-vswitchd",
+    ),
     ("sched_process_exit", Of::Kernel, "when ovs-vswitchd exited"),
 ];
+
+/// What is missed where the coming and going of ports is: the programs know them by address, which another may have later.
+const RENEWED: &str = "whether a packet was delivered to a port or to another one that was made in its place";
+
+/// The kind of a finding that says that a hook is not attached.
+pub const HOOK_MISSING: &str = "hook_missing";
 
 /// Of two readings of a counter no farther apart than this, what was counted is one finding.
 const NEAR: u64 = 2 * SECOND;
@@ -73,7 +103,7 @@ const NEAR: u64 = 2 * SECOND;
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
     hooks: BTreeMap<(String, String), Hook>,
-    lost: BTreeMap<String, Spans<u64>>,
+    lost: BTreeMap<(String, Option<Unrecorded>), Spans<u64>>,
     skipped: BTreeMap<String, Spans<u64>>,
     skips_untold: bool,
     down: BTreeMap<String, (Timestamp, String)>,
@@ -98,7 +128,7 @@ impl Coverage {
                 hook.name
             );
             let of = essential(&hook.name).map_or(Of::Nothing, |(of, _)| of);
-            self.note(of, finding("hook_missing", None, Some(at), detail));
+            self.note(of, finding(HOOK_MISSING, None, Some(at), detail));
         }
     }
 
@@ -108,13 +138,13 @@ impl Coverage {
     }
 
     /// Records of a hook were lost.
-    pub fn lost(&mut self, at: Timestamp, hook: &str, count: u64) {
-        add(&mut self.lost, at, hook, count);
+    pub fn lost(&mut self, at: Timestamp, hook: &str, why: Option<Unrecorded>, count: u64) {
+        add(&mut self.lost, at, (hook.to_owned(), why), count);
     }
 
     /// Hits of a hook were passed over.
     pub fn skipped(&mut self, at: Timestamp, hook: &str, count: u64) {
-        add(&mut self.skipped, at, hook, count);
+        add(&mut self.skipped, at, hook.to_owned(), count);
     }
 
     /// The kernel does not tell what it passes over.
@@ -191,17 +221,6 @@ impl Coverage {
     /// Everything that is known to be missing.
     pub fn blemishes(&self) -> Vec<Blemish> {
         let missing = self.hooks.values().filter(|hook| !hook.ok).map(missing_hook);
-        let spans = |counts: &BTreeMap<String, Spans<u64>>, tell: fn(&str, u64) -> Blemish| {
-            let mut told = Vec::new();
-            for (hook, spans) in counts {
-                for (from, to, count) in spans.iter() {
-                    let mut one = tell(hook, *count);
-                    (one.finding.from_ns, one.finding.to_ns) = (Some(since_read(*from)), Some(*to));
-                    told.push(one);
-                }
-            }
-            told
-        };
         let down = self
             .down
             .iter()
@@ -212,8 +231,10 @@ impl Coverage {
             .chain(paused)
             .chain(derived(self.hooks.values()))
             .chain(self.skips_untold.then(untold))
-            .chain(spans(&self.lost, records_lost))
-            .chain(spans(&self.skipped, hits_skipped))
+            .chain(told(&self.lost, |(hook, why), count| {
+                records_lost(hook, *why, count)
+            }))
+            .chain(told(&self.skipped, |hook, count| hits_skipped(hook, count)))
             .chain(down)
             .chain(self.past.iter().cloned())
             .collect()
@@ -229,9 +250,22 @@ impl Coverage {
     }
 }
 
-fn add(counts: &mut BTreeMap<String, Spans<u64>>, at: Timestamp, hook: &str, count: u64) {
-    let spans = counts.entry(hook.to_owned()).or_default();
+fn add<K: Ord>(counts: &mut BTreeMap<K, Spans<u64>>, at: Timestamp, of: K, count: u64) {
+    let spans = counts.entry(of).or_default();
     spans.add(at, at, count, NEAR, u64::saturating_add);
+}
+
+/// What was counted, as one blemish for each span of time in which it was.
+fn told<K>(counts: &BTreeMap<K, Spans<u64>>, tell: impl Fn(&K, u64) -> Blemish) -> Vec<Blemish> {
+    let mut told = Vec::new();
+    for (of, spans) in counts {
+        for (from, to, count) in spans.iter() {
+            let mut one = tell(of, *count);
+            (one.finding.from_ns, one.finding.to_ns) = (Some(since_read(*from)), Some(*to));
+            told.push(one);
+        }
+    }
+    told
 }
 
 fn essential(name: &str) -> Option<(Of, &'static str)> {
@@ -247,18 +281,47 @@ fn since_read(at: Timestamp) -> Timestamp {
 /// The runs of packets that did not fit, as [`Coverage::lost`] is told of them.
 pub const PACKET_EVIDENCE: &str = "packet evidence";
 
-fn records_lost(hook: &str, count: u64) -> Blemish {
-    let (of, remedy) = if hook == PACKET_EVIDENCE {
-        (
-            Of::Packets,
-            "the table of traffic keys was full or a key changed its fate too often",
-        )
+fn records_lost(hook: &str, why: Option<Unrecorded>, count: u64) -> Blemish {
+    let (of, what) = if hook == PACKET_EVIDENCE {
+        (Of::Packets, "runs of packets")
     } else {
         let of = essential(hook).map_or(Of::Kernel, |(of, _)| of);
-        (of, "enlarge the ring with --ring-size")
+        (of, "records")
     };
-    let detail = format!("{count} records of {hook} did not fit: {remedy}.");
+    let from = if hook == PACKET_EVIDENCE {
+        String::new()
+    } else {
+        format!(" of {hook}")
+    };
+    let detail = format!("{count} {what}{from} {}.", unrecorded(why));
     blemish(of, finding(RECORDS_LOST, None, None, detail))
+}
+
+/// Why something is not in the recording, and what to do about it.
+fn unrecorded(why: Option<Unrecorded>) -> &'static str {
+    match why {
+        None => "did not fit into the ring or a table; this recording does not say which",
+        Some(Unrecorded::RingFull) => "did not fit into the ring: enlarge it with --ring-size",
+        Some(Unrecorded::KeysFull) => {
+            "did not fit into the table of traffic keys: enlarge it with --max-keys"
+        }
+        Some(Unrecorded::UpcallsFull) => {
+            "did not fit into the table of kinds of upcalls: enlarge it with --max-keys"
+        }
+        Some(Unrecorded::CallsFull) => {
+            "did not fit into the table of calls under way, which ovsgap clears by itself: please report it if it happens again"
+        }
+        Some(Unrecorded::HalfSeen) => {
+            "are missing because the kernel ran the probe at only one end of a call; a less busy node, or fewer other tracers, misses \
+             fewer"
+        }
+        Some(Unrecorded::Unreadable) => {
+            "are missing because kernel memory could not be read: please report it with the output of `ovsgap doctor`"
+        }
+        Some(Unrecorded::Flapped) => {
+            "are missing because the fate of their traffic changed too often (more than 64 times a second); no flag changes that"
+        }
+    }
 }
 
 fn hits_skipped(hook: &str, count: u64) -> Blemish {
@@ -296,7 +359,7 @@ fn missing_hook(hook: &Hook) -> Blemish {
         hook.name, hook.attach, hook.error
     );
     let of = essential.map_or(Of::Nothing, |(of, _)| of);
-    blemish(of, finding("hook_missing", None, None, detail))
+    blemish(of, finding(HOOK_MISSING, None, None, detail))
 }
 
 /// Hooks that read by the source of the kernel's version: right for all that is known of it, and not told by the kernel.
@@ -348,86 +411,4 @@ pub fn finding(kind: &str, from: Option<Timestamp>, to: Option<Timestamp>, detai
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hook(name: &str, offsets: Option<Offsets>) -> Hook {
-        Hook {
-            name: name.to_owned(),
-            attach: "kprobe".to_owned(),
-            ok: true,
-            error: String::new(),
-            offsets,
-        }
-    }
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp(seconds * SECOND)
-    }
-
-    #[test]
-    fn of_too_many_findings_the_oldest_become_one_over_their_whole_time() {
-        let mut coverage = Coverage::default();
-        for seconds in 0..3000 {
-            coverage.paused(at(2 * seconds), "br-int");
-            coverage.resumed(at(2 * seconds + 1), "br-int");
-        }
-        let found = coverage.blemishes();
-        assert_eq!(found.len(), PAST);
-        let first = found.iter().min_by_key(|one| one.finding.from_ns).unwrap();
-        assert_eq!(first.finding.from_ns, Some(at(0)));
-        assert!(first.finding.to_ns > Some(at(3900)), "{first:?}");
-    }
-
-    #[test]
-    fn skipped_hits_weaken_the_time_in_which_they_were_skipped_and_no_other() {
-        let mut coverage = Coverage::default();
-        for (seconds, count) in [(5, 3), (6, 4), (20, 1)] {
-            coverage.skipped(at(seconds), "ovs_execute_actions", count);
-        }
-        let found = coverage.blemishes();
-        let touched = |from, to| {
-            let touching = found
-                .iter()
-                .filter(|one| one.finding.weakens && one.finding.touches(from, Some(to)));
-            touching.count()
-        };
-        assert_eq!(found.len(), 2);
-        assert!(found[0].finding.detail.contains("skipped 7 hits"));
-        assert_eq!(found[0].of, Of::Packets);
-        assert_eq!((touched(at(4), at(5)), touched(at(10), at(15))), (1, 0));
-    }
-
-    #[test]
-    fn what_weakens_nothing_is_said_once() {
-        let mut coverage = Coverage::default();
-        coverage.skips_untold();
-        coverage.skips_untold();
-        for name in ["c", "d"] {
-            coverage.hook(Timestamp(1), &hook(name, Some(Offsets::Derived)));
-        }
-        let found = coverage.blemishes();
-        let kinds: Vec<_> = found
-            .iter()
-            .map(|one| (one.finding.kind.as_str(), one.finding.weakens))
-            .collect();
-        assert_eq!(kinds, [("types_derived", false), ("skips_untold", false)]);
-        assert!(found[0].finding.detail.contains("2 hooks"));
-    }
-
-    #[test]
-    fn a_missing_hook_takes_away_what_it_alone_tells() {
-        let mut coverage = Coverage::default();
-        for name in ["ovs_vport_send", "ovs_dp_change", "something_else"] {
-            coverage.hook(
-                Timestamp(1),
-                &Hook {
-                    ok: false,
-                    ..hook(name, None)
-                },
-            );
-        }
-        let of: Vec<Of> = coverage.blemishes().into_iter().map(|one| one.of).collect();
-        assert_eq!(of, [Of::Upcalls, Of::Packets, Of::Nothing]);
-    }
-}
+mod tests;

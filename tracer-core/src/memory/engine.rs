@@ -170,10 +170,10 @@ impl Engine {
     fn capture(&mut self, at: Timestamp, kind: &EventKind) {
         match kind {
             EventKind::Hook(hook) => self.coverage.hook(at, hook),
-            EventKind::RecordsLost { hook, count } => self.coverage.lost(at, hook, *count),
+            EventKind::RecordsLost { hook, count, why } => self.coverage.lost(at, hook, *why, *count),
             EventKind::HitsSkipped { hook, count } => self.coverage.skipped(at, hook, *count),
             EventKind::SkipsUntold => self.coverage.skips_untold(),
-            EventKind::PacketsLost { runs, .. } => self.coverage.lost(at, PACKET_EVIDENCE, *runs),
+            EventKind::PacketsLost { runs, why, .. } => self.coverage.lost(at, PACKET_EVIDENCE, *why, *runs),
             EventKind::Source { name, ok, detail } => {
                 // Not loaded since before the capture is not unloaded.
                 let was_there = self.coverage.sees(name);

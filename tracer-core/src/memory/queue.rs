@@ -4,9 +4,9 @@
 
 use std::collections::VecDeque;
 
-use crate::memory::story::{Extent, NOBODY, RunId, Wait};
+use crate::memory::story::{Extent, RunId, Wait};
 use crate::vocabulary::count;
-use crate::vocabulary::packet::PacketFate;
+use crate::vocabulary::packet::{NOBODY, PacketFate};
 use crate::vocabulary::time::Timestamp;
 use crate::vocabulary::words::Reason;
 

@@ -17,9 +17,6 @@ pub(crate) const PATIENCE: u64 = SECOND;
 /// Ports of one traffic that are remembered: more than one says that it is no port's own.
 pub const PORTS: usize = 4;
 
-/// Negative errnos that say that nobody listens: `ENOTCONN` (portid 0), `ECONNREFUSED` (no such socket).
-pub const NOBODY: [i32; 2] = [-107, -111];
-
 /// Which run: its first packet, its CPU and its fate.
 pub(crate) type RunId = (Timestamp, u32, PacketFate, bool);
 

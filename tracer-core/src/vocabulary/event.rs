@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::vocabulary::capture::LatencyCount;
 use crate::vocabulary::flow::{Actions, FlowKey};
-pub use crate::vocabulary::hook::{Hook, Offsets};
+pub use crate::vocabulary::hook::{Hook, Offsets, Unrecorded};
 use crate::vocabulary::id::{DpIfindex, Ifindex, Mac, OfPort, Pid, PortNo, Ufid};
 use crate::vocabulary::packet::{Run, TrafficKey};
 use crate::vocabulary::time::Timestamp;
+pub use crate::vocabulary::upcall::{UpcallCommand, UpcallTotals, Upcalls};
 
 /// One observation. Events are totally ordered (time, then value), so ties never depend on arrival.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,12 +51,15 @@ pub enum EventKind {
 
     /// A hook was attached, could not be, or was let go.
     Hook(Hook),
-    /// Records of a hook that did not fit into the ring or a map since the last such event.
+    /// Records of a hook that could not be told since the last such event.
     RecordsLost {
         /// The hook, by its name in [`Hook`].
         hook: String,
         /// How many.
         count: u64,
+        /// Why; `None`: not told by the ovsgap that recorded it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Unrecorded>,
     },
     /// The kernel passed over hits of a hook since the last such event: it runs no probe inside another.
     HitsSkipped {
@@ -280,6 +284,9 @@ pub enum EventKind {
         runs: u64,
         /// Whose, where it is known.
         key: Option<TrafficKey>,
+        /// Why; `None`: not told by the ovsgap that recorded it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Unrecorded>,
     },
     /// Per-packet hooks were armed (`true`) or let go.
     Evidence {
@@ -406,44 +413,6 @@ pub enum Reconfiguration {
     DatapathNew,
     /// `OVS_DP_CMD_DEL`.
     DatapathDel,
-}
-
-/// Why the datapath asked userspace (`enum ovs_packet_cmd`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UpcallCommand {
-    /// No megaflow matched (`OVS_PACKET_CMD_MISS`).
-    Miss,
-    /// A `userspace` action (`OVS_PACKET_CMD_ACTION`).
-    Action,
-}
-
-/// Upcalls of one kind since the last such event.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Upcalls {
-    /// Datapath.
-    pub dp: DpIfindex,
-    /// The port at which the packet came in.
-    pub port_no: PortNo,
-    /// Why it was sent up.
-    pub command: UpcallCommand,
-    /// What `ovs_dp_upcall` returned: 0 or a negative errno.
-    pub result: i32,
-    /// How many.
-    pub count: u64,
-    /// The first of them.
-    pub first: Timestamp,
-    /// The last of them.
-    pub last: Timestamp,
-}
-
-/// Upcalls counted by the hooks over all ports of a datapath.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct UpcallTotals {
-    /// Miss upcalls, whatever came of them.
-    pub missed: u64,
-    /// Upcalls (miss and action) that failed.
-    pub failed: u64,
 }
 
 /// One flow of an OpenFlow table that came, went or changed.

@@ -1,4 +1,4 @@
-//! How the kernel is watched: one hook, and how what it reads was found.
+//! How the kernel is watched: one hook, how what it reads was found, and why something that it saw is not told.
 //!
 //! Must not depend on: what a hook tells.
 
@@ -31,4 +31,24 @@ pub enum Offsets {
     ModuleBtf,
     /// Those of openvswitch from the source of this kernel's version: it does not tell the module's types.
     Derived,
+}
+
+/// Why something that a hook saw is not in the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unrecorded {
+    /// The ring that carries records was full.
+    RingFull,
+    /// The table of traffic keys was full.
+    KeysFull,
+    /// The table of kinds of upcalls was full.
+    UpcallsFull,
+    /// The table of calls under way was full.
+    CallsFull,
+    /// The kernel ran the program at only one end of a call.
+    HalfSeen,
+    /// Memory of the kernel could not be read.
+    Unreadable,
+    /// A traffic key's fate changed too often for each change to be sent.
+    Flapped,
 }

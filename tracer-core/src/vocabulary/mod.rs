@@ -14,4 +14,5 @@ pub mod id;
 pub mod packet;
 pub mod spans;
 pub mod time;
+pub mod upcall;
 pub mod words;

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::vocabulary::id::{DpIfindex, Mac, PortNo};
 use crate::vocabulary::time::Timestamp;
 
+/// Negative errnos of an upcall that say that nobody listens: `ENOTCONN` (portid 0, `ovs_dp_upcall` in `net/openvswitch/datapath.c`),
+/// `ECONNREFUSED` (no such socket, `netlink_unicast` in `net/netlink/af_netlink.c`).
+pub const NOBODY: [i32; 2] = [-107, -111];
+
 /// What a packet was addressed to when it entered the datapath.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@
 //! Must not depend on: windows, causes. A source counts as there for as long as it has shown that it is alive: what says nothing
 //! is not known to have seen nothing.
 
-use crate::memory::coverage::{Blemish, Of};
+use crate::memory::coverage::{Blemish, HOOK_MISSING, Of};
 use crate::memory::disruption::Disruption;
 use crate::memory::engine::Engine;
 use crate::memory::topology::Endpoint;
@@ -110,10 +110,7 @@ fn packets(scene: &Scene<'_>, risk: Timestamp) -> Found {
         *armed <= scene.to && let_go.is_none_or(|let_go| let_go >= risk)
     };
     let Some((armed, _)) = spans.iter().find(touches) else {
-        return absent(
-            "Single packets were not followed, so what was lost is not known. `--evidence auto` follows them during disruptions, \
-             `--evidence always` at all times.",
-        );
+        return absent(&unfollowed(scene));
     };
     // Where nothing was taken from the megaflows, packets went on by them, and those that went to userspace are always seen.
     let risk = if scene.disruption.risk().is_some() {
@@ -151,6 +148,16 @@ fn packets(scene: &Scene<'_>, risk: Timestamp) -> Found {
     blemish(scene, risk, &Of::Packets)
         .or_else(|| silent(scene, risk))
         .unwrap_or(WHOLE)
+}
+
+/// Why packets were not followed: a hook that they need is missing, else nobody asked for it.
+fn unfollowed(scene: &Scene<'_>) -> String {
+    let missing = |one: &&Blemish| one.of == Of::Packets && one.finding.kind == HOOK_MISSING;
+    let why = scene.blemishes.iter().find(missing).map_or(
+        "`--evidence auto` follows them during disruptions, `--evidence always` at all times.",
+        |one| one.finding.detail.as_str(),
+    );
+    format!("Single packets were not followed, so what was lost is not known. {why}")
 }
 
 /// The datapath counted packets and no hook told of any; or nothing tells whether there were any.

@@ -214,6 +214,7 @@ fn lost(entries: &[Entry], hook: Index, from: Index, span: u64, spare: usize) ->
         let kind = EventKind::RecordsLost {
             hook: name.clone(),
             count: 1,
+            why: None,
         };
         left.insert(place.unwrap_or(left.len()), Event { at: to, kind });
     }
@@ -295,6 +296,7 @@ impl Chosen {
             Source::Upcalls => EventKind::RecordsLost {
                 hook: "ovs_dp_upcall".to_owned(),
                 count: 1,
+                why: None,
             },
             Source::OpenFlow(_) => EventKind::OpenFlowDown {
                 bridge: self.bridge.clone(),

@@ -164,6 +164,7 @@ pub fn plan(node: &Node, verbose: u8) -> anyhow::Result<Plan> {
         bridges: node.bridge.iter().cloned().collect::<BTreeSet<_>>(),
         ebpf: ebpf::Config {
             ring_bytes: node.ring_size * 1024,
+            max_runs: node.max_keys,
             evidence: node.evidence.into(),
             verbose: verbose > 0,
             ..Default::default()

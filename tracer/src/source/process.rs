@@ -31,7 +31,7 @@ impl Default for Config {
 /// Reports each running daemon of OVS once, by PID, and ends.
 pub async fn run(config: Config, events: EventSender) -> anyhow::Result<()> {
     let mut outbox = Outbox::new(events);
-    match daemons(&config.proc) {
+    match running(&config.proc) {
         Ok(found) => {
             for process in found {
                 outbox.put(clock::now(), EventKind::ProcessSeen(process)).await;
@@ -58,8 +58,8 @@ pub async fn run(config: Config, events: EventSender) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A process that ends while it is looked at is left out.
-fn daemons(proc: &Path) -> io::Result<Vec<Process>> {
+/// The daemons of OVS that run now. A process that ends while it is looked at is left out.
+pub fn running(proc: &Path) -> io::Result<Vec<Process>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(proc)? {
         let path = entry?.path();

@@ -117,7 +117,9 @@ fn capture(kind: &EventKind) -> Words {
             format!("{} ({}) is not attached: {}", hook.name, hook.attach, hook.error),
             Weight::Bad,
         ),
-        EventKind::RecordsLost { hook, count } => ("lost", format!("{count} records of {hook}"), Weight::Bad),
+        EventKind::RecordsLost { hook, count, .. } => {
+            ("lost", format!("{count} records of {hook}"), Weight::Bad)
+        }
         EventKind::HitsSkipped { hook, count } => ("lost", format!("{count} hits of {hook}"), Weight::Bad),
         EventKind::SkipsUntold => (
             "capture",

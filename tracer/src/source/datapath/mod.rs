@@ -3,10 +3,12 @@
 //! Must not depend on: hooks, OVSDB. Only reads, which any user may. Sees the datapaths of the network namespace it
 //! runs in: a container needs the host's.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use anyhow::Context as _;
 use tokio::sync::watch::Receiver;
+use tracer_core::id::{DpIfindex, PortNo};
 
 use super::outbox::Outbox;
 use super::{EventSender, clock};
@@ -34,6 +36,21 @@ pub struct Config {
     pub upcalls: Option<ReadUpcalls>,
     /// Turns true when the capture ends: the counters are read once more and the source ends.
     pub stop: Option<Receiver<bool>>,
+}
+
+/// The ports of each datapath that there is now.
+///
+/// Errors: the kernel cannot be asked.
+pub async fn ports() -> anyhow::Result<BTreeMap<DpIfindex, BTreeSet<PortNo>>> {
+    let mut kernel = Kernel::open(Socket::open)?;
+    let mut ports: BTreeMap<DpIfindex, BTreeSet<PortNo>> = BTreeMap::new();
+    let Some(families) = kernel.families().await? else {
+        return Ok(ports);
+    };
+    for vport in kernel.dump(&families).await?.unwrap_or_default().vports {
+        ports.entry(vport.dp).or_default().insert(vport.port_no);
+    }
+    Ok(ports)
 }
 
 /// Reports datapaths and vports as they come and go, and counters once a second and at the end.

@@ -8,6 +8,9 @@ use tokio::sync::watch;
 
 use super::evidence::Evidence;
 
+/// How many traffic keys are told apart where nobody asks for more.
+pub const DEFAULT_KEYS: u32 = 16_384;
+
 /// How the kernel is watched.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -31,7 +34,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             ring_bytes: 4 << 20,
-            max_runs: 16_384,
+            max_runs: DEFAULT_KEYS,
             tick: Duration::from_millis(100),
             verbose: false,
             evidence: Evidence::Auto,

@@ -5,9 +5,23 @@
 
 use tracer_common::offsets::Offsets;
 
-/// Whether `release` (`uname -r`) is a kernel whose source this is.
-pub(super) fn is_known(release: &str) -> bool {
-    release.starts_with("5.10.")
+/// Whether `release` (`uname -r`) and `build` (`uname -v`) are of a kernel whose source this is: one that Debian built. Other vendors
+/// number theirs likewise and may have moved members, which would be read wrongly and unnoticed.
+///
+/// A build of Debian's says `#1 SMP Debian 5.10.218-1 (2024-06-01)` (debian/rules.real of its package linux).
+pub(super) fn is_known(release: &str, build: &str) -> bool {
+    release.starts_with("5.10.") && release.ends_with("-amd64") && build.contains(" Debian 5.10.")
+}
+
+/// Why a kernel of this release is not taken for one whose source is known, where that is not plain.
+pub(super) fn why_unknown(release: &str, build: &str) -> Option<String> {
+    let alike = release.starts_with("5.10.") && !is_known(release, build);
+    alike.then(|| {
+        format!(
+            "of Linux 5.10 ovsgap knows how Debian builds it for amd64, and this is another build ({release}, {build}), whose \
+             structures may be laid out differently"
+        )
+    })
 }
 
 /// The structures whose sizes are asked for.
@@ -144,8 +158,34 @@ mod tests {
     }
 
     #[test]
+    fn only_debians_builds_of_linux_5_10_are_known() {
+        let debian = "#1 SMP Debian 5.10.223-1 (2024-08-10)";
+        assert!(is_known("5.10.0-32-cloud-amd64", debian) && is_known("5.10.0-35-amd64", debian));
+        assert_eq!(why_unknown("5.10.0-32-cloud-amd64", debian), None);
+        for (release, build) in [
+            (
+                "5.10.217-205.860.amzn2.x86_64",
+                "#1 SMP Tue May 21 16:52:24 UTC 2024",
+            ),
+            (
+                "5.10.0-136.12.0.86.oe2203sp1.x86_64",
+                "#1 SMP Tue Jun 27 17:50:15 CST 2023",
+            ),
+            ("5.10.220", "#1 SMP PREEMPT Sun Jul 7 10:00:00 UTC 2024"),
+            ("5.10.220-flatcar", "#1 SMP Debian is not what this is"),
+            ("5.10.0-32-arm64", debian),
+            ("5.10.0-1-amd64", "#1 SMP somebody's own"),
+        ] {
+            assert!(!is_known(release, build), "{release}");
+            let why = why_unknown(release, build).unwrap();
+            assert!(why.contains(release) && why.contains("Debian"), "{why}");
+        }
+        assert!(!is_known("5.15.0-1-amd64", debian));
+        assert_eq!(why_unknown("5.15.0-1-generic", debian), None, "nothing like it");
+    }
+
+    #[test]
     fn a_kernel_that_does_not_tell_sizes_is_not_guessed_at() {
         assert_eq!(offsets(|_| None), None);
-        assert!(is_known("5.10.0-32-cloud-amd64") && !is_known("5.15.0-1-generic"));
     }
 }

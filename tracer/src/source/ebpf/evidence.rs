@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use tracer_core::event::EventKind;
-use tracer_core::packet::{PacketFate, TrafficKey};
+use tracer_core::packet::{NOBODY, PacketFate, TrafficKey};
 use tracer_core::time::Timestamp;
 
 use super::told::NAME;
@@ -40,8 +40,6 @@ impl FromStr for Evidence {
 /// So many times the linger does a loss keep the packets being followed: traffic that a policy drops from some day
 /// on would be followed for ever.
 const LOSSES_COUNT_FOR: u32 = 10;
-/// `ENOTCONN`: no portid; `ECONNREFUSED`: nobody listens there.
-const NOBODY: [i32; 2] = [-107, -111];
 
 /// Decides by what is seen.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use tracer_core::event;
 
 use super::offsets::{self, Layout};
 use super::remedy;
+use super::symbols::{self, Found};
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +152,7 @@ impl Spec {
         for (program, how) in self.programs().into_iter().rev() {
             let attached = match reports.last() {
                 Some((event::Hook { ok: false, error, .. }, _)) => Err(error.clone()),
-                _ => attach(ebpf, &program, name).map_err(|error| remedy::of_program(&error, name)),
+                _ => self.attach_program(ebpf, &program),
             };
             let error = attached.as_ref().err().cloned();
             let hook = event::Hook {
@@ -162,6 +163,27 @@ impl Spec {
         }
         reports.reverse();
         reports
+    }
+
+    /// Attaches one of the hook's programs, to the function by another name where the kernel lists it under that alone.
+    fn attach_program(self, ebpf: &mut Ebpf, program: &str) -> Result<Link, String> {
+        let name = self.hook.name();
+        let error = match attach(ebpf, program, name) {
+            Ok(link) => return Ok(link),
+            Err(error) => error,
+        };
+        let function = remedy::is_absent(&error) && self.attach != Attach::RawTracepoint;
+        // At its return nothing is read of a call but that it ended.
+        let reads_arguments = self.attach != Attach::Return;
+        // A list that cannot be read leaves it at what the kernel said.
+        match function.then(|| symbols::find(name, reads_arguments)) {
+            Some(Ok(Found::Hookable(symbol))) => {
+                tracing::info!("{name} is hooked as {symbol}: that is what this kernel calls it");
+                attach(ebpf, program, &symbol).map_err(|error| remedy::of_program(&error, &symbol))
+            }
+            Some(Ok(Found::Refused(why))) => Err(why),
+            _ => Err(remedy::of_program(&error, name)),
+        }
     }
 
     /// Loads the hook's programs, and says which cannot be.

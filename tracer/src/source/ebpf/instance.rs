@@ -14,12 +14,14 @@ use log::{Log, Metadata, Record};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until};
-use tracer_common::hook::{Hook, Lost};
+use tracer_common::hook::Hook;
+use tracer_common::lost::{Lost, Obstacle};
 use tracer_common::offsets::Offsets;
 use tracer_common::{counters, names};
-use tracer_core::event::{self, Event};
+use tracer_core::event::{self, Event, Unrecorded};
 use zerocopy::IntoBytes;
 
+use super::config::DEFAULT_KEYS;
 use super::hooks::{Link, Spec};
 use super::mapped::Mapped;
 use super::offsets::Layout;
@@ -64,15 +66,21 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// Of an object whose programs are on openvswitch.
+    /// Of an object whose programs are on openvswitch. Room for kinds of upcalls grows with that for traffic keys.
     pub(super) fn of_datapath(ring_bytes: u32, runs: u32) -> anyhow::Result<Self> {
-        let upcalls = object::cpus()?.saturating_mul(counters::UPCALL_KEYS);
         Ok(Self {
             ring_bytes,
             runs,
-            upcalls: upcalls.clamp(counters::LEAST_UPCALL_KEYS, counters::MOST_UPCALL_KEYS),
+            upcalls: upcall_kinds(object::cpus()?, runs),
         })
     }
+}
+
+/// How many kinds of upcalls there is room for on so many CPUs; more where more traffic keys are asked for than by default.
+fn upcall_kinds(cpus: u32, runs: u32) -> u32 {
+    let usual = cpus.saturating_mul(counters::UPCALL_KEYS);
+    let usual = usual.clamp(counters::LEAST_UPCALL_KEYS, counters::MOST_UPCALL_KEYS);
+    usual.saturating_mul((runs / DEFAULT_KEYS).max(1))
 }
 
 impl Loader<'_> {
@@ -195,31 +203,23 @@ impl Instance {
         let mut lost = self.newly_lost()?;
         let unreadable = std::mem::take(&mut self.unreadable);
         if unreadable > 0 {
-            lost.insert("record that cannot be read", unreadable);
+            lost.insert(("an unknown kind", Unrecorded::Unreadable), unreadable);
         }
         let lost = lost
             .into_iter()
-            .map(|(hook, count)| event::EventKind::RecordsLost {
+            .map(|((hook, why), count)| event::EventKind::RecordsLost {
                 hook: hook.to_owned(),
                 count,
+                why: Some(why),
             });
         Ok(lost.collect())
     }
 
-    /// Records that did not fit since the last call, by hook.
-    fn newly_lost(&mut self) -> anyhow::Result<BTreeMap<&'static str, u64>> {
-        let mut now = Lost::default();
-        for cpu in self.lost.all()? {
-            for (sum, count) in now.iter_mut().zip(cpu) {
-                *sum += count;
-            }
-        }
+    /// What could not be told since the last call, by hook.
+    fn newly_lost(&mut self) -> anyhow::Result<BTreeMap<(&'static str, Unrecorded), u64>> {
+        let now = total(&self.lost.all()?);
         let before = std::mem::replace(&mut self.lost_seen, now);
-        let new = Hook::ALL.iter().zip(now.iter().zip(before));
-        Ok(new
-            .map(|(hook, (now, before))| (hook.name(), now.saturating_sub(before)))
-            .filter(|(_, count)| *count > 0)
-            .collect())
+        Ok(grown(&before, &now))
     }
 
     /// Passes on what the programs have to say about themselves.
@@ -227,6 +227,43 @@ impl Instance {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
+    }
+}
+
+/// All CPUs together.
+fn total(cpus: &[Lost]) -> Lost {
+    let mut total = Lost::default();
+    for cpu in cpus {
+        for (sum, count) in total.as_flattened_mut().iter_mut().zip(cpu.as_flattened()) {
+            *sum += count;
+        }
+    }
+    total
+}
+
+/// What has come since `before`, by hook and reason.
+fn grown(before: &Lost, now: &Lost) -> BTreeMap<(&'static str, Unrecorded), u64> {
+    let mut grown = BTreeMap::new();
+    for (hook, (now, before)) in Hook::ALL.iter().zip(now.iter().zip(before)) {
+        for (obstacle, (now, before)) in Obstacle::ALL.iter().zip(now.iter().zip(before)) {
+            let count = now.saturating_sub(*before);
+            if count > 0 {
+                grown.insert((hook.name(), reason(*obstacle)), count);
+            }
+        }
+    }
+    grown
+}
+
+/// What stood in the way, as events say it.
+fn reason(obstacle: Obstacle) -> Unrecorded {
+    match obstacle {
+        Obstacle::Ring => Unrecorded::RingFull,
+        Obstacle::Keys => Unrecorded::KeysFull,
+        Obstacle::Upcalls => Unrecorded::UpcallsFull,
+        Obstacle::Calls => Unrecorded::CallsFull,
+        Obstacle::HalfSeen => Unrecorded::HalfSeen,
+        Obstacle::Unreadable => Unrecorded::Unreadable,
     }
 }
 
@@ -282,4 +319,39 @@ impl Log for ToTracing {
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_told_by_hook_and_by_what_stood_in_the_way() {
+        let mut cpus = [Lost::default(); 2];
+        cpus[0][Hook::Execute as usize][Obstacle::Keys as usize] = 3;
+        cpus[1][Hook::Execute as usize][Obstacle::Keys as usize] = 4;
+        cpus[1][Hook::FlowInsert as usize][Obstacle::Ring as usize] = 1;
+        let before = total(&cpus);
+        cpus[1][Hook::Execute as usize][Obstacle::Keys as usize] = 6;
+        cpus[0][Hook::Upcall as usize][Obstacle::HalfSeen as usize] = 5;
+        let told = grown(&before, &total(&cpus));
+        let expected = [
+            (("ovs_dp_upcall", Unrecorded::HalfSeen), 5),
+            (("ovs_execute_actions", Unrecorded::KeysFull), 2),
+        ];
+        assert_eq!(told, expected.into());
+        let first = grown(&Lost::default(), &before);
+        assert_eq!(first[&("ovs_flow_tbl_insert", Unrecorded::RingFull)], 1);
+    }
+
+    #[test]
+    fn who_asks_for_more_keys_gets_more_room_for_upcalls_too() {
+        assert_eq!(upcall_kinds(2, DEFAULT_KEYS), counters::LEAST_UPCALL_KEYS);
+        assert_eq!(upcall_kinds(2, DEFAULT_KEYS / 2), counters::LEAST_UPCALL_KEYS);
+        assert_eq!(upcall_kinds(2, 4 * DEFAULT_KEYS), 4 * counters::LEAST_UPCALL_KEYS);
+        assert_eq!(
+            upcall_kinds(256, 2 * DEFAULT_KEYS),
+            2 * counters::MOST_UPCALL_KEYS
+        );
+    }
 }

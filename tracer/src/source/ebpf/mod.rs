@@ -7,6 +7,7 @@
 
 mod actions;
 mod blank;
+mod calls;
 mod config;
 mod control;
 mod datapath;
@@ -25,12 +26,15 @@ mod object;
 mod offsets;
 mod parting;
 mod perf_link;
+mod release;
 mod reload;
 mod remedy;
 mod runs;
 mod skipped;
+mod symbols;
 mod table;
 mod told;
+mod trial;
 mod upcalls;
 mod waits;
 mod watched;
@@ -44,19 +48,20 @@ use tokio::time::MissedTickBehavior;
 use tracer_core::event::{Event, EventKind, Hook};
 use tracer_core::time::Timestamp;
 
-pub use self::config::Config;
+pub use self::config::{Config, DEFAULT_KEYS};
 use self::datapath::Datapath;
 pub use self::evidence::Evidence;
 use self::evidence::Watchfulness;
 use self::instance::{Instance, Loader, Sizes};
 use self::offsets::Layout;
 pub use self::parting::leave;
-pub use self::remedy::missing_rights;
-use self::told::stamped;
+pub use self::remedy::{counts_as_locked, is_paranoid, missing_rights};
+use self::told::{NAME, stamped};
+use self::trial::Trial;
 pub use self::upcalls::UpcallReader;
 use self::watched::Watched;
-use super::EventSender;
 use super::clock::now;
+use super::{EventSender, datapath as netlink};
 
 /// Of process records there is a handful in a restart, and nothing is counted.
 const OF_PROCESSES: Sizes = Sizes {
@@ -73,6 +78,8 @@ pub struct Attached {
     hooks: Vec<Hook>,
     since: Timestamp,
     watchfulness: Watchfulness,
+    /// Whether what the hooks read is what they are taken to read.
+    trial: Trial,
     /// By when, in vain, packets were to be followed: it is not tried again before there is a new sign.
     refused: Option<Timestamp>,
 }
@@ -82,7 +89,7 @@ pub struct Attached {
 pub fn attach(config: Config) -> anyhow::Result<Attached> {
     unlock_memory();
     let module = module::loaded();
-    let layout = Layout::of_running_kernel(module.map(|_| module::NAME))?;
+    let layout = Layout::of_running_kernel(module.is_some())?;
     let mut loader = Loader::new(&layout.offsets, config.verbose)?;
     let mut processes = Instance::load(&mut loader, OF_PROCESSES)?;
     let attached = processes.attach(hooks::PROCESSES, &layout)?;
@@ -94,6 +101,7 @@ pub fn attach(config: Config) -> anyhow::Result<Attached> {
     }
     Ok(Attached {
         watchfulness: Watchfulness::new(config.evidence, config.linger),
+        trial: Trial::default(),
         config,
         processes,
         datapath,
@@ -165,6 +173,11 @@ impl Attached {
             };
             let asked = arm.as_ref().is_some_and(|arm| *arm.borrow());
             self.watch(&batch, asked);
+            if let Some(wrong) = self.try_layout(&batch).await {
+                self.take_programs();
+                send(&events, stamped([wrong])).await;
+                return Ok(());
+            }
             // What was seen goes out first: hooks on every packet take their time to be attached or taken off.
             send(&events, batch).await;
             self.decide_evidence(&events).await?;
@@ -199,6 +212,24 @@ impl Attached {
         if asked {
             self.watchfulness.restart(at);
         }
+    }
+
+    /// Compares what was read with what netlink tells, where that is not known to agree; what is said where it does not.
+    async fn try_layout(&mut self, batch: &[Event]) -> Option<EventKind> {
+        let watched = self.datapath.watched();
+        let found = watched.map(|watched| watched.layout().of_module);
+        let evidence = self.trial.evidence(found, batch);
+        if evidence.is_empty() {
+            return None;
+        }
+        // That netlink cannot be asked is said by its own source.
+        let there = netlink::ports().await.unwrap_or_default();
+        let detail = self.trial.weigh(&evidence, &there)?;
+        Some(EventKind::Source {
+            name: NAME.to_owned(),
+            ok: false,
+            detail,
+        })
     }
 
     /// Follows packets, or lets them go, by what was seen last.

@@ -17,6 +17,7 @@ use tracer_core::event;
 
 use super::derived;
 use super::members;
+use super::module;
 use super::names::{self, Named};
 
 const DIRECTORY: &str = "/sys/kernel/btf";
@@ -42,15 +43,16 @@ pub(super) fn is_of_kernel(member: &str) -> bool {
 }
 
 impl Layout {
-    /// Reads the BTF of vmlinux and of `module`; without one, openvswitch is looked for in vmlinux.
+    /// Reads the BTF of vmlinux, and that of openvswitch where it has its own. `loaded`: openvswitch is there, as a module or as a part
+    /// of the kernel.
     ///
     /// In a thread of its own: the many MiB that it takes meanwhile then go back to the system.
-    pub(super) fn of_running_kernel(module: Option<&str>) -> anyhow::Result<Self> {
-        thread::scope(|scope| scope.spawn(|| Self::read(module)).join())
+    pub(super) fn of_running_kernel(loaded: bool) -> anyhow::Result<Self> {
+        thread::scope(|scope| scope.spawn(|| Self::read(loaded)).join())
             .unwrap_or_else(|_| bail!("the kernel's BTF cannot be read: it is not well-formed"))
     }
 
-    fn read(module: Option<&str>) -> anyhow::Result<Self> {
+    fn read(loaded: bool) -> anyhow::Result<Self> {
         let path = Path::new(DIRECTORY).join("vmlinux");
         let vmlinux = Kernel::read(&path).with_context(|| {
             format!(
@@ -59,22 +61,24 @@ impl Layout {
             )
         })?;
         let of_kernel = vmlinux.find(|structure| OF_KERNEL.contains(&structure));
-        let mut layout = match module {
-            None => Self {
-                offsets: vmlinux.find(|structure| !OF_KERNEL.contains(&structure)),
+        let within = vmlinux.find(|structure| !OF_KERNEL.contains(&structure));
+        let module = Path::new(DIRECTORY).join(module::NAME);
+        let mut layout = if has_own_types(loaded, module.exists(), within.know_datapath()) {
+            Self::of_module(&module, &vmlinux)
+        } else {
+            Self {
+                offsets: within,
                 of_module: event::Offsets::VmlinuxBtf,
                 why_unknown: None,
-            },
-            Some(module) => Self::of_module(module, &vmlinux),
+            }
         };
         layout.offsets = of_kernel.or(&layout.offsets).checked();
         Ok(layout)
     }
 
     /// Of what is in the module alone.
-    fn of_module(module: &str, vmlinux: &Kernel) -> Self {
-        let path = Path::new(DIRECTORY).join(module);
-        let error = match Btf::from_split_file(&path, &vmlinux.btf) {
+    fn of_module(path: &Path, vmlinux: &Kernel) -> Self {
+        let error = match Btf::from_split_file(path, &vmlinux.btf) {
             Ok(module) => {
                 return Self {
                     offsets: of_split(&module),
@@ -84,11 +88,20 @@ impl Layout {
             }
             Err(error) => error,
         };
-        let why = format!(
-            "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES",
-            path.display()
+        let system = uname();
+        let (release, build) = (
+            system.release().to_string_lossy(),
+            system.version().to_string_lossy(),
         );
-        let derived = of_known_source(vmlinux);
+        let alike = derived::why_unknown(&release, &build);
+        let why = format!(
+            "{}: {error}; the module has to be built with CONFIG_DEBUG_INFO_BTF_MODULES{}",
+            path.display(),
+            alike.map_or_else(String::new, |why| format!("; {why}"))
+        );
+        let derived = derived::is_known(&release, &build)
+            .then(|| of_known_source(vmlinux))
+            .flatten();
         if derived.is_some() {
             tracing::warn!("{why}; going by the source of Linux 5.10 instead");
         }
@@ -100,14 +113,18 @@ impl Layout {
     }
 }
 
-/// Offsets by the source of the running kernel, where it is known.
+/// Whether openvswitch's types are to be looked for in BTF of its own. Parts of the kernel, too, may have a directory in `/sys/module`
+/// (`param_sysfs_builtin` in kernel/params.c), and no BTF of their own: their types are the kernel's.
+fn has_own_types(loaded: bool, own: bool, known_to_kernel: bool) -> bool {
+    loaded && (own || !known_to_kernel)
+}
+
+/// Offsets by the source of the running kernel, which is known.
 fn of_known_source(vmlinux: &Kernel) -> Option<Offsets> {
-    derived::is_known(&uname().release().to_string_lossy()).then(|| {
-        derived::offsets(|structure| match vmlinux.types(structure).first()? {
-            Type::Struct(structure) => u32::try_from(structure.size()).ok(),
-            _ => None,
-        })
-    })?
+    derived::offsets(|structure| match vmlinux.types(structure).first()? {
+        Type::Struct(structure) => u32::try_from(structure.size()).ok(),
+        _ => None,
+    })
 }
 
 /// The BTF of vmlinux, without a table of all its names: it has some 10⁵, of which a handful is asked for.
@@ -260,6 +277,21 @@ mod tests {
                 assert_ne!(offset, UNKNOWN, "{structure}.{path}");
             }
         }
+    }
+
+    #[test]
+    fn openvswitch_as_a_part_of_the_kernel_has_no_types_of_its_own() {
+        assert!(has_own_types(true, true, false), "a module");
+        assert!(
+            has_own_types(true, false, false),
+            "a module that does not tell them"
+        );
+        assert!(
+            !has_own_types(true, false, true),
+            "a part of the kernel with a directory in /sys/module"
+        );
+        assert!(!has_own_types(false, false, true), "a part of the kernel without");
+        assert!(!has_own_types(false, false, false), "not there");
     }
 
     #[test]

@@ -15,7 +15,6 @@ use tracer_core::event::Hook;
 
 use super::config::Config;
 use super::instance::Loader;
-use super::module;
 use super::offsets::Layout;
 use super::upcalls::UpcallReader;
 use super::watched::Watched;
@@ -95,7 +94,7 @@ fn attach(
     spare: Option<Spare>,
     reader: &UpcallReader,
 ) -> anyhow::Result<(Watched, Vec<Hook>)> {
-    let layout = Layout::of_running_kernel(Some(module::NAME))?;
+    let layout = Layout::of_running_kernel(true)?;
     let (mut watched, refused) = match spare {
         Some(spare) if spare.layout == layout => (spare.watched, spare.refused),
         _ => {

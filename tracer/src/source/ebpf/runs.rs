@@ -2,15 +2,14 @@
 //!
 //! Must not depend on: when packets are followed.
 
-use std::io::ErrorKind;
 use std::mem::offset_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aya::Ebpf;
-use aya::maps::{HashMap, MapData, MapError};
+use aya::maps::{HashMap, MapData};
 use tracer_common::names;
 use tracer_common::run::{self, RunKey, RunSlot, family, fate};
-use tracer_core::event::EventKind;
+use tracer_core::event::{EventKind, Unrecorded};
 use tracer_core::id::{DpIfindex, Mac, PortNo};
 use tracer_core::packet::{Destination, PacketFate, Run, TrafficKey};
 use tracer_core::time::Timestamp;
@@ -100,10 +99,8 @@ impl Runs {
     /// A run of the same traffic on another CPU that stays just ends with its next packet.
     fn forget_change(&mut self, key: RunKey) -> anyhow::Result<()> {
         let traffic: KeyBytes = zerocopy::transmute!(RunKey { cpu: 0, ..key });
-        match self.changes.remove(&traffic) {
-            Err(MapError::SyscallError(error)) if error.io_error.kind() == ErrorKind::NotFound => Ok(()),
-            other => Ok(other?),
-        }
+        object::unless_absent(self.changes.remove(&traffic))?;
+        Ok(())
     }
 }
 
@@ -112,34 +109,52 @@ fn is_whole(kept: &RunSlot) -> bool {
     kept.run.begun == kept.run.ended
 }
 
-/// What was told of each slot: its run's first packet, how many there were, and how many of its runs could not be sent.
+/// What was told of a slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct ToldOf {
+    /// Its run's first packet, and how many there were.
+    run: (u64, u64),
+    /// How many of its runs were not sent because there were too many, and because the ring was full.
+    flapped: u32,
+    unsent: u32,
+}
+
+/// What was told of each slot.
 #[derive(Default)]
-pub(super) struct Told(BySlot<(u64, u64, u32)>);
+pub(super) struct Told(BySlot<ToldOf>);
 
 impl Told {
     /// What is new in the run of a slot as it is now.
     pub(super) fn update(&mut self, slot: u32, key: RunKey, run: run::Run, events: &mut Vec<EventKind>) {
-        let now = (run.first, run.packets, run.lost);
+        let now = ToldOf {
+            run: (run.first, run.packets),
+            flapped: run.flapped,
+            unsent: run.unsent,
+        };
         let before = self.0.replace(slot, now);
-        if (before.0, before.1) != (now.0, now.1) {
+        if before.run != now.run {
             events.extend(packets(&key, &run, false).map(EventKind::Packets));
         }
-        let lost = run.lost.saturating_sub(before.2);
-        if lost > 0 {
-            events.push(EventKind::PacketsLost {
+        for (why, before, now) in [
+            (Unrecorded::Flapped, before.flapped, now.flapped),
+            (Unrecorded::RingFull, before.unsent, now.unsent),
+        ] {
+            let lost = now.saturating_sub(before);
+            events.extend((lost > 0).then(|| EventKind::PacketsLost {
                 runs: u64::from(lost),
                 key: Some(traffic_key(&key, run.dp)),
-            });
+                why: Some(why),
+            }));
         }
     }
 
     fn forget(&mut self, slot: u32) {
-        self.0.replace(slot, <(u64, u64, u32)>::default());
+        self.0.replace(slot, ToldOf::default());
     }
 
     /// Of how many slots anything was told.
     fn count(&self) -> usize {
-        self.0.iter().filter(|(_, packets, _)| *packets > 0).count()
+        self.0.iter().filter(|told| told.run.1 > 0).count()
     }
 }
 
@@ -266,17 +281,24 @@ mod tests {
         let more = run::Run {
             packets: 4,
             last: 300,
-            lost: 2,
+            flapped: 2,
+            unsent: 1,
             ..run()
         };
         told.update(3, KEY, more, &mut events);
-        let key = Some(traffic_key(&KEY, 4));
-        assert_eq!(events.len(), 3);
-        assert_eq!(events[2], EventKind::PacketsLost { runs: 2, key });
+        let lost = |runs, why| EventKind::PacketsLost {
+            runs,
+            key: Some(traffic_key(&KEY, 4)),
+            why: Some(why),
+        };
+        assert_eq!(
+            events[2..],
+            [lost(2, Unrecorded::Flapped), lost(1, Unrecorded::RingFull)]
+        );
         told.forget(3);
         assert_eq!(told.count(), 0);
         told.update(3, KEY, run(), &mut events);
-        assert_eq!((events.len(), told.count()), (4, 1), "another run's");
+        assert_eq!((events.len(), told.count()), (5, 1), "another run's");
     }
 
     #[test]

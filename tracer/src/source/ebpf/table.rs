@@ -88,7 +88,7 @@ impl<S: Kept> Table<S> {
     /// inside one then.
     pub(super) fn remove(&mut self, removed: Vec<u32>) -> anyhow::Result<()> {
         for slot in &removed {
-            self.index.remove(&self.slots.read(*slot)?.key())?;
+            object::unless_absent(self.index.remove(&self.slots.read(*slot)?.key()))?;
         }
         let free = std::mem::replace(&mut self.removed, removed);
         for slot in &free {

@@ -4,9 +4,10 @@
 
 use aya::Ebpf;
 use tracer_common::hook;
-use tracer_core::event::{Event, EventKind, Hook};
+use tracer_core::event::{Event, EventKind, Hook, Unrecorded};
 use tracer_core::time::{MILLISECOND, SECOND, Timestamp};
 
+use super::calls::Calls;
 use super::config::Config;
 use super::control::Control;
 use super::evidence::Evidence;
@@ -26,6 +27,7 @@ pub(super) struct Watched {
     counters: Counters,
     waits: Waits,
     runs: Runs,
+    calls: Calls,
     skipped: Skipped,
     /// What keeps the hooks on every packet attached; empty: packets are not followed.
     packets: Vec<Link>,
@@ -57,6 +59,7 @@ impl Watched {
         let counters = Counters::take(ebpf)?;
         let waits = Waits::take(ebpf)?;
         let runs = Runs::take(ebpf)?;
+        let calls = Calls::take(ebpf)?;
         let mut refused = Vec::new();
         if config.evidence != Evidence::Off {
             refused.extend(instance.prepare(hooks::PACKETS, layout)?);
@@ -68,6 +71,7 @@ impl Watched {
             counters,
             waits,
             runs,
+            calls,
             skipped: Skipped::default(),
             packets: Vec::new(),
             runs_due: Timestamp(0),
@@ -135,7 +139,11 @@ impl Watched {
         let runs_changed = self.follows_packets() || upcalls.iter().any(|upcalls| upcalls.result != 0);
         let mut kinds: Vec<_> = upcalls.into_iter().map(EventKind::Upcalls).collect();
         kinds.extend(self.waits.read()?);
-        kinds.extend(self.instance.losses()?.into_iter().map(packets_lost));
+        let losses = self.instance.losses()?;
+        if losses.iter().any(is_full_of_calls) {
+            self.calls.clear(now)?;
+        }
+        kinds.extend(losses.into_iter().map(packets_lost));
         kinds.extend(self.skipped.read_if_due(now));
         if runs_changed && now >= self.runs_due {
             kinds.extend(self.read_runs(now)?);
@@ -218,14 +226,25 @@ impl Watched {
     }
 }
 
+fn is_full_of_calls(lost: &EventKind) -> bool {
+    matches!(
+        lost,
+        EventKind::RecordsLost {
+            why: Some(Unrecorded::CallsFull),
+            ..
+        }
+    )
+}
+
 /// What a hook on every packet could not book is a lost run.
 fn packets_lost(lost: EventKind) -> EventKind {
     let packets = [hook::Hook::Execute.name(), hook::Hook::Send.name()];
     match lost {
-        EventKind::RecordsLost { hook, count } if packets.contains(&hook.as_str()) => {
+        EventKind::RecordsLost { hook, count, why } if packets.contains(&hook.as_str()) => {
             EventKind::PacketsLost {
                 runs: count,
                 key: None,
+                why,
             }
         }
         lost => lost,

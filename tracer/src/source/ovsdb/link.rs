@@ -16,7 +16,7 @@ use tracer_core::time::Timestamp;
 use super::framing::{Framing, excerpt};
 use crate::source::clock;
 
-/// How long a server may take for one answer, and how long it may be silent before it is asked for one.
+/// How long a server may be silent: nothing of an answer has come, or nothing at all, and it is asked for a sign of life.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Far above the database of any node; a bound for a peer that is not ovsdb-server.
@@ -75,27 +75,33 @@ impl Link {
         }
     }
 
-    /// Sends a request and waits for its answer; notifications that come before it are dropped.
+    /// Sends a request whose id is its method.
+    pub async fn ask(&mut self, method: &str, params: Value) -> anyhow::Result<()> {
+        self.send(&json!({"method": method, "params": params, "id": method}))
+            .await
+    }
+
+    /// Waits for the answer to [`Self::ask`], for as long as bytes of it keep coming; notifications that come before it are
+    /// dropped. `None`: the server has been silent for [`PATIENCE`]. It may be asked again and loses nothing.
     ///
-    /// Errors: the connection is lost, the server refuses, or it does not answer within [`PATIENCE`].
-    pub async fn call(&mut self, method: &str, params: Value) -> anyhow::Result<(Timestamp, Value)> {
-        let answer = async {
-            self.send(&json!({"method": method, "params": params, "id": method}))
-                .await?;
-            loop {
-                let (at, Incoming::Reply { id, outcome }) = self.next().await? else {
-                    continue;
-                };
-                if id == method {
-                    return outcome
-                        .map(|result| (at, result))
-                        .map_err(|error| refusal(method, &error));
+    /// Errors: the connection is lost, or the server refuses.
+    pub async fn answer(&mut self, method: &str) -> anyhow::Result<Option<(Timestamp, Value)>> {
+        loop {
+            let Some((at, incoming)) = self.received().await? else {
+                match timeout(PATIENCE, self.fill()).await {
+                    Ok(received) => received?,
+                    Err(_) => return Ok(None),
                 }
+                continue;
+            };
+            if let Incoming::Reply { id, outcome } = incoming
+                && id == method
+            {
+                return match outcome {
+                    Ok(result) => Ok(Some((at, result))),
+                    Err(error) => Err(refusal(method, &error)),
+                };
             }
-        };
-        match timeout(PATIENCE, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(hang(method)),
         }
     }
 
@@ -104,17 +110,15 @@ impl Link {
     pub async fn next(&mut self) -> anyhow::Result<(Timestamp, Incoming)> {
         let mut asked = false;
         loop {
-            while let Some(object) = self.framing.next().context("ovsdb-server sent garbage")? {
-                if let Some(incoming) = self.take(&object).await? {
-                    return Ok((self.received_at, incoming));
-                }
+            if let Some(message) = self.received().await? {
+                return Ok(message);
             }
             match timeout(PATIENCE, self.fill()).await {
                 Ok(received) => {
                     received?;
                     asked = false;
                 }
-                Err(_) if asked => return Err(hang("echo")),
+                Err(_) if asked => return Err(hang("echo", PATIENCE)),
                 Err(_) => {
                     self.send(&json!({"method": "echo", "params": [], "id": "echo"}))
                         .await?;
@@ -122,6 +126,16 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// The next message that has been received whole.
+    async fn received(&mut self) -> anyhow::Result<Option<(Timestamp, Incoming)>> {
+        while let Some(object) = self.framing.next().context("ovsdb-server sent garbage")? {
+            if let Some(incoming) = self.take(&object).await? {
+                return Ok(Some((self.received_at, incoming)));
+            }
+        }
+        Ok(None)
     }
 
     /// Reads once; loses nothing when it is dropped before it is ready.
@@ -181,8 +195,9 @@ pub fn parse(object: &[u8]) -> anyhow::Result<Incoming> {
     })
 }
 
-fn hang(method: &str) -> anyhow::Error {
-    anyhow!("ovsdb-server hangs: no reply to `{method}` within {PATIENCE:?}")
+/// What is said of a server that has been silent for so long.
+pub fn hang(method: &str, silent: Duration) -> anyhow::Error {
+    anyhow!("ovsdb-server hangs: nothing of a reply to `{method}` within {silent:?}")
 }
 
 fn refusal(method: &str, error: &Value) -> anyhow::Error {

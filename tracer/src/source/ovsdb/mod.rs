@@ -19,7 +19,7 @@ use tracer_core::time::Timestamp;
 use super::dial::Dial;
 use super::outbox::Outbox;
 use super::{EventSender, clock};
-use link::{Incoming, Link};
+use link::{Incoming, Link, PATIENCE, hang};
 use mirror::{Mirror, TableUpdates};
 
 mod framing;
@@ -29,6 +29,10 @@ mod link;
 mod mirror;
 mod rows;
 mod value;
+
+/// So many times in a row a server may be silent for [`PATIENCE`] before its connection is given up: a minute. It works out its reply
+/// to `monitor` whole before it sends any of it, and on a busy node a large database takes it long; to ask anew would begin anew.
+const SILENCES: u32 = 12;
 
 /// The database's name in every call.
 const DATABASE: &str = "Open_vSwitch";
@@ -83,10 +87,10 @@ impl Source {
     /// One connection, from its making to its loss.
     async fn session(&mut self, stream: UnixStream, dial: &mut Dial) -> anyhow::Result<Infallible> {
         let mut link = Link::new(stream);
-        let (_, schema) = link.call("get_schema", json!([DATABASE])).await?;
+        let (_, schema) = self.call(&mut link, "get_schema", json!([DATABASE])).await?;
         let plan = rows::plan(&schema);
-        let (at, initial) = link
-            .call("monitor", json!([DATABASE, "ovsgap", plan.requests]))
+        let (at, initial) = self
+            .call(&mut link, "monitor", json!([DATABASE, "ovsgap", plan.requests]))
             .await?;
         let initial = table_updates(initial)?;
         dial.succeeded();
@@ -102,6 +106,27 @@ impl Source {
                 self.report_rows(at, &mut mirror, updates).await;
             }
         }
+    }
+
+    /// Asks for something and waits for the answer. That the server is silent meanwhile is told at once; only a long silence ends
+    /// the connection.
+    async fn call(
+        &mut self,
+        link: &mut Link,
+        method: &str,
+        params: Value,
+    ) -> anyhow::Result<(Timestamp, Value)> {
+        link.ask(method, params).await?;
+        for silences in 1..=SILENCES {
+            if let Some(answer) = link.answer(method).await? {
+                return Ok(answer);
+            }
+            if silences == 1 {
+                self.report_down(format!("{:#}; still waiting for it", hang(method, PATIENCE)))
+                    .await;
+            }
+        }
+        Err(hang(method, PATIENCE * SILENCES))
     }
 
     async fn report_rows(&mut self, at: Timestamp, mirror: &mut Mirror, updates: TableUpdates) {

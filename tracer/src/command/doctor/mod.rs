@@ -2,7 +2,9 @@
 //!
 //! Must not depend on: how a source works; it asks each whether it could.
 
-use std::fmt::Write as _;
+mod check;
+mod surroundings;
+
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,29 +12,18 @@ use std::process::ExitCode;
 use tokio::net::UnixStream;
 use tracer_core::event::{Hook, Offsets};
 
+use check::{Check, check, draw};
+
 use crate::cli;
 use crate::source::{ebpf, rundir};
-
-/// One line of the answer.
-struct Check {
-    name: String,
-    ok: bool,
-    detail: String,
-}
-
-fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
-    Check {
-        name: name.to_owned(),
-        ok,
-        detail: detail.into(),
-    }
-}
 
 /// Prints every check; fails where something would not be seen.
 pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     let (dir, db) = super::sockets(&args.node)?;
-    let (kernel, hooks) = kernel(args.node.ring_size);
-    let mut checks = vec![system(), rights(), module(), types(&hooks)];
+    let (kernel, hooks) = kernel(&args.node);
+    let mut checks = vec![system(), rights()];
+    checks.extend(surroundings::checks());
+    checks.extend([module(), types(&hooks)]);
     checks.extend(ovs(&dir, &db).await);
     checks.extend(monitors(&dir).await);
     checks.push(kernel);
@@ -44,21 +35,6 @@ pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::from(super::ERROR)
     })
-}
-
-fn draw(checks: &[Check]) -> String {
-    let width = checks
-        .iter()
-        .map(|check| check.name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let mut out = String::new();
-    for Check { name, ok, detail } in checks {
-        let sign = if *ok { "ok  " } else { "MISS" };
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{sign}  {name:width$}  {detail}");
-    }
-    out
 }
 
 fn system() -> Check {
@@ -185,9 +161,10 @@ async fn monitors(dir: &Path) -> Vec<Check> {
 }
 
 /// Attaches every hook once and lets go of it.
-fn kernel(ring_kib: u32) -> (Check, Vec<Hook>) {
+fn kernel(node: &cli::Node) -> (Check, Vec<Hook>) {
     match ebpf::probe(ebpf::Config {
-        ring_bytes: ring_kib * 1024,
+        ring_bytes: node.ring_size * 1024,
+        max_runs: node.max_keys,
         ..ebpf::Config::default()
     }) {
         Ok(hooks) => {
