@@ -20,6 +20,7 @@ use crate::pipeline::Outcome;
 use crate::runs::{Judged, Run, Runs, merged};
 use crate::sink::{self, Style};
 use crate::source::clock;
+use crate::writing::Shown;
 use crate::{budget, outfile};
 
 /// Judges and prints.
@@ -178,7 +179,7 @@ fn list(folder: &Path, all: &[Judged]) -> anyhow::Result<()> {
     save(&folder.join(compare::RUNS), &sink::json::pretty(&runs(all)))
 }
 
-fn save(path: &Path, text: &str) -> anyhow::Result<()> {
+fn save(path: &Path, text: &Shown) -> anyhow::Result<()> {
     let mut outlet = Outlet::create(path)?;
     let written = outlet.write_all(text.as_bytes());
     let written = written.and_then(|()| outlet.finish(clock::now().plus(PATIENCE)));
@@ -198,7 +199,7 @@ fn print(args: &Check, all: &[Judged], whole: &Judged) -> anyhow::Result<()> {
     super::write(&verdicts(all, whole), until)
 }
 
-fn asked(args: &Check, all: &[Judged], whole: &Judged) -> String {
+fn asked(args: &Check, all: &[Judged], whole: &Judged) -> Shown {
     let Judged {
         report, judgement, ..
     } = whole;
@@ -208,7 +209,10 @@ fn asked(args: &Check, all: &[Judged], whole: &Judged) -> String {
         explain: args.print.explain,
     };
     match (args.print.format, all.len()) {
-        (Format::Text, 1) => format!("{}\n{}", sink::render(report, style), verdicts(all, whole)),
+        (Format::Text, 1) => {
+            let both = format!("{}\n{}", sink::render(report, style), verdicts(all, whole));
+            Shown::text(&both)
+        }
         (Format::Text, _) => verdicts(all, whole),
         (Format::Json, 1) => sink::json::judged(report, judgement),
         (Format::Json, _) => sink::runs::json(&runs(all), judgement),
@@ -219,12 +223,13 @@ fn asked(args: &Check, all: &[Judged], whole: &Judged) -> String {
 }
 
 /// What exceeds the budget, one line for each Pod; of several runs, how they are spread.
-fn verdicts(all: &[Judged], whole: &Judged) -> String {
+fn verdicts(all: &[Judged], whole: &Judged) -> Shown {
     let mut text = String::new();
     if all.len() > 1 {
         text.push_str(&sink::runs::text(&runs(all).runs));
         text.push('\n');
     }
     let commands: Vec<Command> = whole.report.command.iter().cloned().collect();
-    text + &sink::gate::render(&whole.judgement, &commands, all.len() > 1)
+    text.push_str(&sink::gate::render(&whole.judgement, &commands, all.len() > 1));
+    Shown::text(&text)
 }

@@ -2,7 +2,6 @@
 //!
 //! Must not depend on: how a source works; it asks each whether it could.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +11,7 @@ use tracer_core::event::{Hook, Offsets};
 
 use crate::cli;
 use crate::source::{ebpf, rundir};
+use crate::writing::{Shown, left, line, width};
 
 /// One line of the answer.
 struct Check {
@@ -38,7 +38,7 @@ pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     checks.push(kernel);
     checks.extend(hooks.iter().map(hook));
     let healthy = checks.iter().all(|check| check.ok);
-    super::write(&draw(&checks), None)?;
+    super::write(&Shown::text(&draw(&checks)), None)?;
     Ok(if healthy {
         ExitCode::SUCCESS
     } else {
@@ -46,17 +46,16 @@ pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Columns of the names at most.
+const NAMES: usize = 64;
+
 fn draw(checks: &[Check]) -> String {
-    let width = checks
-        .iter()
-        .map(|check| check.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let names = checks.iter().map(|check| width(&check.name));
+    let wide = names.max().unwrap_or(0).min(NAMES);
     let mut out = String::new();
     for Check { name, ok, detail } in checks {
         let sign = if *ok { "ok  " } else { "MISS" };
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{sign}  {name:width$}  {detail}");
+        line(&mut out, &format!("{sign}  {}  {detail}", left(name, wide)));
     }
     out
 }

@@ -61,6 +61,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "tracer-core",
             "tracing",
             "tracing-subscriber",
+            "unicode-width",
             "zerocopy",
         ],
     ),
