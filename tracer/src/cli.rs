@@ -151,6 +151,9 @@ pub struct Record {
     /// Write the recording to this file [default: ovsgap-DATE-TIME.jsonl in this folder].
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace that file if it exists.
+    #[arg(long)]
+    pub overwrite: bool,
     /// How the report is printed.
     #[command(flatten)]
     pub print: Print,
@@ -201,6 +204,9 @@ pub struct Check {
     /// Write the report to this file; standard output then says what exceeds the budget.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace that file, and files in the folder of --recordings, if they exist.
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// What is judged: recordings, or a command while it runs.
@@ -274,6 +280,9 @@ pub struct Watch {
     /// Write a recording of what is watched to this file, from the beginning.
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     pub output: Option<PathBuf>,
+    /// Replace that file if it exists.
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
     /// Draw with ASCII alone.
     #[arg(long)]
     pub ascii: bool,
