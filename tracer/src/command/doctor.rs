@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tracer_core::event::{Hook, Offsets};
 
 use crate::cli;
-use crate::source::{ebpf, rundir};
+use crate::source::ebpf;
 use crate::writing::{Shown, left, line, width};
 
 /// One line of the answer.
@@ -166,7 +166,8 @@ async fn monitors(dir: &Path) -> Vec<Check> {
     bridges.sort();
     let mut checks = Vec::new();
     for bridge in bridges {
-        let socket = rundir::mgmt_socket(dir, &bridge);
+        // A file of the folder is called so.
+        let socket = dir.join(format!("{bridge}.mgmt"));
         let answer = UnixStream::connect(&socket).await;
         let detail = answer.as_ref().map_or_else(
             |error| {
