@@ -4,10 +4,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::budget;
-use crate::sink;
+use crate::sink::Format;
 use crate::source::ebpf;
 
 /// Reports exactly when and why each Pod lost packets while Open vSwitch, or whatever programs it, restarted or went wrong.
@@ -81,34 +82,36 @@ pub struct Print {
     pub explain: bool,
 }
 
-/// A format a report can be printed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people: milestones, a timeline in characters, a row per Pod.
-    #[default]
-    Text,
-    /// For programs: schema `ovsgap.report/2`.
-    Json,
-    /// For the test pages of CI servers: JUnit XML, a case per Pod.
-    Junit,
-    /// For the summary page of a job (`>> "$GITHUB_STEP_SUMMARY"`).
-    Markdown,
-    /// For browsers: one page with the timeline drawn, without scripts, nothing fetched.
-    Html,
-    /// For trace viewers (Perfetto, Chrome's tracing page): tracks per Pod, milestones as instants.
-    Perfetto,
-}
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl From<Format> for sink::Format {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Text => Self::Text,
-            Format::Json => Self::Json,
-            Format::Junit => Self::Junit,
-            Format::Markdown => Self::Markdown,
-            Format::Html => Self::Html,
-            Format::Perfetto => Self::Perfetto,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Text => (
+                "text",
+                "For people: milestones, a timeline in characters, a row per Pod",
+            ),
+            Self::Json => ("json", "For programs: schema `ovsgap.report/2`"),
+            Self::Junit => (
+                "junit",
+                "For the test pages of CI servers: JUnit XML, a case per Pod",
+            ),
+            Self::Markdown => (
+                "markdown",
+                "For the summary page of a job (`>> \"$GITHUB_STEP_SUMMARY\"`)",
+            ),
+            Self::Html => (
+                "html",
+                "For browsers: one page with the timeline drawn, without scripts, nothing fetched",
+            ),
+            Self::Perfetto => (
+                "perfetto",
+                "For trace viewers (Perfetto, Chrome's tracing page): tracks per Pod, milestones as instants",
+            ),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }
 

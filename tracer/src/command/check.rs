@@ -15,12 +15,12 @@ use tracer_core::report::{Command, Report, Verdict};
 use super::record::{self, Interrupts, Trace};
 use super::{EXCEEDED, INCONCLUSIVE, compare, report};
 use crate::budget;
-use crate::cli::{Check, Format, Limits};
+use crate::cli::{Check, Limits};
 use crate::outfile::{self, Existing};
 use crate::outlet::{self, Outlet, PATIENCE};
 use crate::pipeline::Outcome;
 use crate::runs::{Judged, Run, Runs, merged};
-use crate::sink::{self, Style};
+use crate::sink::{self, Format, Style};
 use crate::source::clock;
 use crate::writing::Shown;
 
@@ -229,7 +229,7 @@ fn asked(args: &Check, all: &[Judged], whole: &Judged) -> Shown {
         report, judgement, ..
     } = whole;
     let style = Style {
-        format: args.print.format.into(),
+        format: args.print.format,
         utc: args.print.utc,
         explain: args.print.explain,
     };

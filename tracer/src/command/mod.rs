@@ -46,7 +46,7 @@ pub fn print(report: &Report, print: Print, until: Option<Timestamp>) -> anyhow:
     let text = sink::render(
         report,
         Style {
-            format: print.format.into(),
+            format: print.format,
             utc: print.utc,
             explain: print.explain,
         },
