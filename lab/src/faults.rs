@@ -2,7 +2,6 @@
 //!
 //! Must not depend on: what else a report should say (`judge` does), the host.
 
-mod crowd;
 mod disturbed;
 mod ending;
 mod groups;
@@ -34,7 +33,7 @@ use crate::{run, traffic};
 type Fault = fn() -> Result<()>;
 
 /// All of them, in their order: the one that moves the clock is last.
-const ALL: [(&str, Fault); 36] = [
+const ALL: [(&str, Fault); 35] = [
     ("nothing is written to anything", untouched::check),
     (
         "a recorder that is killed leaves nothing behind",
@@ -101,7 +100,6 @@ const ALL: [(&str, Fault); 36] = [
         sockets::slow_openflow,
     ),
     ("flows go with their group and their meter", groups::check),
-    ("two hundred thousand flows are judged as few are", crowd::check),
     ("two recorders see the same", world::two),
     ("a processor that is unplugged loses nothing", world::unplugged),
     ("a module that goes while it is watched is told", module::unloaded),

@@ -4,11 +4,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::budget;
 use crate::rights::Use;
-use crate::sink;
+use crate::sink::Format;
 use crate::source::ebpf;
 
 /// Reports exactly when and why each Pod lost packets while Open vSwitch, or whatever programs it, restarted or went wrong.
@@ -107,34 +108,36 @@ pub struct Print {
     pub explain: bool,
 }
 
-/// A format a report can be printed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people: milestones, a timeline in characters, a row per Pod.
-    #[default]
-    Text,
-    /// For programs: schema `ovsgap.report/2`.
-    Json,
-    /// For the test pages of CI servers: JUnit XML, a case per Pod.
-    Junit,
-    /// For the summary page of a job (`>> "$GITHUB_STEP_SUMMARY"`).
-    Markdown,
-    /// For browsers: one page with the timeline drawn, without scripts, nothing fetched.
-    Html,
-    /// For trace viewers (Perfetto, Chrome's tracing page): tracks per Pod, milestones as instants.
-    Perfetto,
-}
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl From<Format> for sink::Format {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Text => Self::Text,
-            Format::Json => Self::Json,
-            Format::Junit => Self::Junit,
-            Format::Markdown => Self::Markdown,
-            Format::Html => Self::Html,
-            Format::Perfetto => Self::Perfetto,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Text => (
+                "text",
+                "For people: milestones, a timeline in characters, a row per Pod",
+            ),
+            Self::Json => ("json", "For programs: schema `ovsgap.report/2`"),
+            Self::Junit => (
+                "junit",
+                "For the test pages of CI servers: JUnit XML, a case per Pod",
+            ),
+            Self::Markdown => (
+                "markdown",
+                "For the summary page of a job (`>> \"$GITHUB_STEP_SUMMARY\"`)",
+            ),
+            Self::Html => (
+                "html",
+                "For browsers: one page with the timeline drawn, without scripts, nothing fetched",
+            ),
+            Self::Perfetto => (
+                "perfetto",
+                "For trace viewers (Perfetto, Chrome's tracing page): tracks per Pod, milestones as instants",
+            ),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }
 
@@ -177,6 +180,9 @@ pub struct Record {
     /// Write the recording to this file [default: ovsgap-DATE-TIME.jsonl in this folder].
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace that file if it exists.
+    #[arg(long)]
+    pub overwrite: bool,
     /// How the report is printed.
     #[command(flatten)]
     pub print: Print,
@@ -227,6 +233,9 @@ pub struct Check {
     /// Write the report to this file; standard output then says what exceeds the budget.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace that file, and files in the folder of --recordings, if they exist.
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// What is judged: recordings, or a command while it runs.
@@ -300,6 +309,9 @@ pub struct Watch {
     /// Write a recording of what is watched to this file, from the beginning.
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     pub output: Option<PathBuf>,
+    /// Replace that file if it exists.
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
     /// Draw with ASCII alone.
     #[arg(long)]
     pub ascii: bool,

@@ -18,6 +18,7 @@ pub mod runs;
 pub mod settled;
 pub mod sink;
 pub mod source;
+pub mod spoken;
 pub mod statistics;
 pub mod tui;
 pub mod words;

@@ -1,6 +1,6 @@
 //! `ovsgap`: reads the command line, runs one command, turns its end into an exit status.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -8,13 +8,18 @@ use clap::Parser as _;
 use tracer::cli::{Cli, Command};
 use tracer::command::{ERROR, check, compare, doctor, manual, record, report, watch};
 use tracer::source::ebpf;
+use tracer::spoken::Spoken;
 use tracer::words::Words;
+use tracer::writing::{Shown, plain};
 use tracer::{memory, rights};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     memory::give_back_what_is_freed();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => return refuse(&refusal),
+    };
     let words = Words::default();
     speak(cli.verbose, words.clone());
     let code = run(cli, &words).unwrap_or_else(|error| {
@@ -26,6 +31,18 @@ fn main() -> ExitCode {
         tracing::debug!("the end waits for the kernel: {error}");
     }
     code
+}
+
+/// Help, the version, or what is wrong with the command line, said of arguments in which no character has power: names of
+/// files come from outside, too.
+fn refuse(refusal: &clap::Error) -> ExitCode {
+    let arguments = std::env::args_os().map(|argument| plain(argument.to_string_lossy()));
+    if let Err(refusal) = Cli::try_parse_from(arguments) {
+        refusal.exit();
+    }
+    // Nobody may be there to read it.
+    let _ = io::stderr().write_all(Shown::text(&refusal.render().to_string()).as_bytes());
+    ExitCode::from(ERROR)
 }
 
 fn run(cli: Cli, words: &Words) -> anyhow::Result<ExitCode> {
@@ -71,14 +88,10 @@ fn speak(verbose: u8, words: Words) {
         1 => "debug",
         _ => "trace",
     };
-    let lines = tracing_subscriber::fmt()
+    tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("tracer={level},ovsgap={level},aya=warn")))
         .with_writer(move || words.clone())
         .with_ansi(io::stderr().is_terminal())
-        .with_target(false);
-    if verbose == 0 {
-        lines.without_time().init();
-    } else {
-        lines.init();
-    }
+        .event_format(Spoken { timed: verbose > 0 })
+        .init();
 }

@@ -10,13 +10,13 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Access, Timespec, access};
 use rustix::io::Errno;
 use tracer_core::time::{SECOND, Timestamp};
 
-use crate::outfile;
+use crate::outfile::{self, Existing};
 use crate::source::clock;
 
 /// How long, in nanoseconds, those who read a pipe may take at the end.
@@ -35,20 +35,17 @@ const ROOM: usize = 4096;
 const REMEDY: &str = "read a pipe without pause, or write into a file";
 
 /// Says, before anything is traced, what could not hold a recording.
-pub fn check(path: &Path) -> anyhow::Result<()> {
-    let fault = match fs::metadata(path) {
-        Ok(found) if found.is_dir() => Some("it is a directory"),
-        Ok(found) if found.file_type().is_socket() => Some("it is a socket"),
-        Ok(found) if found.file_type().is_block_device() => Some("it is a block device"),
-        Ok(_) => return access(path, Access::WRITE_OK).with_context(|| refused(path)),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error).with_context(|| refused(path)),
-    };
-    if let Some(fault) = fault {
-        bail!("{}: {fault}", refused(path));
-    }
+pub fn check(path: &Path, existing: Existing) -> anyhow::Result<()> {
+    outfile::look(path, existing).with_context(|| refused(path))?;
+    // A file that is replaced is one that is made.
+    let is_there = fs::symlink_metadata(path).is_ok_and(|found| !found.is_file());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    access(folder.unwrap_or(Path::new(".")), Access::WRITE_OK).with_context(|| refused(path))
+    let place = if is_there {
+        path
+    } else {
+        folder.unwrap_or(Path::new("."))
+    };
+    access(place, Access::WRITE_OK).with_context(|| refused(path))
 }
 
 fn refused(path: &Path) -> String {
@@ -67,21 +64,36 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// A new file, or an old one emptied; or a pipe that is there.
-    pub fn create(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            file: open(path).with_context(|| refused(path))?,
+    /// A new file, or a pipe that is there.
+    pub fn create(path: &Path, existing: Existing) -> anyhow::Result<Self> {
+        let file = open(path, existing).with_context(|| refused(path))?;
+        Ok(Self::new(path.to_owned(), file))
+    }
+
+    /// A file that was made under a name of our own.
+    pub fn of(path: PathBuf, file: File) -> Self {
+        Self::new(path, Some(file))
+    }
+
+    fn new(path: PathBuf, file: Option<File>) -> Self {
+        Self {
+            path,
+            file,
             pending: VecDeque::new(),
             fresh: 0,
-        })
+        }
+    }
+
+    /// Where it goes.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Hands over what is taken now; a file takes all. What cannot be handed over at all is thrown away.
     fn hand_over(&mut self) -> io::Result<()> {
         self.fresh = 0;
         if self.file.is_none() {
-            self.file = open(&self.path)?;
+            self.file = open(&self.path, Existing::Kept)?;
         }
         let Some(file) = &mut self.file else {
             return Ok(());
@@ -141,9 +153,9 @@ impl Write for Outlet {
 }
 
 /// `None`: a pipe that nobody reads.
-fn open(path: &Path) -> io::Result<Option<File>> {
+fn open(path: &Path, existing: Existing) -> io::Result<Option<File>> {
     let is_pipe = || fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
-    match outfile::create(path) {
+    match outfile::create(path, existing) {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) && is_pipe() => Ok(None),
         opened => opened.map(Some),
     }
@@ -224,7 +236,7 @@ mod tests {
     fn a_file_gets_all_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let mut outlet = Outlet::create(&path).unwrap();
+        let mut outlet = Outlet::create(&path, Existing::Kept).unwrap();
         let bytes = vec![b'x'; 3 * BEHIND];
         outlet.write_all(&bytes).unwrap();
         outlet.finish(Timestamp(0)).unwrap();
@@ -236,7 +248,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = fifo(folder.path());
         let mut reader = reader(&path);
-        let mut outlet = Outlet::create(&path).unwrap();
+        let mut outlet = Outlet::create(&path, Existing::Kept).unwrap();
         let line = [b'x'; 1024];
         let more = 0..2 * BEHIND / line.len();
         let taken = more.take_while(|_| outlet.write_all(&line).is_ok()).count() * line.len();
@@ -252,7 +264,7 @@ mod tests {
     fn a_reader_that_goes_on_gets_all_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = fifo(folder.path());
-        let mut outlet = Outlet::create(&path).unwrap();
+        let mut outlet = Outlet::create(&path, Existing::Kept).unwrap();
         let bytes: Vec<u8> = (0..1 << 20).map(|number: u32| number.to_le_bytes()[0]).collect();
         // Before anybody reads, and while nobody goes on.
         outlet.write_all(&bytes).unwrap();
@@ -270,12 +282,12 @@ mod tests {
     fn a_pipe_that_nobody_reads_and_one_that_closes_are_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = fifo(folder.path());
-        let mut outlet = Outlet::create(&path).unwrap();
+        let mut outlet = Outlet::create(&path, Existing::Kept).unwrap();
         outlet.write_all(b"line\n").unwrap();
         let error = outlet.finish(soon()).unwrap_err();
         assert!(error.to_string().contains("nobody reads"), "{error}");
         let reader = reader(&path);
-        let mut outlet = Outlet::create(&path).unwrap();
+        let mut outlet = Outlet::create(&path, Existing::Kept).unwrap();
         drop(reader);
         outlet.write_all(b"line\n").unwrap();
         assert_eq!(outlet.flush().unwrap_err().kind(), ErrorKind::BrokenPipe);
@@ -293,18 +305,20 @@ mod tests {
             (in_folder("socket"), "socket"),
             (in_folder("missing/file"), "No such file"),
             (in_folder("file/below"), "Not a directory"),
+            (in_folder("file"), "exists already (--overwrite"),
         ] {
-            let told = format!("{:#}", check(&path).unwrap_err());
+            let told = format!("{:#}", check(&path, Existing::Kept).unwrap_err());
             assert!(told.contains("-o") && told.contains(why), "{told}");
         }
         for good in [
             in_folder("new"),
-            in_folder("file"),
             "/dev/null".into(),
+            "/dev/stdout".into(),
             "new".into(),
         ] {
-            check(&good).unwrap();
+            check(&good, Existing::Kept).unwrap();
         }
+        check(&in_folder("file"), Existing::Replaced).unwrap();
         assert!(!in_folder("new").exists(), "checking makes nothing");
     }
 

@@ -159,6 +159,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::outfile::Existing;
     use crate::source::channel;
 
     #[test]
@@ -190,7 +191,7 @@ mod tests {
         let outcome = run(
             Header::default(),
             receiver,
-            Some(Outlet::create(Path::new("/dev/full")).unwrap()),
+            Some(Outlet::create(Path::new("/dev/full"), Existing::Kept).unwrap()),
             Ready::default(),
             &progress,
         );

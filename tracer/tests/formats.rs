@@ -218,7 +218,7 @@ fn pages_are_well_formed_and_powerless() {
     for (name, report) in all() {
         let page = render(&report, style(Format::Html));
         if let Some(folder) = std::env::var_os("OVSGAP_PAGES") {
-            std::fs::write(Path::new(&folder).join(format!("{name}.html")), &page).unwrap();
+            std::fs::write(Path::new(&folder).join(format!("{name}.html")), &*page).unwrap();
         }
         html::check(&page).unwrap_or_else(|error| panic!("{name}: {error}"));
         for disruption in &report.disruptions {

@@ -169,6 +169,20 @@ fn a_recording_that_was_cut_off_never_passes() {
 }
 
 #[test]
+fn recordings_of_earlier_runs_are_kept() {
+    let folder = Folder::new();
+    folder.put("kept/run-1.jsonl", b"of an earlier run");
+    let kept = folder.path("kept");
+    ends(
+        &ovsgap(&["check", "--recordings", kept.to_str().unwrap(), "--", "true"]),
+        2,
+        &["run-1.jsonl", "exists already", "--recordings", "--overwrite"],
+    );
+    let earlier = std::fs::read(folder.path("kept/run-1.jsonl")).unwrap();
+    assert_eq!(earlier, b"of an earlier run");
+}
+
+#[test]
 fn bad_usage_is_an_error_with_a_remedy() {
     let folder = Folder::new();
     let file = folder.fixed();

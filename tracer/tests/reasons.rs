@@ -35,7 +35,7 @@ fn printed(report: &Report, format: Format, explain: bool) -> String {
         utc: false,
         explain,
     };
-    render(report, style)
+    render(report, style).to_string()
 }
 
 const FORMATS: [Format; 4] = [Format::Text, Format::Markdown, Format::Html, Format::Junit];

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixListener;
 use tracer::source::clock;
 use tracer_core::event::{Change, EventKind};
 
@@ -310,6 +311,26 @@ async fn garbage_ends_the_connection_and_is_told() {
         drop(peer);
         let error = bench.down().await;
         assert!(!error.is_empty(), "{garbage:?}");
+    }
+}
+
+/// Whoever may write to OVSDB must not have root connect to a socket of their own.
+#[tokio::test]
+async fn a_bridge_whose_name_leads_elsewhere_is_told_and_not_dialled() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let socket = elsewhere.path().join("x.mgmt");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let name = socket.with_extension("").display().to_string();
+    let up = format!("../../../../../../../..{name}");
+    for name in [name.as_str(), up.as_str(), "..", "br\0x"] {
+        let mut bench = Bench::start(&[name]);
+        bench.bridges.send_replace(named(&[name]));
+        let error = bench.down().await;
+        assert!(error.contains("no bridge can be called"), "{error}");
+        let dialled = tokio::time::timeout(Duration::from_millis(50), listener.accept());
+        assert!(dialled.await.is_err(), "{name} was dialled");
+        bench.bridges.send_replace(named(&[]));
+        assert_eq!(bench.down().await, "the bridge was deleted");
     }
 }
 

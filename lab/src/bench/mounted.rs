@@ -90,7 +90,7 @@ pub fn recording() -> PathBuf {
 /// `ovsgap record` without a command.
 pub fn ovsgap(evidence: &str) -> Command {
     let mut command = Command::new("ovsgap");
-    command.arg("record").arg("-o").arg(recording());
+    command.args(["record", "--overwrite", "-o"]).arg(recording());
     command.args(["--evidence", evidence]);
     command
 }

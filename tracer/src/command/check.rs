@@ -14,17 +14,23 @@ use tracer_core::report::{Command, Report, Verdict};
 
 use super::record::{self, Interrupts, Trace};
 use super::{EXCEEDED, INCONCLUSIVE, compare, report};
-use crate::cli::{Check, Format, Limits};
-use crate::outlet::{Outlet, PATIENCE};
+use crate::budget;
+use crate::cli::{Check, Limits};
+use crate::outfile::{self, Existing};
+use crate::outlet::{self, Outlet, PATIENCE};
 use crate::pipeline::Outcome;
 use crate::runs::{Judged, Run, Runs, merged};
-use crate::sink::{self, Style};
+use crate::sink::{self, Format, Style};
 use crate::source::clock;
-use crate::{budget, outfile};
+use crate::writing::Shown;
 
 /// Judges and prints.
 pub async fn run(args: &Check, verbose: u8) -> anyhow::Result<ExitCode> {
     let budget = budget_of(&args.limits)?;
+    if let Some(path) = &args.output {
+        // Not after hours of runs.
+        outlet::check(path, existing(args))?;
+    }
     let judged = if args.subject.command.is_empty() {
         recorded(&args.subject.file, &budget)?
     } else {
@@ -93,6 +99,10 @@ fn strangers(budget: &Budget, report: &Report) {
     }
 }
 
+fn existing(args: &Check) -> Existing {
+    Existing::overwrite(args.overwrite)
+}
+
 fn judged(recording: &Path, report: Report, budget: &Budget) -> Judged {
     Judged {
         recording: Some(recording.display().to_string()),
@@ -122,15 +132,25 @@ async fn executed(args: &Check, verbose: u8, budget: &Budget) -> anyhow::Result<
     plan()?;
     let folder = folder(args)?;
     let width = args.repeat.to_string().len();
+    let place = |number: u32| folder.join(format!("run-{number:0width$}.jsonl"));
+    for path in (1..=args.repeat).map(place).chain([folder.join(compare::RUNS)]) {
+        outfile::look(&path, existing(args)).with_context(|| {
+            format!(
+                "cannot write {}: choose another folder with --recordings",
+                path.display()
+            )
+        })?;
+    }
     let mut all = Vec::new();
     for number in 1..=args.repeat {
         if args.repeat > 1 {
             tracing::info!("run {number} of {}", args.repeat);
         }
-        let path = folder.join(format!("run-{number:0width$}.jsonl"));
+        let path = place(number);
         let trace = Trace {
             plan: plan()?,
             path: &path,
+            existing: existing(args),
             command: &args.subject.command,
             settle: Duration::from_secs(args.settle),
         };
@@ -156,16 +176,21 @@ async fn executed(args: &Check, verbose: u8, budget: &Budget) -> anyhow::Result<
     Ok(all)
 }
 
+/// The folder of the recordings: the one that was named, or a new one.
 fn folder(args: &Check) -> anyhow::Result<PathBuf> {
-    let given = args.recordings.clone();
-    let folder = given.unwrap_or_else(|| outfile::name(clock::now(), clock::wall_offset_ns(), ""));
-    fs::create_dir_all(&folder).with_context(|| {
+    let refused = |folder: &Path| {
         format!(
             "cannot make the folder {} for the recordings: choose another with --recordings",
             folder.display()
         )
-    })?;
-    Ok(folder)
+    };
+    if let Some(folder) = &args.recordings {
+        fs::create_dir_all(folder).with_context(|| refused(folder))?;
+        return Ok(folder.clone());
+    }
+    let stem = outfile::stem(clock::now(), clock::wall_offset_ns());
+    let made = outfile::numbered(&stem, |name| fs::create_dir(name).map(|()| name.into()));
+    made.with_context(|| refused(Path::new(&stem)))
 }
 
 fn runs(all: &[Judged]) -> Runs {
@@ -175,11 +200,12 @@ fn runs(all: &[Judged]) -> Runs {
 
 /// The list of the runs so far, so that nothing is lost where a later run breaks.
 fn list(folder: &Path, all: &[Judged]) -> anyhow::Result<()> {
-    save(&folder.join(compare::RUNS), &sink::json::pretty(&runs(all)))
+    let list = sink::json::pretty(&runs(all));
+    save(&folder.join(compare::RUNS), &list, Existing::Replaced)
 }
 
-fn save(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut outlet = Outlet::create(path)?;
+fn save(path: &Path, text: &Shown, existing: Existing) -> anyhow::Result<()> {
+    let mut outlet = Outlet::create(path, existing)?;
     let written = outlet.write_all(text.as_bytes());
     let written = written.and_then(|()| outlet.finish(clock::now().plus(PATIENCE)));
     written.with_context(|| format!("cannot write {}: choose another place", path.display()))
@@ -193,22 +219,25 @@ fn print(args: &Check, all: &[Judged], whole: &Judged) -> anyhow::Result<()> {
     let Some(path) = &args.output else {
         return super::write(&asked, until);
     };
-    save(path, &asked)?;
+    save(path, &asked, existing(args))?;
     tracing::info!("report: {}", path.display());
     super::write(&verdicts(all, whole), until)
 }
 
-fn asked(args: &Check, all: &[Judged], whole: &Judged) -> String {
+fn asked(args: &Check, all: &[Judged], whole: &Judged) -> Shown {
     let Judged {
         report, judgement, ..
     } = whole;
     let style = Style {
-        format: args.print.format.into(),
+        format: args.print.format,
         utc: args.print.utc,
         explain: args.print.explain,
     };
     match (args.print.format, all.len()) {
-        (Format::Text, 1) => format!("{}\n{}", sink::render(report, style), verdicts(all, whole)),
+        (Format::Text, 1) => {
+            let both = format!("{}\n{}", sink::render(report, style), verdicts(all, whole));
+            Shown::text(&both)
+        }
         (Format::Text, _) => verdicts(all, whole),
         (Format::Json, 1) => sink::json::judged(report, judgement),
         (Format::Json, _) => sink::runs::json(&runs(all), judgement),
@@ -219,12 +248,13 @@ fn asked(args: &Check, all: &[Judged], whole: &Judged) -> String {
 }
 
 /// What exceeds the budget, one line for each Pod; of several runs, how they are spread.
-fn verdicts(all: &[Judged], whole: &Judged) -> String {
+fn verdicts(all: &[Judged], whole: &Judged) -> Shown {
     let mut text = String::new();
     if all.len() > 1 {
         text.push_str(&sink::runs::text(&runs(all).runs));
         text.push('\n');
     }
     let commands: Vec<Command> = whole.report.command.iter().cloned().collect();
-    text + &sink::gate::render(&whole.judgement, &commands, all.len() > 1)
+    text.push_str(&sink::gate::render(&whole.judgement, &commands, all.len() > 1));
+    Shown::text(&text)
 }

@@ -10,6 +10,7 @@ use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use crate::cli::{Cli, Completions, ManPages};
+use crate::writing::Shown;
 
 /// What no option says; in roff.
 const STATUS: &str = "\
@@ -25,7 +26,7 @@ const STATUS: &str = "\
 pub fn completions(args: &Completions) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "ovsgap", &mut script);
-    super::write(&String::from_utf8_lossy(&script), None)?;
+    super::write(&Shown::text(&String::from_utf8_lossy(&script)), None)?;
     Ok(ExitCode::SUCCESS)
 }
 

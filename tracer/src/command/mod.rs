@@ -20,6 +20,7 @@ use crate::cli::{Node, Print};
 use crate::outlet;
 use crate::sink::{self, Style};
 use crate::source::rundir;
+use crate::writing::Shown;
 
 /// A budget is exceeded, or windows are worse than they were.
 pub const EXCEEDED: u8 = 1;
@@ -45,7 +46,7 @@ pub fn print(report: &Report, print: Print, until: Option<Timestamp>) -> anyhow:
     let text = sink::render(
         report,
         Style {
-            format: print.format.into(),
+            format: print.format,
             utc: print.utc,
             explain: print.explain,
         },
@@ -56,7 +57,7 @@ pub fn print(report: &Report, print: Print, until: Option<Timestamp>) -> anyhow:
 
 /// Writes to standard output. A reader that has gone away is no error. One that pauses, as a pager does, is waited for;
 /// after a capture, whose signals end nothing more, only until then.
-pub fn write(text: &str, until: Option<Timestamp>) -> anyhow::Result<()> {
+pub fn write(text: &Shown, until: Option<Timestamp>) -> anyhow::Result<()> {
     let written = match until {
         None => {
             let mut out = io::stdout().lock();

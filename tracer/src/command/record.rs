@@ -19,7 +19,7 @@ use tracer_core::report::{Finding, Report};
 
 use crate::capture::{self, Plan, Sources};
 use crate::cli::{Node, Record};
-use crate::outfile;
+use crate::outfile::{self, Existing};
 use crate::outlet::{self, Outlet};
 use crate::pipeline::{self, Outcome, Progress};
 use crate::ready::Ready;
@@ -43,11 +43,14 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Traces and reports.
 pub async fn run(args: &Record, verbose: u8) -> anyhow::Result<ExitCode> {
     let mut interrupts = Interrupts::new()?;
-    let given = args.output.clone();
-    let path = given.unwrap_or_else(|| outfile::name(clock::now(), clock::wall_offset_ns(), ".jsonl"));
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => outfile::free(&outfile::stem(clock::now(), clock::wall_offset_ns()), ".jsonl")?,
+    };
     let trace = Trace {
         plan: plan(&args.node, verbose)?,
         path: &path,
+        existing: Existing::overwrite(args.overwrite),
         command: &args.command,
         settle: Duration::from_secs(args.settle),
     };
@@ -93,6 +96,8 @@ pub struct Trace<'a> {
     pub plan: Plan,
     /// Where the recording goes.
     pub path: &'a Path,
+    /// What becomes of what is there.
+    pub existing: Existing,
     /// What to run; nothing: until a signal comes.
     pub command: &'a [String],
     /// How long to go on after the command while a disruption is not over, at most.
@@ -102,7 +107,7 @@ pub struct Trace<'a> {
 impl Trace<'_> {
     /// Attaches, runs the command, waits until what it disrupted is over, lets go.
     pub async fn run(self, interrupts: &mut Interrupts) -> anyhow::Result<Outcome> {
-        outlet::check(self.path)?;
+        outlet::check(self.path, self.existing)?;
         let (events, received) = channel(WAITING);
         let (progress, mut seen) = watch::channel(Progress::default());
         let header = capture::header();
@@ -111,7 +116,7 @@ impl Trace<'_> {
             started = capture::start(self.plan.clone(), events) => started?,
             _ = interrupts.next() => anyhow::bail!("interrupted before anything was traced: there is no recording"),
         };
-        let log = Outlet::create(self.path)?;
+        let log = Outlet::create(self.path, self.existing)?;
         tokio::spawn(narrate(seen.clone()));
         let pipeline = spawn_blocking(move || pipeline::run(header, received, Some(log), ready, &progress));
         tokio::select! {

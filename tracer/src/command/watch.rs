@@ -18,6 +18,7 @@ use crate::capture;
 use crate::cli::Watch;
 use crate::historian::export::Scribe;
 use crate::historian::{Historian, Order};
+use crate::outfile::Existing;
 use crate::ready::Ready;
 use crate::source::{channel, clock};
 use crate::tui::Tui;
@@ -96,7 +97,7 @@ async fn live(args: &Watch, verbose: u8, theme: Theme, words: &Words) -> anyhow:
     let header = capture::header();
     let mut historian = Historian::live(header.clone(), Ready::watching(plan.bridges.clone()));
     if let Some(path) = &args.output {
-        historian.record_to(Scribe::new(path, &header)?);
+        historian.record_to(Scribe::new(path, Existing::overwrite(args.overwrite), &header)?);
     }
     let sources = capture::start(plan, events).await.map_err(|error| {
         anyhow::anyhow!(

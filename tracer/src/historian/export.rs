@@ -3,7 +3,7 @@
 //! Must not depend on: keys, what is drawn.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -14,7 +14,7 @@ use tracer_core::report::Report;
 use tracer_core::time::Timestamp;
 
 use super::moment::Origin;
-use crate::outfile;
+use crate::outfile::{self, Existing};
 use crate::outlet::{Outlet, PATIENCE};
 use crate::sink::{Format, Style, render};
 use crate::source::clock;
@@ -26,21 +26,25 @@ pub struct Scribe {
     file: Outlet,
     next: u64,
     ended: bool,
-    error: Option<std::io::Error>,
+    error: Option<io::Error>,
 }
 
 impl Scribe {
     /// Begins with the first event of a capture.
-    pub fn new(path: &Path, header: &Header) -> anyhow::Result<Self> {
+    pub fn new(path: &Path, existing: Existing, header: &Header) -> anyhow::Result<Self> {
+        Self::over(Outlet::create(path, existing)?, header)
+    }
+
+    fn over(file: Outlet, header: &Header) -> anyhow::Result<Self> {
         let mut scribe = Self {
-            path: path.to_owned(),
-            file: Outlet::create(path)?,
+            path: file.path().to_owned(),
+            file,
             next: 0,
             ended: false,
             error: None,
         };
         log::write_header(&mut scribe.file, header)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+            .with_context(|| format!("cannot write {}", scribe.path.display()))?;
         Ok(scribe)
     }
 
@@ -48,10 +52,10 @@ impl Scribe {
     /// the sequence, so that a report over the recording says so.
     pub fn begin(history: &History) -> anyhow::Result<Self> {
         let now = history.head().now();
-        let mut scribe = Self::new(
-            &outfile::name(now, history.header().wall_offset_ns, ".jsonl"),
-            history.header(),
-        )?;
+        let stem = outfile::stem(now, history.header().wall_offset_ns);
+        let (path, file) =
+            outfile::numbered(&stem, |stem| create(stem, "jsonl")).with_context(|| refused(&stem))?;
+        let mut scribe = Self::over(Outlet::of(path, file), history.header())?;
         scribe.next = history.begin();
         for event in history.events() {
             scribe.write(event);
@@ -102,35 +106,49 @@ impl Scribe {
 /// Writes a report as text and as JSON; the names of both files.
 pub fn report(report: &Report, origin: &Origin, at: Timestamp) -> anyhow::Result<String> {
     let stem = match origin {
-        Origin::Live => outfile::name(at, report.capture.wall_offset_ns, "-report"),
+        Origin::Live => outfile::stem(at, report.capture.wall_offset_ns),
         Origin::Recording(name) => {
-            let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
-            PathBuf::from(format!("{stem}-report"))
+            let stem = Path::new(name).file_stem().unwrap_or_default();
+            stem.to_string_lossy().into_owned()
         }
     };
+    let stem = format!("{stem}-report");
+    let files = outfile::numbered(&stem, both).with_context(|| refused(&stem))?;
     let mut names = Vec::new();
-    for (format, ending) in [(Format::Text, "txt"), (Format::Json, "json")] {
+    for (format, (path, mut file)) in [Format::Text, Format::Json].into_iter().zip(files) {
         let style = Style {
             format,
             utc: false,
             explain: false,
         };
-        let path = stem.with_added_extension(ending);
-        create(&path)?
-            .write_all(render(report, style).as_bytes())
+        file.write_all(render(report, style).as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         names.push(path.display().to_string());
     }
     Ok(names.join(" and "))
 }
 
-fn create(path: &Path) -> anyhow::Result<File> {
-    outfile::create(path).with_context(|| {
-        let here = fs::canonicalize(".").unwrap_or_default();
-        format!(
-            "cannot write {}: start ovsgap in a folder where it may write (this is {})",
-            path.display(),
-            here.display()
-        )
-    })
+/// Both files under one name, or neither.
+fn both(stem: &str) -> io::Result<[(PathBuf, File); 2]> {
+    let text = create(stem, "txt")?;
+    let json = create(stem, "json").inspect_err(|_| {
+        // It has just been made, and is empty.
+        let _ = fs::remove_file(&text.0);
+    })?;
+    Ok([text, json])
+}
+
+/// A file that was not there before.
+fn create(stem: &str, ending: &str) -> io::Result<(PathBuf, File)> {
+    let path = PathBuf::from(format!("{stem}.{ending}"));
+    let file = outfile::create_new(&path)?;
+    Ok((path, file))
+}
+
+fn refused(stem: &str) -> String {
+    let here = fs::canonicalize(".").unwrap_or_default();
+    format!(
+        "cannot write {stem}: start ovsgap in a folder where it may write (this is {})",
+        here.display()
+    )
 }

@@ -1,28 +1,8 @@
-//! Causes: what each is called, what it means, and what to do about it.
+//! Causes: what each means, and what to do about it.
 //!
 //! Must not depend on: where that is said, single Pods.
 
 use tracer_core::report::Cause;
-
-/// A cause by the name it has in JSON.
-pub fn name(cause: Cause) -> &'static str {
-    match cause {
-        Cause::FlagBeforeFlows => "flag_before_flows",
-        Cause::FlowsNeverInstalled => "flows_never_installed",
-        Cause::SharedFlowsLate => "shared_flows_late",
-        Cause::RevalidationLag => "revalidation_lag",
-        Cause::NoFlag => "no_flag",
-        Cause::FlagStuck => "flag_stuck",
-        Cause::AgentClearedFlows => "agent_cleared_flows",
-        Cause::HandlersDown => "handlers_down",
-        Cause::QueueOverflow => "queue_overflow",
-        Cause::ModuleReload => "module_reload",
-        Cause::PortRecreated => "port_recreated",
-        Cause::PortMissing => "port_missing",
-        Cause::DatapathTakenOver => "datapath_taken_over",
-        Cause::Unknown => "unknown",
-    }
-}
 
 /// What it means.
 pub fn meaning(cause: Cause) -> &'static str {

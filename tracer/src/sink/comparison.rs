@@ -2,34 +2,34 @@
 //!
 //! Must not depend on: how they are compared.
 
-use std::fmt::Write as _;
-
 use super::text::table;
 use crate::comparison::{Change, Comparison, Outcome, Set};
-use crate::writing::{count, millis};
+use crate::writing::{Shown, count, line, millis};
 
 /// For people: the verdict first.
-pub fn text(comparison: &Comparison) -> String {
-    let mut out = format!("{}\n\n", sentence(comparison));
+pub fn text(comparison: &Comparison) -> Shown {
+    let mut out = String::new();
+    line(&mut out, &sentence(comparison));
+    line(&mut out, "");
     let head = ["PER RUN", "BEFORE", "AFTER", "SHIFT", "95 % INTERVAL", "p", ""];
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     cells.push(row(&comparison.window));
     cells.extend(comparison.others.iter().map(row));
     table::write(&mut out, &cells);
-    out.push_str(
-        "medians; times in ms; shift: Hodges–Lehmann; p: Mann–Whitney, two-sided; those below the first row corrected for being several (Holm)\n",
+    line(
+        &mut out,
+        "medians; times in ms; shift: Hodges–Lehmann; p: Mann–Whitney, two-sided; those below the first row corrected for being several (Holm)",
     );
     for (name, set) in [("before", &comparison.before), ("after", &comparison.after)] {
         for reason in &set.left_out {
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "left out of {name}: {reason}");
+            line(&mut out, &format!("left out of {name}: {reason}"));
         }
     }
-    out
+    Shown::text(&out)
 }
 
 /// For programs.
-pub fn json(comparison: &Comparison) -> String {
+pub fn json(comparison: &Comparison) -> Shown {
     super::json::pretty(comparison)
 }
 

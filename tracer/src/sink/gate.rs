@@ -5,17 +5,26 @@
 use tracer_core::budget::{Bounds, Breach, Budget, Case, Judgement, Limit, Limits, Subject};
 use tracer_core::report::{Command, Verdict};
 
-use crate::writing::{count, millis, plain, span, word};
+use super::words::label_of;
+use crate::writing::{Shown, count, line, millis, span, word};
 
 /// The budget, the command, a line for each Pod and the verdict; where `brief`, no line for a Pod that passes.
-pub fn render(judgement: &Judgement, commands: &[Command], brief: bool) -> String {
+pub fn render(judgement: &Judgement, commands: &[Command], brief: bool) -> Shown {
+    let mut out = String::new();
+    for text in lines(judgement, commands, brief) {
+        line(&mut out, &text);
+    }
+    Shown::text(&out)
+}
+
+fn lines(judgement: &Judgement, commands: &[Command], brief: bool) -> Vec<String> {
     let mut lines = vec![format!("budget: {}", budget(&judgement.budget))];
     lines.extend(commands.iter().map(command));
     let told = judgement
         .cases
         .iter()
         .filter(|case| !brief || case.verdict != Verdict::Pass);
-    lines.extend(told.map(line));
+    lines.extend(told.map(|case| format!("{:12} {}", verdict(case.verdict), message(case))));
     for obstacle in &judgement.obstacles {
         let place = obstacle
             .disruption
@@ -28,16 +37,25 @@ pub fn render(judgement: &Judgement, commands: &[Command], brief: bool) -> Strin
         ));
     }
     lines.push(sum(judgement));
-    let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
-    lines.join("\n") + "\n"
+    lines
 }
 
-/// One Pod in one disruption: its name, its window, its cause, and what of it is too much.
-pub fn line(case: &Case) -> String {
-    format!("{:12} {}", verdict(case.verdict), message(case))
+/// What the budget does not allow and what it cannot decide, the worst first and at most so many; and how many more there are.
+pub fn excess(judgement: &Judgement, most: usize) -> (Vec<(Verdict, String)>, usize) {
+    let obstacles = judgement.obstacles.iter();
+    let obstacles = obstacles.map(|obstacle| (obstacle.verdict, obstacle.detail.clone()));
+    let cases = judgement.cases.iter().map(|case| (case.verdict, message(case)));
+    let mut lines: Vec<(Verdict, String)> = obstacles
+        .chain(cases)
+        .filter(|(verdict, _)| *verdict != Verdict::Pass)
+        .collect();
+    lines.sort_by_key(|(verdict, _)| std::cmp::Reverse(*verdict));
+    let more = lines.len().saturating_sub(most);
+    lines.truncate(most);
+    (lines, more)
 }
 
-/// The same without the verdict: `default/web-1: window 319.000–321.000 ms > 50.000 ms, …`.
+/// One Pod in one disruption: its name, its window, its cause, and what of it is too much: `default/web-1: window 319.000–321.000 ms > 50.000 ms, …`.
 pub fn message(case: &Case) -> String {
     let of = |subject: Subject| case.breaches.iter().find(|breach| breach.subject == subject);
     let mut parts = vec![figure(Subject::Window, case.window, of(Subject::Window))];
@@ -51,7 +69,7 @@ pub fn message(case: &Case) -> String {
     };
     format!(
         "{}: {} (disruption {}){why}",
-        case.label(),
+        label_of(case),
         parts.join(", "),
         case.disruption
     )

@@ -6,13 +6,15 @@ use serde::Serialize;
 use tracer_core::budget::Judgement;
 use tracer_core::report::Report;
 
+use crate::writing::Shown;
+
 /// The report as JSON.
-pub fn render(report: &Report) -> String {
+pub fn render(report: &Report) -> Shown {
     pretty(report)
 }
 
 /// The report as JSON, and in it, as `judgement`, what a budget says of it.
-pub fn judged(report: &Report, judgement: &Judgement) -> String {
+pub fn judged(report: &Report, judgement: &Judgement) -> Shown {
     pretty(&Judged { report, judgement })
 }
 
@@ -24,9 +26,9 @@ struct Judged<'a> {
 }
 
 /// Anything of ours as JSON.
-pub fn pretty(value: &impl Serialize) -> String {
+pub fn pretty(value: &impl Serialize) -> Shown {
     // Plain structs with string keys: serde_json has nothing to refuse in them.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
-    text
+    Shown::json(&text)
 }

@@ -16,7 +16,7 @@ use super::words::{
     unknown, unknown_sentence, when, why,
 };
 use super::{gate, proof, words};
-use crate::writing::{Clock, count, plain, time_of_day, word};
+use crate::writing::{Clock, count, line, one_line, time_of_day, word};
 
 /// The report as JUnit XML; the outcomes are those of the judgement where there is one, else the report's own.
 pub fn render(report: &Report, judgement: Option<&Judgement>) -> String {
@@ -56,7 +56,7 @@ fn capture(report: &Report, judgement: Option<&Judgement>) -> TestSuite {
     out.extend(omitted(report));
     out.extend(report.conditions.iter().map(|it| condition(it, clock)));
     for (text, set) in [
-        (out.join("\n"), &mut suite.system_out),
+        (block(&out), &mut suite.system_out),
         (unseen(report), &mut suite.system_err),
     ] {
         *set = (!text.is_empty()).then(|| text.into());
@@ -69,7 +69,7 @@ fn suite(report: &Report, disruption: &Disruption, judgement: Option<&Judgement>
     let class = format!("ovsgap.{}.disruption-{}", host(report), disruption.id);
     describe(&mut suite, report, disruption.began_ns, disruption.id);
     for (name, value) in properties(report, disruption) {
-        suite.add_property((name.as_str(), value.as_str()));
+        suite.add_property((one_line(&name), one_line(&value)));
     }
     let unseen = unseen(report);
     let clock = Clock::new(disruption.began_ns, report.capture.wall_offset_ns, false);
@@ -77,7 +77,7 @@ fn suite(report: &Report, disruption: &Disruption, judgement: Option<&Judgement>
     for (pod, name) in named(disruption) {
         let (verdict, message) = outcome(disruption, pod, judgement);
         let kind = pod.cause.map_or_else(|| "not explained".to_owned(), word);
-        let unproven = [why(pod).join("\n"), unseen.clone()].join("\n");
+        let unproven = [block(why(pod)), unseen.clone()].join("\n");
         let status = status(verdict, &kind, &message, unproven.trim_start());
         let mut case = case(&name, &class, status);
         if let Some(length) = pod.exposed.as_ref().and_then(|exposed| exposed.duration_ns) {
@@ -131,7 +131,9 @@ fn outcome(disruption: &Disruption, pod: &Pod, judgement: Option<&Judgement>) ->
     let Some(judgement) = judgement else {
         return (pod.verdict, sentence(pod));
     };
-    let is_it = |case: &&Case| case.disruption == disruption.id && case.label() == label(pod);
+    let is_it = |case: &&Case| {
+        case.disruption == disruption.id && case.namespace == pod.namespace && case.name == pod.name
+    };
     let cases = judgement.cases.iter().filter(is_it);
     let case = cases.max_by_key(|case| case.verdict);
     // What is no Pod and lost nothing is not judged.
@@ -210,8 +212,8 @@ fn obstacles(judgement: Option<&Judgement>, disruption: Option<u32>, class: &str
 }
 
 fn case(name: &str, class: &str, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(name, status);
-    case.set_classname(class);
+    let mut case = TestCase::new(one_line(name), status);
+    case.set_classname(one_line(class));
     case
 }
 
@@ -226,7 +228,17 @@ fn output(pod: &Pod, clock: Clock) -> String {
     lines.extend(details(pod));
     lines.extend(pod.proof.as_ref().map(|_| proof::sentence(pod, clock)));
     lines.push(format!("interface {}, addresses {addresses}", pod.interface));
-    lines.join("\n")
+    block(&lines)
+}
+
+/// Lines, each of them one whatever is in it.
+fn block(lines: &[String]) -> String {
+    let mut out = String::new();
+    for each in lines {
+        line(&mut out, each);
+    }
+    out.truncate(out.trim_end().len());
+    out
 }
 
 /// When and where.
@@ -239,7 +251,7 @@ fn describe(suite: &mut TestSuite, report: &Report, at: Timestamp, id: u32) {
         ("hostname", host(report)),
         ("id", id.to_string()),
     ] {
-        suite.extra.insert(name.into(), value.into());
+        suite.extra.insert(name.into(), one_line(&value).into());
     }
 }
 
@@ -269,8 +281,7 @@ fn properties(report: &Report, disruption: &Disruption) -> Vec<(String, String)>
 }
 
 fn status(verdict: Verdict, cause: &str, message: &str, unseen: &str) -> TestCaseStatus {
-    // Names come from outside; a message is one line.
-    let message = &plain(&message.replace(char::is_control, " "));
+    let message = &one_line(message);
     let (kind, cause, text) = match verdict {
         Verdict::Pass => return TestCaseStatus::success(),
         Verdict::Inconclusive => (
@@ -292,7 +303,7 @@ fn status(verdict: Verdict, cause: &str, message: &str, unseen: &str) -> TestCas
 /// What could not be seen, a line each.
 fn unseen(report: &Report) -> String {
     let clock = Clock::new(report.capture.started_ns, report.capture.wall_offset_ns, false);
-    let line = |finding: &Finding| {
+    let sentence = |finding: &Finding| {
         let weight = if finding.weakens {
             "weakens the verdict"
         } else {
@@ -300,11 +311,11 @@ fn unseen(report: &Report) -> String {
         };
         format!("not seen ({weight}): {}{}", finding.detail, when(finding, clock))
     };
-    let mut lines: Vec<String> = report.coverage.iter().map(line).collect();
+    let mut lines: Vec<String> = report.coverage.iter().map(sentence).collect();
     if report.capture.lost_events > 0 {
         lines.push(format!("{} lost", count(report.capture.lost_events, "event")));
     }
-    lines.join("\n")
+    block(&lines)
 }
 
 fn host(report: &Report) -> String {

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use tracer_core::report::{Cause, Condition, Pod, Report};
 use tracer_core::time::Timestamp;
 
+use super::words::label;
+
 /// Says each thing once.
 #[derive(Debug, Default)]
 pub struct Live {
@@ -38,10 +40,8 @@ impl Live {
 }
 
 fn name(pod: &Pod) -> String {
-    match &pod.namespace {
-        Some(namespace) => format!("Pod {namespace}/{}", pod.name),
-        None => format!("port {}", pod.name),
-    }
+    let what = if pod.namespace.is_some() { "Pod" } else { "port" };
+    format!("{what} {}", label(pod))
 }
 
 /// What such a cause means for a Pod now.

@@ -1,4 +1,4 @@
-//! Sinks: a report in, text out. Every sink is a pure function of the report.
+//! Sinks: a report in, what may be shown out. Every sink is a pure function of the report.
 //!
 //! Must not depend on: events, sources, where the text goes.
 
@@ -18,6 +18,8 @@ pub(crate) mod words;
 
 use tracer_core::budget::Judgement;
 use tracer_core::report::Report;
+
+use crate::writing::Shown;
 
 /// A format a report can be printed in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,22 +63,23 @@ pub struct Style {
 }
 
 /// The report in a format.
-pub fn render(report: &Report, style: Style) -> String {
+pub fn render(report: &Report, style: Style) -> Shown {
     print(report, None, style)
 }
 
 /// The report in a format, with what a budget makes of it where the format can say that.
-pub fn judged(report: &Report, judgement: &Judgement, style: Style) -> String {
+pub fn judged(report: &Report, judgement: &Judgement, style: Style) -> Shown {
     print(report, Some(judgement), style)
 }
 
-fn print(report: &Report, judgement: Option<&Judgement>, style: Style) -> String {
-    match style.format {
+fn print(report: &Report, judgement: Option<&Judgement>, style: Style) -> Shown {
+    let text = match style.format {
+        Format::Json => return json::render(report),
+        Format::Perfetto => return perfetto::render(report),
         Format::Text => text::render(report, style.utc, style.explain),
-        Format::Json => json::render(report),
         Format::Junit => junit::render(report, judgement),
         Format::Markdown => markdown::render(report, judgement, style.explain),
         Format::Html => html::render(report, judgement),
-        Format::Perfetto => perfetto::render(report),
-    }
+    };
+    Shown::text(&text)
 }

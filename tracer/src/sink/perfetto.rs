@@ -1,7 +1,7 @@
 //! The report in the Chrome trace event format, which Perfetto and Chrome's tracing page open: a process per
 //! Pod with its windows as threads, and one of the disruptions with their milestones as instants.
 //!
-//! Must not depend on: viewers. `ts` and `dur` are µs of `CLOCK_MONOTONIC` with three digits: nothing of a nanosecond is lost.
+//! Must not depend on: viewers. Names of tracks and slices are for people; what `args` hold is data, and is left as it is. `ts` and `dur` are µs of `CLOCK_MONOTONIC` with three digits: nothing of a nanosecond is lost.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use tracer_core::time::Timestamp;
 use tracer_core::timeline::milestones;
 
 use super::words::{is_shown, judged, kind, label, unknown};
-use crate::writing::{count, word};
+use crate::writing::{Shown, count, plain, word};
 
 /// The process whose threads are the disruptions with their milestones; Pods follow.
 const DISRUPTIONS: u32 = 1;
@@ -59,7 +59,7 @@ struct Entry {
 }
 
 /// The report as a trace.
-pub fn render(report: &Report) -> String {
+pub fn render(report: &Report) -> Shown {
     let trace = Trace {
         entries: disruptions(report).into_iter().chain(endpoints(report)).collect(),
         display_time_unit: "ns",
@@ -74,10 +74,7 @@ pub fn render(report: &Report) -> String {
             "coverage": report.coverage,
         }),
     };
-    // Plain structs with string keys: serde_json has nothing to refuse in them.
-    let mut text = serde_json::to_string_pretty(&trace).unwrap_or_default();
-    text.push('\n');
-    text
+    super::json::pretty(&trace)
 }
 
 fn disruptions(report: &Report) -> Vec<Entry> {
@@ -267,7 +264,7 @@ impl Slice {
     fn entry(self, cat: &'static str, (pid, tid): (u32, u32), ended: Timestamp) -> Entry {
         let seen = if self.to.is_some() { "" } else { ", end not seen" };
         Entry {
-            name: format!("{}{seen}", self.name),
+            name: plain(format!("{}{seen}", self.name)),
             cat: Some(cat),
             ph: "X",
             pid,
@@ -282,14 +279,14 @@ impl Slice {
 
 fn process(pid: u32, name: &str) -> Vec<Entry> {
     vec![
-        metadata("process_name", (pid, 0), json!({ "name": name })),
+        metadata("process_name", (pid, 0), json!({ "name": plain(name) })),
         metadata("process_sort_index", (pid, 0), json!({ "sort_index": pid })),
     ]
 }
 
 fn thread(track: (u32, u32), name: &str) -> Vec<Entry> {
     vec![
-        metadata("thread_name", track, json!({ "name": name })),
+        metadata("thread_name", track, json!({ "name": plain(name) })),
         metadata("thread_sort_index", track, json!({ "sort_index": track.1 })),
     ]
 }

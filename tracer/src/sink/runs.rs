@@ -10,10 +10,10 @@ use tracer_core::budget::Judgement;
 use super::text::table;
 use crate::runs::spread::{Quantile, Spread, spread};
 use crate::runs::{Run, Runs};
-use crate::writing::{count, millis, span, word};
+use crate::writing::{Shown, count, millis, span, word};
 
 /// The runs as text.
-pub fn text(runs: &[Run]) -> String {
+pub fn text(runs: &[Run]) -> Shown {
     let mut out = String::new();
     let head = [
         "RUN",
@@ -36,7 +36,7 @@ pub fn text(runs: &[Run]) -> String {
         line(&windows, span),
         line(&losses, |packets| packets.to_string())
     );
-    out
+    Shown::text(&out)
 }
 
 fn row(number: u32, run: &Run) -> Vec<String> {
@@ -104,7 +104,7 @@ struct Spreads {
 }
 
 /// The runs as JSON, with what the budget says of them.
-pub fn json(runs: &Runs, judgement: &Judgement) -> String {
+pub fn json(runs: &Runs, judgement: &Judgement) -> Shown {
     let (window_ns, lost_packets) = spreads(&runs.runs);
     let document = Document {
         runs,

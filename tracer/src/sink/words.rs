@@ -2,6 +2,7 @@
 //!
 //! Must not depend on: where they stand.
 
+use tracer_core::budget::Case;
 use tracer_core::count::total;
 use tracer_core::report::{
     Command, Condition, Disruption, EndedBy, Finding, Kind, Loss, Pod, Reason, Report, Unattributed, Verdict,
@@ -9,7 +10,7 @@ use tracer_core::report::{
 use tracer_core::vocabulary::bounds::Bounds;
 use tracer_core::witness::proof::{Proof, within};
 
-use crate::writing::{Clock, count, millis, span};
+use crate::writing::{Clock, count, millis, short, span, word};
 
 /// What began a disruption, and how it went.
 pub fn kind(kind: Kind) -> &'static str {
@@ -82,17 +83,26 @@ pub fn ended_by(ended_by: EndedBy) -> &'static str {
     }
 }
 
+/// What Kubernetes allows a namespace and a name at most, with a few to spare.
+const LONGEST_NAME: usize = 320;
+
 /// What a Pod is called.
 pub fn label(pod: &Pod) -> String {
-    match &pod.namespace {
+    let name = match &pod.namespace {
         Some(namespace) => format!("{namespace}/{}", pod.name),
         None => pod.name.clone(),
-    }
+    };
+    short(&name, LONGEST_NAME)
+}
+
+/// What the budget's judgement calls it.
+pub fn label_of(case: &Case) -> String {
+    short(&case.label(), LONGEST_NAME)
 }
 
 /// What a port that nobody is known to own is called: `port 9 (unknown)`.
 pub fn unknown(port: &Unattributed) -> String {
-    format!("{} (unknown)", port.interface)
+    format!("{} (unknown)", short(&port.interface, LONGEST_NAME))
 }
 
 /// Whether a port is worth a row: Pods always, others where something befell them.
@@ -223,7 +233,7 @@ pub fn sentence(pod: &Pod) -> String {
         parts.extend(lost.map(|lost| format!("lost {} {way}", count(lost, "packet"))));
     }
     parts.extend(longest_gap(pod).map(|loss| format!("gap {} ms", bounds(loss))));
-    parts.extend(pod.cause.map(|it| format!("cause {}", super::causes::name(it))));
+    parts.extend(pod.cause.map(|it| format!("cause {}", word(it))));
     format!("{}: {}", label(pod), parts.join(", "))
 }
 
@@ -299,7 +309,7 @@ pub fn condition(condition: &Condition, clock: Clock) -> String {
         || "still so at the end".to_owned(),
         |at| format!("until {}", clock.point(at)),
     );
-    let cause = super::causes::name(condition.cause);
+    let cause = word(condition.cause);
     format!(
         "condition {cause} since {since} of the capture, {until}: {}",
         condition.detail

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 
 /// Run directories by likelihood: the usual one, its older name, and the one an Antrea agent mounts on the
 /// host (`antrea/build/charts/antrea/templates/agent/daemonset.yaml`).
@@ -49,8 +49,16 @@ pub fn parse_db(db: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// The OpenFlow management socket of a bridge, which ovs-vswitchd opens for every bridge.
-pub fn mgmt_socket(rundir: &Path, bridge: &str) -> PathBuf {
-    rundir.join(format!("{bridge}.mgmt"))
+///
+/// Errors: with this name it would be another socket. Whoever may write to OVSDB chooses the name; ovs-vswitchd leaves out a
+/// bridge whose name has a slash (`add_del_bridges`, vswitchd/bridge.c) for the same reason.
+pub fn mgmt_socket(rundir: &Path, bridge: &str) -> anyhow::Result<PathBuf> {
+    let names_a_file = !matches!(bridge, "" | "." | "..") && !bridge.contains(['/', '\0']);
+    ensure!(
+        names_a_file,
+        "no bridge can be called {bridge:?}, so its flows are not watched: ovs-vswitchd ignores it; rename it (`ovs-vsctl list Bridge`)"
+    );
+    Ok(rundir.join(format!("{bridge}.mgmt")))
 }
 
 #[cfg(test)]
@@ -66,6 +74,29 @@ mod tests {
         std::fs::write(db_socket(dirs[1].path()), "").unwrap();
         assert_eq!(pick(&candidates), dirs[1].path());
         assert_eq!(pick(&[absent]), absent);
+    }
+
+    #[test]
+    fn no_bridge_leads_elsewhere() {
+        let socket = |bridge| mgmt_socket(Path::new("/run/openvswitch"), bridge);
+        for bridge in [
+            "",
+            ".",
+            "..",
+            "/",
+            "../../tmp/x",
+            "/tmp/x",
+            "br/../../x",
+            "br\0",
+            "\0",
+        ] {
+            let error = socket(bridge).unwrap_err().to_string();
+            assert!(error.contains("rename it"), "{error}");
+        }
+        for bridge in ["br-int", "br.int", "..br", "br int"] {
+            let path = socket(bridge).unwrap();
+            assert_eq!(path.parent(), Some(Path::new("/run/openvswitch")));
+        }
     }
 
     #[test]

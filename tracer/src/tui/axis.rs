@@ -10,6 +10,7 @@ use super::action::Action;
 use super::rows::label;
 use super::screen::Screen;
 use crate::historian::moment::Moment;
+use crate::writing::width;
 
 /// The shortest axis, in ns: a cell is then still more than the clock's grain.
 const SHORTEST: u64 = 10_000;
@@ -84,11 +85,7 @@ pub fn point(column: u16, columns: u16, (from, to): (Timestamp, Timestamp)) -> T
 
 /// How wide the names beside the lanes are.
 pub fn names(rows: &[&Pod]) -> u16 {
-    let widest = rows
-        .iter()
-        .map(|pod| label(pod).chars().count())
-        .max()
-        .unwrap_or(0);
+    let widest = rows.iter().map(|pod| width(&label(pod))).max().unwrap_or(0);
     u16::try_from(widest).unwrap_or(u16::MAX).min(WIDEST_NAME)
 }
 

@@ -11,6 +11,7 @@ use tracer_core::timeline::{State, Stretch, lane};
 
 use super::screen::{Screen, Sort};
 use crate::historian::moment::Moment;
+pub use crate::sink::words::label;
 
 /// A Pod whose last loss is this long ago is no longer losing: its traffic has ended or changed.
 const LOSING: u64 = 1_500 * 1_000_000;
@@ -69,14 +70,6 @@ fn exposed_rank(pod: &Pod) -> Option<u64> {
 
 fn gap_rank(pod: &Pod) -> Option<u64> {
     longest(pod).map(|loss| loss.max_ns.unwrap_or(u64::MAX))
-}
-
-/// What a Pod is called.
-pub fn label(pod: &Pod) -> String {
-    match &pod.namespace {
-        Some(namespace) => format!("{namespace}/{}", pod.name),
-        None => pod.name.clone(),
-    }
 }
 
 /// Whether a Pod had a window or lost something.

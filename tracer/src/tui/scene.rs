@@ -12,7 +12,7 @@ use tracer_core::time::{SECOND, Timestamp};
 use super::screen::{Pane, Screen};
 use super::theme::{Role, Theme};
 use crate::historian::moment::Moment;
-use crate::writing::Clock;
+use crate::writing::{Clock, plain};
 
 /// So long after (or before) a disruption, milliseconds since it tell nobody anything.
 const FAR: u64 = 600 * SECOND;
@@ -33,9 +33,9 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// Text with a meaning.
+    /// Text with a meaning. What of it comes from outside loses its power here, before anything is measured.
     pub fn span(&self, role: Role, text: impl Into<String>) -> Span<'a> {
-        Span::styled(text.into(), self.theme.style(role))
+        Span::styled(plain(text), self.theme.style(role))
     }
 
     /// A point in time: since the disruption began, or a time of day, where that is wanted or the disruption is far.

@@ -13,6 +13,7 @@ use super::scene::Scene;
 use super::screen::{Mode, Screen};
 use super::theme::{Theme, ascii};
 use crate::historian::moment::Moment;
+use crate::writing::is_harmless;
 
 /// Draws everything.
 pub fn view(moment: &Moment, screen: &Screen, theme: Theme, frame: &mut Frame<'_>) {
@@ -52,16 +53,27 @@ pub fn view(moment: &Moment, screen: &Screen, theme: Theme, frame: &mut Frame<'_
     if let Mode::Help(scrolled) = screen.mode {
         pane::help::draw(&scene, scrolled, area, buffer);
     }
+    disarm(buffer);
     if theme.ascii {
         spell(buffer);
+    }
+}
+
+/// Whatever a pane has drawn by other ways than a scene's own, no cell has power over the terminal.
+fn disarm(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if !cell.symbol().chars().all(is_harmless) {
+            cell.set_char('\u{fffd}');
+        }
     }
 }
 
 /// Replaces every sign that a terminal without Unicode cannot show.
 fn spell(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
-        if let Some(letter) = cell.symbol().chars().next().filter(|letter| !letter.is_ascii()) {
-            cell.set_symbol(ascii(letter));
+        let symbol = cell.symbol();
+        if let Some(letter) = symbol.chars().next().filter(|_| !symbol.is_ascii()) {
+            cell.set_symbol(if letter.is_ascii() { "?" } else { ascii(letter) });
         }
     }
 }

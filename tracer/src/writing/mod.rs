@@ -2,31 +2,16 @@
 //!
 //! Must not depend on: what they say.
 
+mod shown;
 mod units;
+mod width;
 
 use serde::Serialize;
 use tracer_core::time::SECOND;
 
-pub use self::units::{Clock, count, harmless, millis, plain, span, time_of_day, turns_direction};
-
-/// Text cut to a width, with a mark where it was cut.
-pub fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    if width == 0 { kept } else { format!("{kept}…") }
-}
-
-/// Set to the left in a column.
-pub fn left(text: &str, width: usize) -> String {
-    format!("{:width$}", cut(text, width))
-}
-
-/// Set to the right in a column.
-pub fn right(text: &str, width: usize) -> String {
-    format!("{:>width$}", cut(text, width))
-}
+pub use self::shown::{Shown, is_harmless, plain};
+pub use self::units::{Clock, count, millis, span, time_of_day};
+pub use self::width::{cut, left, line, one_line, right, short, width};
 
 /// How a value is called in JSON: `flag_before_flows`.
 pub fn word(value: impl Serialize) -> String {

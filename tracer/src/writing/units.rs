@@ -61,25 +61,6 @@ pub fn time_of_day(at: Timestamp, wall_offset_ns: i64) -> String {
     }
 }
 
-/// Whether a character turns the direction of what follows: a name must not rewrite its neighbours.
-pub fn turns_direction(letter: char) -> bool {
-    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
-}
-
-/// A character from outside, without the power to move the cursor or to turn the direction of what follows.
-pub fn harmless(letter: char) -> char {
-    if letter.is_control() || turns_direction(letter) {
-        '\u{fffd}'
-    } else {
-        letter
-    }
-}
-
-/// One line of text in which no character has power over a terminal.
-pub fn plain(text: &str) -> String {
-    text.chars().map(harmless).collect()
-}
-
 /// `1 row`, `2 rows`.
 pub fn count(number: u64, thing: &str) -> String {
     if number == 1 {

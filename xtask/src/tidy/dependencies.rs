@@ -64,6 +64,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "tracer-core",
             "tracing",
             "tracing-subscriber",
+            "unicode-width",
             "zerocopy",
         ],
     ),

@@ -2,7 +2,7 @@
 //!
 //! Must not depend on: what is looked at.
 
-use std::fmt::Write as _;
+use crate::writing::{left, line, width};
 
 /// One line of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,18 +21,17 @@ pub(super) fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
     }
 }
 
+/// Columns of the names at most.
+const NAMES: usize = 64;
+
 /// All lines, the names below each other.
 pub(super) fn draw(checks: &[Check]) -> String {
-    let width = checks
-        .iter()
-        .map(|check| check.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let names = checks.iter().map(|check| width(&check.name));
+    let wide = names.max().unwrap_or(0).min(NAMES);
     let mut out = String::new();
     for Check { name, ok, detail } in checks {
         let sign = if *ok { "ok  " } else { "MISS" };
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{sign}  {name:width$}  {detail}");
+        line(&mut out, &format!("{sign}  {}  {detail}", left(name, wide)));
     }
     out
 }

@@ -15,7 +15,8 @@ use tracer_core::event::{Hook, Offsets};
 use check::{Check, check, draw};
 
 use crate::cli;
-use crate::source::{ebpf, rundir};
+use crate::source::ebpf;
+use crate::writing::Shown;
 
 /// Prints every check; fails where something would not be seen.
 pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
@@ -29,7 +30,7 @@ pub async fn run(args: &cli::Doctor) -> anyhow::Result<ExitCode> {
     checks.push(kernel);
     checks.extend(hooks.iter().map(hook));
     let healthy = checks.iter().all(|check| check.ok);
-    super::write(&draw(&checks), None)?;
+    super::write(&Shown::text(&draw(&checks)), None)?;
     Ok(if healthy {
         ExitCode::SUCCESS
     } else {
@@ -143,7 +144,8 @@ async fn monitors(dir: &Path) -> Vec<Check> {
     bridges.sort();
     let mut checks = Vec::new();
     for bridge in bridges {
-        let socket = rundir::mgmt_socket(dir, &bridge);
+        // A file of the folder is called so.
+        let socket = dir.join(format!("{bridge}.mgmt"));
         let answer = UnixStream::connect(&socket).await;
         let detail = answer.as_ref().map_or_else(
             |error| {

@@ -126,20 +126,9 @@ pub fn budget(judgement: Option<&Judgement>) -> String {
     let Some(judgement) = judgement else {
         return String::new();
     };
-    let obstacles = judgement.obstacles.iter();
-    let obstacles = obstacles.map(|obstacle| (obstacle.verdict, obstacle.detail.clone()));
-    let cases = judgement
-        .cases
-        .iter()
-        .map(|case| (case.verdict, gate::message(case)));
-    let mut lines: Vec<(Verdict, String)> = obstacles
-        .chain(cases)
-        .filter(|(of, _)| *of != Verdict::Pass)
-        .collect();
-    lines.sort_by_key(|(of, _)| std::cmp::Reverse(*of));
-    let more = lines.len().saturating_sub(LINES);
-    let mut items = each(lines.iter().take(LINES), |(of, text)| {
-        format!("<li><b>{}</b> {}</li>\n", verdict(*of), escape(text))
+    let (lines, more) = gate::excess(judgement, LINES);
+    let mut items = each(lines, |(of, text)| {
+        format!("<li><b>{}</b> {}</li>\n", verdict(of), escape(&text))
     });
     if more > 0 {
         let _ = writeln!(items, "<li>and {more} more</li>");

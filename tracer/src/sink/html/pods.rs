@@ -6,11 +6,11 @@ use tracer_core::report::{Disruption, KeyLoss, Loss, Pod, Report, Unattributed};
 
 use super::fold::folded;
 use super::text::{each, escape, or_not_seen, pill};
+use crate::sink::proof;
 use crate::sink::words::{
     bounds, details, ended_by, exposed_ms, judged, judged_unknown, label, loss_in_words, unknown,
 };
-use crate::sink::{causes, proof};
-use crate::writing::{Clock, millis};
+use crate::writing::{Clock, millis, word};
 
 /// Pods whose traffic keys are listed; those of all are in the JSON report.
 const KEYED: usize = 100;
@@ -53,10 +53,9 @@ fn line(id: u32, row: usize, pod: &Pod) -> String {
         .delayed
         .as_ref()
         .map_or_else(|| "–".to_owned(), |delayed| delayed.packets.to_string());
-    let why = pod.cause.map_or_else(
-        || "–".to_owned(),
-        |it| format!("<code>{}</code>", causes::name(it)),
-    );
+    let why = pod
+        .cause
+        .map_or_else(|| "–".to_owned(), |it| format!("<code>{}</code>", word(it)));
     format!(
         "<tbody id=\"r{id}-{row}\"><tr><th scope=\"row\"><bdi>{name}</bdi></th>\
          <td class=\"n\" data-of=\"exposed, ms\">{exposed}</td><td data-of=\"ended by\">{ended}</td>\

@@ -5,20 +5,19 @@
 use tracer_core::report::Verdict;
 
 use crate::sink::words::verdict;
-use crate::writing::harmless;
+use crate::writing::one_line;
 
-/// Text for an element or a quoted attribute. Control characters and those that turn the direction of what follows
-/// become a replacement character: a name must not rewrite its neighbours.
+/// Text for an element or a quoted attribute.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
+    for letter in one_line(text).chars() {
         match letter {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            letter => out.push(harmless(letter)),
+            letter => out.push(letter),
         }
     }
     out
@@ -59,8 +58,8 @@ mod tests {
     #[test]
     fn nothing_from_outside_has_power() {
         assert_eq!(
-            escape("<img src=x onerror='a(\"b\")'>&\u{202e}\n"),
-            "&lt;img src=x onerror=&#39;a(&quot;b&quot;)&#39;&gt;&amp;\u{fffd}\u{fffd}"
+            escape("<img src=x onerror='a(\"b\")'>&\u{202e}\n."),
+            "&lt;img src=x onerror=&#39;a(&quot;b&quot;)&#39;&gt;&amp;\u{fffd}\u{fffd}."
         );
     }
 }

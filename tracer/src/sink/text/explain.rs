@@ -4,10 +4,9 @@
 
 use tracer_core::report::Disruption;
 
-use super::line::line;
 use crate::sink::words::{is_shown, unknown_sentence};
 use crate::sink::{causes, proof};
-use crate::writing::Clock;
+use crate::writing::{Clock, line, word};
 
 /// A block for each row of the table: the proof in a sentence, the cause with its remedy, each witness in a line.
 pub fn proofs(out: &mut String, disruption: &Disruption, clock: Clock) {
@@ -23,7 +22,7 @@ pub fn proofs(out: &mut String, disruption: &Disruption, clock: Clock) {
         if let Some(cause) = pod.cause {
             let remedy =
                 causes::remedy(cause).map_or_else(String::new, |remedy| format!("; to do: {remedy}"));
-            let (name, meaning) = (causes::name(cause), causes::meaning(cause));
+            let (name, meaning) = (word(cause), causes::meaning(cause));
             line(out, &format!("    {name}: {meaning}{remedy}"));
         }
         for witness in proof::witnesses(pod, clock) {

@@ -4,9 +4,8 @@
 
 use tracer_core::report::{Around, Disruption, Remainder};
 
-use super::line::line;
 use crate::sink::words::label;
-use crate::writing::{self, Clock};
+use crate::writing::{self, Clock, line};
 
 /// A line for the disruption and one for each Pod whose window it would have changed.
 pub fn it_waited(out: &mut String, disruption: &Disruption, clock: Clock) {

@@ -5,9 +5,8 @@
 use tracer_core::count::total;
 use tracer_core::report::{Capture, Finding, Reconciliation, Report};
 
-use super::line::line;
 use crate::sink::words::{self, ending, range, verdict, when};
-use crate::writing::{self, Clock};
+use crate::writing::{self, Clock, line};
 
 /// Steady drops listed by name.
 const STEADY: usize = 5;

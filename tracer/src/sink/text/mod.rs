@@ -6,7 +6,6 @@ mod explain;
 mod had;
 mod head;
 mod latency;
-mod line;
 mod pods;
 pub(crate) mod table;
 mod timeline;
@@ -15,8 +14,7 @@ use tracer_core::report::{Disruption, Report};
 use tracer_core::timeline::milestones;
 
 use super::words::{kind, own_reasons, verdict};
-use crate::writing::{self, Clock};
-use line::line;
+use crate::writing::{self, Clock, line};
 
 /// The report as text. With `utc`, points in time are times of day, else milliseconds since the
 /// disruption's first sign. With `explain`, what each verdict rests on stands below the table.

@@ -4,14 +4,12 @@
 
 use tracer_core::report::{Disruption, Pod, Unattributed};
 
-use super::line::line;
 use super::table;
-use crate::sink::causes;
 use crate::sink::words::{
     bounds, details, ended_by, exposed_ms, is_shown, judged, judged_unknown, label, longest_gap,
     loss_in_words, unknown, unproven, verdict,
 };
-use crate::writing::{self, Clock};
+use crate::writing::{self, Clock, line};
 
 /// The rows of a disruption, and below them what each window consists of.
 pub fn rows(out: &mut String, disruption: &Disruption, clock: Clock) {
@@ -95,7 +93,7 @@ fn row(pod: &Pod, clock: Clock) -> Vec<String> {
             .as_ref()
             .map_or_else(dash, |loss| loss.lost_packets.to_string()),
         longest_gap(pod).map_or_else(dash, bounds),
-        pod.cause.map_or("-", causes::name).to_owned(),
+        pod.cause.map_or_else(dash, writing::word),
         judged(pod).map_or("-", verdict).to_owned(),
     ]
 }

@@ -2,7 +2,10 @@
 //!
 //! Must not depend on: what stands in them.
 
-use super::line::line;
+use crate::writing::{left, line, right, short, width};
+
+/// No column is wider; a longer name is cut in its middle.
+pub const WIDEST: usize = 64;
 
 /// Writes rows, the first being the head. A cell that looks like a number is set to the right.
 pub fn write(out: &mut String, rows: &[Vec<String>]) {
@@ -11,7 +14,7 @@ pub fn write(out: &mut String, rows: &[Vec<String>]) {
         .map(|column| {
             rows.iter()
                 .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
+                .map(|cell| width(cell).min(WIDEST))
                 .max()
                 .unwrap_or(0)
         })
@@ -34,16 +37,33 @@ pub fn write(out: &mut String, rows: &[Vec<String>]) {
     }
 }
 
-fn pad(cell: &str, width: usize, right: bool) -> String {
-    let blanks = " ".repeat(width.saturating_sub(cell.chars().count()));
-    if right {
-        format!("{blanks}{cell}")
+fn pad(cell: &str, width: usize, is_numeric: bool) -> String {
+    let cell = short(cell, width);
+    if is_numeric {
+        right(&cell, width)
     } else {
-        format!("{cell}{blanks}")
+        left(&cell, width)
     }
 }
 
 fn is_number(cell: &str) -> bool {
     cell.chars()
         .all(|letter| letter.is_ascii_digit() || " .,-–…≥≤".contains(letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_letters_shift_no_column() {
+        let long = "x".repeat(10_000);
+        let names = ["POD", "日本語", "e\u{301}\u{301}", "👍🏽", "a\u{202e}b", &long];
+        let rows = names.map(|name| vec![name.to_owned(), "CAUSE".to_owned()]);
+        let mut out = String::new();
+        write(&mut out, &rows);
+        let place = |line: &str| line.find("CAUSE").map(|at| width(&line[..at]));
+        let places: Vec<_> = out.lines().map(place).collect();
+        assert_eq!(places, [Some(2 + WIDEST + 2); 6], "{out}");
+    }
 }

@@ -6,9 +6,9 @@ use tracer_core::report::{Disruption, Pod, Report};
 use tracer_core::time::Timestamp;
 use tracer_core::timeline::{State, column, lane, milestones, paint, span};
 
-use super::line::line;
+use super::table::WIDEST;
 use crate::sink::words::{is_shown, label};
-use crate::writing::{self, Clock};
+use crate::writing::{self, Clock, left, line, short, width};
 
 const COLUMNS: u32 = 64;
 
@@ -21,17 +21,15 @@ pub fn draw(out: &mut String, report: &Report, disruption: &Disruption, clock: C
         return;
     }
     let shown = span(disruption, report.capture.ended_ns);
-    let width = lanes
-        .iter()
-        .map(|pod| label(pod).chars().count())
-        .max()
-        .unwrap_or(0);
+    let names = lanes.iter().map(|pod| short(&label(pod), WIDEST));
+    let names: Vec<String> = names.collect();
+    let width = names.iter().map(|name| width(name)).max().unwrap_or(0);
     line(out, "");
     line(out, &format!("  {:width$}  {}", "", ruler(shown, clock)));
     line(out, &format!("  {:width$}  {}", "", marks(disruption, shown)));
-    for pod in lanes {
+    for (pod, name) in lanes.into_iter().zip(names) {
         let cells: String = paint(&lane(pod), shown, COLUMNS).into_iter().map(glyph).collect();
-        line(out, &format!("  {:width$}  {cells}", label(pod)));
+        line(out, &format!("  {}  {cells}", left(&name, width)));
     }
     line(
         out,
@@ -57,8 +55,7 @@ fn glyph(state: State) -> char {
 fn ruler((from, to): (Timestamp, Timestamp), clock: Clock) -> String {
     let (left, right) = (clock.short(from), clock.short(to));
     let middle = format!("{} wide", writing::span(to.since(from)));
-    let blanks = (COLUMNS as usize)
-        .saturating_sub(left.chars().count() + right.chars().count() + middle.chars().count());
+    let blanks = (COLUMNS as usize).saturating_sub(width(&left) + width(&right) + width(&middle));
     format!(
         "{left}{}{middle}{}{right}",
         " ".repeat(blanks / 2),

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -93,7 +93,8 @@ fn every(period: Duration) -> Interval {
 /// One bridge and how it stands.
 pub struct Bridge {
     name: String,
-    socket: PathBuf,
+    /// Where its switch listens; or why it has no place of its own to listen at.
+    socket: anyhow::Result<PathBuf>,
     outbox: Outbox,
     /// Why there is no monitor, as last reported.
     down: Option<String>,
@@ -115,7 +116,7 @@ impl std::error::Error for Refused {}
 
 impl Bridge {
     /// A bridge of this name, whose switch listens on `socket`.
-    pub fn new(name: String, socket: PathBuf, outbox: Outbox) -> Self {
+    pub fn new(name: String, socket: anyhow::Result<PathBuf>, outbox: Outbox) -> Self {
         Self {
             name,
             socket,
@@ -135,14 +136,21 @@ impl Bridge {
     }
 
     async fn sessions(&mut self) -> Infallible {
-        let mut dial = Dial::new(self.socket.clone(), Duration::from_millis(5));
+        let socket = match &self.socket {
+            Ok(socket) => socket.clone(),
+            Err(error) => {
+                self.report_down(error.to_string()).await;
+                std::future::pending().await
+            }
+        };
+        let mut dial = Dial::new(socket.clone(), Duration::from_millis(5));
         loop {
             let lost = match dial.connect().await {
                 Ok(stream) => match self.session(stream, &mut dial).await {
                     Ok(never) => match never {},
                     Err(error) => error,
                 },
-                Err(error) => self.unreachable(&error),
+                Err(error) => unreachable(&socket, &error),
             };
             self.report_down(format!("{lost:#}")).await;
             if let Some(refused) = lost.downcast_ref::<Refused>() {
@@ -225,14 +233,14 @@ impl Bridge {
         let name = format!("openflow {}", self.name);
         self.outbox.put(at, EventKind::Source { name, ok, detail }).await;
     }
+}
 
-    fn unreachable(&self, error: &io::Error) -> anyhow::Error {
-        let remedy = match error.kind() {
-            io::ErrorKind::PermissionDenied => "run ovsgap as root",
-            _ => "see whether ovs-vswitchd runs, or name its run directory with --ovs-rundir",
-        };
-        anyhow::anyhow!("cannot connect to {}: {error}; {remedy}", self.socket.display())
-    }
+fn unreachable(socket: &Path, error: &io::Error) -> anyhow::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::PermissionDenied => "run ovsgap as root",
+        _ => "see whether ovs-vswitchd runs, or name its run directory with --ovs-rundir",
+    };
+    anyhow::anyhow!("cannot connect to {}: {error}; {remedy}", socket.display())
 }
 
 /// A connection to a switch.

@@ -14,14 +14,17 @@ use tracer_core::time::Timestamp;
 
 use super::row::{Row, below, text};
 use crate::sink::{causes, proof, words};
-use crate::tui::rows::standing;
+use crate::tui::rows::{label, standing};
 use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
-use crate::writing::{count, left, millis, right, span, word};
+use crate::writing::{count, left, millis, right, short, span, width as columns, word};
 
 /// Columns of a label.
 const LABEL: usize = 10;
+
+/// Columns of the Pod's name in the heading.
+const NAME: usize = 60;
 
 /// The shortest and the longest bar of the waterfall that is worth drawing.
 const BAR: (usize, usize) = (8, 40);
@@ -39,7 +42,7 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     };
     let (state, _) = standing(pod, scene.moment);
     let beside = vec![
-        scene.span(Role::Text, format!("· {} · ", crate::tui::rows::label(pod))),
+        scene.span(Role::Text, format!("· {} · ", short(&label(pod), NAME))),
         scene.span(Theme::role(state), format!("{} now", word_of(state))),
     ];
     scene.heading(Pane::Detail, beside, area, buffer);
@@ -177,7 +180,7 @@ fn waterfall<'a>(scene: &Scene<'a>, phases: &[Phase], width: usize) -> Vec<Line<
     let all = total(phases.iter().map(|phase| phase.ns));
     let name = phases
         .iter()
-        .map(|phase| phase.phase.chars().count())
+        .map(|phase| columns(&phase.phase))
         .max()
         .unwrap_or(0);
     let room = width.saturating_sub(3 + name + 12 + 4).min(BAR.1);
@@ -191,7 +194,7 @@ fn waterfall<'a>(scene: &Scene<'a>, phases: &[Phase], width: usize) -> Vec<Line<
         add(&mut before, phase.ns);
         let end = column(before);
         let mut line = Line::from(vec![
-            scene.span(Role::Text, format!("   {:name$}", phase.phase)),
+            scene.span(Role::Text, format!("   {}", left(&phase.phase, name))),
             scene.span(Role::Text, right(&millis(phase.ns), 12)),
             scene.span(Role::Dim, " ms "),
         ]);
@@ -307,7 +310,7 @@ fn traffic<'a>(scene: &Scene<'a>, pod: &Pod, width: usize) -> Vec<Line<'a>> {
     else {
         return Vec::new();
     };
-    let names = closeup.traffic.iter().map(|row| row.peer.chars().count());
+    let names = closeup.traffic.iter().map(|row| columns(&row.peer));
     let room = width.saturating_sub(6 + 12 + 10 + 21).max(10);
     let peer = names.max().unwrap_or(0).clamp(10, room);
     let head = format!(
@@ -350,7 +353,7 @@ fn key<'a>(scene: &Scene<'a>, row: &Traffic, peer: usize) -> Line<'a> {
     };
     Line::from(vec![
         scene.span(Role::Dim, format!(" {way} ")),
-        scene.span(Role::Text, left(&row.peer, peer)),
+        scene.span(Role::Text, left(&short(&row.peer, peer), peer)),
         scene.span(Role::Text, format!(" {:11}", protocol(row))),
         scene.span(role, format!(" {}", right(&lost, 9))),
         scene.span(role, format!(" {}", right(&bounds, 20))),

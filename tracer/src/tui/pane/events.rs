@@ -12,7 +12,7 @@ use crate::historian::moment::LogLine;
 use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
-use crate::writing::{cut, left, right, time_of_day};
+use crate::writing::{cut, left, right, time_of_day, width as columns};
 
 /// Columns of the time, and of the kind of event.
 const TIME: usize = 12;
@@ -59,7 +59,7 @@ fn line<'a>(scene: &Scene<'a>, event: &LogLine, seen: bool, width: usize) -> Lin
     let time = scene.point(event.at);
     let time = time.trim_end_matches(" ms");
     let mut line = Line::from(vec![
-        scene.span(Role::Dim, right(time, TIME.max(time.chars().count()))),
+        scene.span(Role::Dim, right(time, TIME.max(columns(time)))),
         scene.span(role(Role::Label), format!(" {} ", left(event.what, WHAT))),
     ]);
     let text = cut(&event.text, width.saturating_sub(line.width()));

@@ -12,6 +12,7 @@ use crate::tui::keys;
 use crate::tui::scene::Scene;
 use crate::tui::screen::Mode;
 use crate::tui::theme::Role;
+use crate::writing::width as columns;
 
 /// The keys that are always worth showing, the most useful first.
 const HINTS: [(&[Action], &str); 13] = [
@@ -58,7 +59,7 @@ fn hints<'a>(scene: &Scene<'a>, width: usize) -> Line<'a> {
     for (actions, what) in HINTS {
         let keys: Vec<String> = actions.iter().map(|action| keys::of(*action)).collect();
         let (keys, what) = (format!(" {}", keys.join(" ")), format!(" {what} "));
-        if line.width() + keys.chars().count() + what.trim_end().chars().count() > width {
+        if line.width() + columns(&keys) + columns(what.trim_end()) > width {
             break;
         }
         line.push_span(scene.span(Role::Key, keys));

@@ -14,7 +14,10 @@ use crate::tui::layout;
 use crate::tui::rows::{label, losses, standing};
 use crate::tui::scene::Scene;
 use crate::tui::theme::{Role, Theme};
-use crate::writing::{about, count, cut, word};
+use crate::writing::{about, count, cut, plain, short, width as columns, word};
+
+/// Columns of a name among other words.
+const NAME: usize = 40;
 
 /// Draws them.
 pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
@@ -62,13 +65,13 @@ fn title<'a>(scene: &Scene<'a>, room: usize) -> Line<'a> {
     ];
     let mut text = " ovsgap".to_owned();
     for part in parts.into_iter().flatten() {
-        if text.chars().count() + part.chars().count() + 3 > room {
+        if columns(&text) + columns(&part) + 3 > room {
             break;
         }
         text.push_str(" · ");
         text.push_str(&part);
     }
-    Line::from(Span::raw(text))
+    Line::from(Span::raw(plain(text)))
 }
 
 /// Which point is shown.
@@ -77,6 +80,7 @@ fn place<'a>(scene: &Scene<'a>) -> Line<'a> {
     let at = scene.point(moment.at);
     let mut spans = Vec::new();
     if let Some(name) = &moment.recording {
+        let name = short(name, NAME);
         spans.push(scene.span(Role::Bad, format!("● writing {name}  ")));
     }
     let (role, text) = match (&moment.origin, moment.following) {
@@ -85,12 +89,12 @@ fn place<'a>(scene: &Scene<'a>) -> Line<'a> {
             let behind = about(moment.reach.1.since(moment.at));
             (Role::Warn, format!("PAUSED at {at}, {behind} behind"))
         }
-        (Origin::Recording(name), true) => (Role::Note, format!("{name} · end {at}")),
+        (Origin::Recording(name), true) => (Role::Note, format!("{} · end {at}", short(name, NAME))),
         (Origin::Recording(name), false) if scene.screen.playing => (
             Role::Good,
-            format!("{name} · PLAYING {} {at}", scene.screen.pace()),
+            format!("{} · PLAYING {} {at}", short(name, NAME), scene.screen.pace()),
         ),
-        (Origin::Recording(name), false) => (Role::Warn, format!("{name} · at {at}")),
+        (Origin::Recording(name), false) => (Role::Warn, format!("{} · at {at}", short(name, NAME))),
     };
     spans.push(scene.span(role, text));
     let events = format!(" · event {} of {} ", moment.position, moment.end);
@@ -151,7 +155,7 @@ fn forwarding<'a>(scene: &Scene<'a>, words: Words) -> Vec<Span<'a>> {
         .filter(|(_, _, state)| *state == State::Losing)
         .count();
     let (dark, all) = (dark.len(), count(pods.len() as u64, "Pod"));
-    let (longest, time) = (label(longest), about(*nanos));
+    let (longest, time) = (short(&label(longest), NAME), about(*nanos));
     let text = match words {
         Words::Many => {
             format!(" ● {dark} of {all} dark, {losing} losing packets; longest {longest} for {time}")
@@ -276,7 +280,7 @@ fn more(all: usize) -> String {
 /// Both in one line, on a screen with few rows: how much was seen in figures, then why the verdict is not pass.
 fn coverage_and_why<'a>(scene: &Scene<'a>, width: usize) -> Line<'a> {
     let (figures, missing) = figures(scene);
-    let room = width.saturating_sub(figures.chars().count() + 2);
+    let room = width.saturating_sub(columns(&figures) + 2);
     let mut line = Line::from(scene.span(if missing { Role::Warn } else { Role::Dim }, figures));
     line.push_span(scene.span(Role::Dim, " ·"));
     line.spans.extend(why(scene, room).spans);
@@ -308,7 +312,7 @@ fn coverage<'a>(scene: &Scene<'a>, width: usize) -> Line<'a> {
     if let Some(first) = weak.or(findings.first()) {
         let sign = if weak.is_some() { "!" } else { "note:" };
         let more = more(findings.len());
-        let room = width.saturating_sub(text.chars().count() + sign.len() + more.len() + 4);
+        let room = width.saturating_sub(columns(&text) + sign.len() + more.len() + 4);
         text = format!("{text} · {sign} {}{more}", cut(&first.detail, room));
     } else if !missing {
         text.push_str(", nothing missing");

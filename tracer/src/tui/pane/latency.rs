@@ -13,7 +13,7 @@ use tracer_core::vocabulary::capture::LatencyCount;
 use super::row::below;
 use crate::tui::scene::Scene;
 use crate::tui::theme::Role;
-use crate::writing::{millis, right};
+use crate::writing::{millis, right, width as columns};
 
 /// Columns of a step's name, and of its count.
 const STEP: usize = 9;
@@ -82,7 +82,7 @@ fn quantiles<'a>(scene: &Scene<'a>, latency: &UpcallLatency, width: u16) -> Line
     let mut line = Line::from(scene.span(Role::Label, " after ms "));
     for (name, at) in all {
         let text = at.map_or_else(String::new, |at| format!("{name} ≤{}  ", millis(at)));
-        if line.width() + text.trim_end().chars().count() <= width.into() {
+        if line.width() + columns(text.trim_end()) <= width.into() {
             line.push_span(scene.span(Role::Text, text));
         }
     }

@@ -15,7 +15,7 @@ use crate::tui::rows::{self, label, longest, lost, reason, standing};
 use crate::tui::scene::Scene;
 use crate::tui::screen::{Pane, Sort};
 use crate::tui::theme::{Role, Theme};
-use crate::writing::{left, millis, right, word};
+use crate::writing::{left, millis, right, short, width as columns, word};
 
 /// A column: its head, what stands in it, whether it is set to the right, and what is sorted by it.
 struct Column {
@@ -116,8 +116,8 @@ fn fit(scene: &Scene<'_>, shown: &[&Pod], width: usize) -> Vec<(&'static Column,
     let wanted: Vec<usize> = COLUMNS
         .iter()
         .map(|column| {
-            let cells = shown.iter().map(|pod| (column.cell)(scene, pod).chars().count());
-            cells.max().unwrap_or(0).max(column.head.chars().count())
+            let cells = shown.iter().map(|pod| columns(&(column.cell)(scene, pod)));
+            cells.max().unwrap_or(0).max(columns(column.head))
         })
         .collect();
     // The blank after the last column need not fit.
@@ -154,10 +154,11 @@ fn fit(scene: &Scene<'_>, shown: &[&Pod], width: usize) -> Vec<(&'static Column,
 }
 
 fn pad(text: &str, width: usize, numeric: bool) -> String {
+    let text = short(text, width);
     let cell = if numeric {
-        right(text, width)
+        right(&text, width)
     } else {
-        left(text, width)
+        left(&text, width)
     };
     format!(" {cell} ")
 }

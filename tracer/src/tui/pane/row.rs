@@ -9,7 +9,7 @@ use ratatui::widgets::Widget as _;
 
 use crate::tui::scene::Scene;
 use crate::tui::theme::Role;
-use crate::writing::count;
+use crate::writing::{count, width as columns};
 
 /// What is left below a heading.
 pub fn below(area: Rect, rows: u16) -> Rect {
@@ -62,7 +62,7 @@ fn wrapped(line: Line<'_>, width: usize, indent: usize) -> Vec<Line<'_>> {
     let mut used = 0;
     for span in line.spans {
         for word in span.content.split_inclusive(' ') {
-            let length = word.trim_end().chars().count();
+            let length = columns(word.trim_end());
             if used + length > width && used > indent {
                 lines.push(Line::from(" ".repeat(indent)));
                 used = indent;
@@ -70,7 +70,7 @@ fn wrapped(line: Line<'_>, width: usize, indent: usize) -> Vec<Line<'_>> {
             if let Some(last) = lines.last_mut() {
                 last.push_span(Span::styled(word.to_owned(), span.style));
             }
-            used += word.chars().count();
+            used += columns(word);
         }
     }
     lines

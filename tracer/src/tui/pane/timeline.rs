@@ -16,7 +16,7 @@ use crate::tui::rows::{label, stretches};
 use crate::tui::scene::Scene;
 use crate::tui::screen::Pane;
 use crate::tui::theme::{Role, Theme};
-use crate::writing::{about, left};
+use crate::writing::{about, left, short, width as length};
 
 /// The states, as they are named below the lanes.
 const LEGEND: [(State, &str); 6] = [
@@ -60,8 +60,9 @@ pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         } else {
             Role::Text
         };
-        Line::from(scene.span(role, left(&label(pod), name.width.saturating_sub(1).into())))
-            .render(name, buffer);
+        let room = name.width.saturating_sub(1).into();
+        let text = left(&short(&label(pod), room), room);
+        Line::from(scene.span(role, text)).render(name, buffer);
         lane(scene, pod, axis, row, buffer);
     }
     legend(
@@ -84,7 +85,6 @@ fn ruler(scene: &Scene<'_>, axis: (Timestamp, Timestamp), lanes: Rect, buffer: &
         ..lanes
     };
     let columns = usize::from(row.width);
-    let length = |text: &str| text.chars().count();
     let (begin, end, now) = (
         scene.point(axis.0),
         scene.point(axis.1),

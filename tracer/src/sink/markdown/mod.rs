@@ -1,6 +1,8 @@
 //! The report as Markdown, for the summary page of a job: what happened, a row per Pod, what was not seen.
 //!
-//! Must not depend on: which server shows it. Names come from outside: no character of theirs has a meaning here.
+//! Must not depend on: which server shows it. What comes from outside goes through `escape` alone.
+
+mod escape;
 
 use std::fmt::Write as _;
 
@@ -10,13 +12,14 @@ use tracer_core::report::{Disruption, Loss, Pod, Report, Unattributed, Verdict};
 use tracer_core::timeline::milestones;
 
 use super::gate;
+use super::proof;
 use super::words::{
     bounds, condition, details, ended_by, exposed_ms, is_shown, judged, judged_unknown, kind, label, listed,
     longest_exposed, longest_gap, longest_observed, loss_in_words, omitted, own_reasons, unknown, unproven,
     verdict, when,
 };
-use super::{causes, proof};
-use crate::writing::{Clock, count, span, time_of_day, turns_direction};
+use crate::writing::{Clock, count, span, time_of_day, word};
+use escape::{code, prose};
 
 /// Pods listed for a disruption, the worst first: a page of a job takes 1 MiB, and nobody reads more.
 const ROWS: usize = 100;
@@ -48,13 +51,13 @@ pub fn render(report: &Report, judgement: Option<&Judgement>, explain: bool) -> 
 fn reasons(why: &[String]) -> String {
     let items: Vec<String> = why
         .iter()
-        .map(|sentence| format!("- {}", escape(sentence)))
+        .map(|sentence| format!("- {}", prose(sentence)))
         .collect();
     items.join("\n")
 }
 
 fn head(report: &Report) -> String {
-    let name = |name: &Option<String>| name.as_deref().map_or_else(|| "not seen".to_owned(), escape);
+    let name = |name: &Option<String>| name.as_deref().map_or_else(|| "not seen".to_owned(), code);
     let capture = &report.capture;
     let attached = capture.hooks.iter().filter(|hook| hook.ok).count();
     format!(
@@ -71,28 +74,16 @@ fn head(report: &Report) -> String {
 
 /// What the budget does not allow, and what it cannot decide.
 fn budget(out: &mut String, judgement: &Judgement) {
-    let obstacles = judgement.obstacles.iter();
-    let obstacles = obstacles.map(|obstacle| (obstacle.verdict, obstacle.detail.clone()));
-    let cases = judgement
-        .cases
-        .iter()
-        .map(|case| (case.verdict, gate::message(case)));
-    let mut lines: Vec<(Verdict, String)> = obstacles
-        .chain(cases)
-        .filter(|(verdict, _)| *verdict != Verdict::Pass)
-        .collect();
-    lines.sort_by_key(|(verdict, _)| std::cmp::Reverse(*verdict));
     let passed = judgement.of(Verdict::Pass).count();
     let budget = format!(
         "{passed} of {} within the budget.",
         count(judgement.cases.len() as u64, "Pod")
     );
     paragraph(out, &budget);
-    let more = lines.len().saturating_sub(ROWS);
+    let (lines, more) = gate::excess(judgement, ROWS);
     let mut items: Vec<String> = lines
         .iter()
-        .take(ROWS)
-        .map(|(of, text)| format!("- **{}** {}", verdict(*of), escape(text)))
+        .map(|(of, text)| format!("- **{}** {}", verdict(*of), prose(text)))
         .collect();
     if more > 0 {
         items.push(format!("- and {more} more"));
@@ -151,7 +142,7 @@ fn pods(out: &mut String, disruption: &Disruption) {
     if shown.len() > ROWS {
         paragraph(out, &format!("The {ROWS} worst of {} Pods.", shown.len()));
     }
-    let item = |name: &str, line: &str| format!("- **{}**: {}", escape(name), escape(line));
+    let item = |name: &str, line: &str| format!("- {}: {}", code(name), prose(line));
     let of_pods = shown.iter().take(ROWS).flat_map(|pod| {
         let name = label(pod);
         let lines = details(pod).into_iter().chain(unproven(pod));
@@ -174,10 +165,10 @@ fn proofs(out: &mut String, report: &Report, disruption: &Disruption) {
     let shown = disruption.pods.iter().filter(|pod| is_shown(pod));
     let lines = shown.take(ROWS).flat_map(|pod| {
         let of_witnesses = proof::witnesses(pod, clock).into_iter();
-        let item = format!("- {}", escape(&proof::sentence(pod, clock)));
+        let item = format!("- {}", prose(&proof::sentence(pod, clock)));
         [item]
             .into_iter()
-            .chain(of_witnesses.map(|line| format!("  - {}", escape(&line))))
+            .chain(of_witnesses.map(|line| format!("  - {}", prose(&line))))
     });
     fold(
         out,
@@ -199,7 +190,7 @@ fn row(pod: &Pod) -> String {
         )
     };
     let cells = [
-        escape(&label(pod)),
+        code(&label(pod)),
         length,
         exposed
             .and_then(|exposed| exposed.ended_by)
@@ -207,8 +198,7 @@ fn row(pod: &Pod) -> String {
         lost(&pod.observed.to_pod),
         lost(&pod.observed.from_pod),
         longest_gap(pod).map_or_else(dash, bounds),
-        pod.cause
-            .map_or_else(dash, |it| format!("`{}`", causes::name(it))),
+        pod.cause.map_or_else(dash, |it| format!("`{}`", word(it))),
         judged(pod).map_or_else(dash, |of| verdict(of).to_owned()),
     ];
     format!("| {} |", cells.join(" | "))
@@ -218,7 +208,7 @@ fn row(pod: &Pod) -> String {
 fn unknown_row(port: &Unattributed) -> String {
     format!(
         "| {} | – | – | – | {} | {} | – | {} |",
-        escape(&unknown(port)),
+        code(&unknown(port)),
         port.loss.lost_packets,
         bounds(&port.loss),
         verdict(judged_unknown(&port.loss))
@@ -242,7 +232,7 @@ fn tail(out: &mut String, report: &Report) {
     let mut lines: Vec<String> = report
         .conditions
         .iter()
-        .map(|it| format!("- **{}**", escape(&condition(it, clock))))
+        .map(|it| format!("- **{}**", prose(&condition(it, clock))))
         .collect();
     lines.extend(report.coverage.iter().map(|finding| {
         let weight = if finding.weakens {
@@ -252,7 +242,7 @@ fn tail(out: &mut String, report: &Report) {
         };
         format!(
             "- not seen{weight}: {}{}",
-            escape(&finding.detail),
+            prose(&finding.detail),
             when(finding, clock)
         )
     }));
@@ -285,37 +275,4 @@ fn paragraph(out: &mut String, text: &str) {
     let gap = if out.is_empty() { "" } else { "\n" };
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{gap}{text}");
-}
-
-/// Text in which no character has a meaning: neither for Markdown nor for the HTML in it.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '@' => {
-                out.push('\\');
-                out.push(letter);
-            }
-            letter if letter.is_control() => out.push(' '),
-            letter if turns_direction(letter) => out.push('\u{fffd}'),
-            letter => out.push(letter),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_name_means_anything() {
-        assert_eq!(
-            escape("a|b\n<script>`x`_@me_"),
-            "a\\|b &lt;script&gt;\\`x\\`\\_\\@me\\_"
-        );
-    }
 }
