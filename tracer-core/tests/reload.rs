@@ -17,8 +17,34 @@ const ANEW: DpIfindex = DpIfindex(9);
 const GONE: u64 = 1200;
 const MADE: u64 = 1400;
 
+/// A recorder is told by netlink that ports and datapath are gone before the command that took them returns.
+#[test]
+fn the_datapath_is_gone_since_its_end_was_asked_for_whoever_tells_first() {
+    let netlink_first = |mut event: Event| {
+        if matches!(event.kind, EventKind::DatapathGone { .. }) {
+            event.at = ms(GONE + 20);
+        }
+        event
+    };
+    for change in [|event| event, netlink_first] {
+        let report = reloaded_with(1500, change);
+        let starts: Vec<Option<Timestamp>> = report.disruptions[0]
+            .pods
+            .iter()
+            .filter(|pod| pod.namespace.is_some())
+            .map(|pod| pod.exposed.as_ref().map(|exposed| exposed.start_ns))
+            .collect();
+        assert_eq!(starts, [Some(ms(GONE)); 3]);
+    }
+}
+
 /// The hooks are back at `hooked`; the flush is at 2000, the Pods' flows are restored before it.
 fn reloaded(hooked: u64) -> Report {
+    reloaded_with(hooked, |event| event)
+}
+
+/// The same with other times.
+fn reloaded_with(hooked: u64, change: impl Fn(Event) -> Event) -> Report {
     let plot = Plot {
         flows_after_flush: Some(-100),
         ..Plot::default()
@@ -27,7 +53,7 @@ fn reloaded(hooked: u64) -> Report {
         .into_iter()
         .filter_map(|event| in_two_datapaths(event, ms(hooked)))
         .collect();
-    events.extend(reload(hooked, plot.pods));
+    events.extend(reload(hooked, plot.pods).into_iter().map(change));
     events.sort_by_key(|event| event.at);
     let header = Header {
         ovsgap_log: 1,

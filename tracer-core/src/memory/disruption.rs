@@ -354,7 +354,9 @@ impl Disruptions {
             now.emptied = emptied;
         }
         if now.is_waiting() {
-            now.without_datapath.get_or_insert((entered, None));
+            // Netlink may tell first; when the command was entered comes with its return.
+            let (gone, _) = now.without_datapath.get_or_insert((entered, None));
+            *gone = entered.min(*gone);
         }
     }
 
