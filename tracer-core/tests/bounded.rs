@@ -7,10 +7,10 @@
 mod story;
 mod told;
 
-use story::DP;
+use story::{DP, ms};
 use told::{NEW, OLD, calm, does_not_pass, ev, healthy, idle, only, passes, told};
 use tracer_core::event::{Event, EventKind, Process};
-use tracer_core::id::Pid;
+use tracer_core::id::{DpIfindex, Pid};
 use tracer_core::report::{DISRUPTIONS, Kind, Report, Verdict};
 
 /// So many flushes, twenty seconds apart, on a node without traffic.
@@ -38,6 +38,34 @@ fn the_oldest_of_many_disruptions_are_counted_and_no_longer_listed() {
     // Of one long ago only Pods are kept that did not pass.
     assert!(many.disruptions[0].pods.is_empty());
     assert_eq!(many.disruptions[0].summary.pods, 3);
+}
+
+#[test]
+fn a_thousand_datapaths_that_are_flushed_at_once_are_counted_and_not_all_listed() {
+    let mut events: Vec<Event> = calm(&idle(&healthy()), 60_000);
+    for number in 0..1000_u32 {
+        let dp = DpIfindex(100 + number);
+        let name = format!("dp{number}");
+        events.push(ev(5_000, EventKind::Datapath { dp, name }));
+        events.push(ev(
+            6_000 + u64::from(number),
+            EventKind::FlowFlush { dp, tgid: OLD },
+        ));
+    }
+    let early: Vec<Event> = events
+        .iter()
+        .filter(|event| event.at < ms(9_000))
+        .cloned()
+        .collect();
+    // Until they are settled it is not known of those that are not listed. None of them has a Pod.
+    does_not_pass(&told(early.clone()));
+    passes(&told(events.clone()));
+    for events in [early, events] {
+        let report = told(events);
+        let listed = report.disruptions.len();
+        assert!(listed <= DISRUPTIONS + 1, "{listed}");
+        assert_eq!(listed + usize::try_from(report.omitted).unwrap(), 1000);
+    }
 }
 
 fn process(pid: Pid) -> Process {

@@ -6,7 +6,9 @@ use crate::memory::coverage::{Blemish, Of, finding};
 use crate::memory::disruption::Disruption as Disrupted;
 use crate::memory::engine::Engine;
 use crate::memory::readings::Growth;
-use crate::report::{Capture, Disruption, Hook, Node, Reconciliation, Report, SCHEMA, SteadyDrop};
+use crate::report::{
+    Capture, DISRUPTIONS, Disruption, Hook, Node, Reconciliation, Report, SCHEMA, SteadyDrop,
+};
 use crate::verdict::docket::Docket;
 use crate::verdict::evidence::Evidence;
 use crate::verdict::loss::steady_drop;
@@ -35,7 +37,9 @@ pub fn conclude(docket: &Docket, provenance: &Provenance) -> Report {
     coverage.extend(engine.foreign_flushes());
     coverage.extend(unfollowed(engine));
     let mut disruptions: Vec<Disruption> = docket.settled().cloned().collect();
-    for index in 0..engine.disruptions.list.len() {
+    let unsettled = engine.disruptions.list.len();
+    let crowd = unsettled.saturating_sub(DISRUPTIONS);
+    for index in crowd..unsettled {
         let id = docket
             .next_id()
             .saturating_add(u32::try_from(index).unwrap_or(u32::MAX));
@@ -44,6 +48,9 @@ pub fn conclude(docket: &Docket, provenance: &Provenance) -> Report {
         coverage.extend(early.into_iter().map(|one| one.finding));
     }
     let (omitted, worst_omitted) = docket.omitted();
+    // Of more than are listed in so short a time, the older ones are judged when they are settled.
+    let omitted = omitted.saturating_add(u32::try_from(crowd).unwrap_or(u32::MAX));
+    let worst_omitted = worst_omitted.max((crowd > 0).then_some(Verdict::Inconclusive));
     let open = disruptions.get(docket.settled().count()..).unwrap_or_default();
     let outside = docket.outside.finding(engine, open);
     coverage.extend(outside.iter().cloned());
